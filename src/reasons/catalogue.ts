@@ -1,0 +1,33 @@
+import { ATTESTATION_REASONS } from './attestation.ts';
+import { COMMON_REASONS } from './common.ts';
+import { GATE_REASONS } from './gate.ts';
+import { KEY_REASONS } from './keys.ts';
+import type { ReasonMeaning } from './reason.ts';
+import { SESSION_REASONS } from './sessions.ts';
+
+/** Every refusal code of Tapgate with its meaning: the one source of ErrorInfo.reason, metric labels and docs/reasons.md. */
+export const REASONS = {
+  ...COMMON_REASONS,
+  ...ATTESTATION_REASONS,
+  ...KEY_REASONS,
+  ...SESSION_REASONS,
+  ...GATE_REASONS,
+} as const satisfies Record<string, ReasonMeaning>;
+
+/** A refusal code. */
+export type Reason = keyof typeof REASONS;
+
+/** Looks a code up; total over the type. */
+export function meaningOf(reason: Reason): ReasonMeaning {
+  return REASONS[reason];
+}
+
+/** True where the text is a code of the catalogue. */
+export function isReason(text: string): text is Reason {
+  return Object.hasOwn(REASONS, text);
+}
+
+/** The code that a phone may be told: the code itself, or ATTESTATION_REFUSED where the detail is for operators only. */
+export function toldToPhone(reason: Reason): Reason {
+  return REASONS[reason].audience === 'operator' ? 'ATTESTATION_REFUSED' : reason;
+}

@@ -1,0 +1,77 @@
+import type { ReasonMeaning } from './reason.ts';
+
+/** Refusals that any service may give. */
+export const COMMON_REASONS = {
+  MALFORMED_MESSAGE: {
+    category: 'invalid',
+    meaning: 'The message lacks a field, or a field is not of the form that the contract states.',
+    action: 'Compare the message with the published protos; the detail names the field.',
+    fixableBy: 'integrator',
+    retry: 'no',
+    audience: 'everyone',
+  },
+  MESSAGE_OUT_OF_ORDER: {
+    category: 'invalid',
+    meaning: 'The stream carried a message that its state does not allow.',
+    action: 'Send the messages of the stream in the documented order.',
+    fixableBy: 'integrator',
+    retry: 'no',
+    audience: 'everyone',
+  },
+  DEADLINE_PASSED: {
+    category: 'precondition',
+    meaning: 'The step was not finished in the time that the service gave.',
+    action: 'Start the exchange anew.',
+    fixableBy: 'integrator',
+    retry: 'now',
+    audience: 'everyone',
+  },
+  TOO_MANY_REQUESTS: {
+    category: 'exhausted',
+    meaning: 'The caller is over its limit.',
+    action: 'Wait for the delay in RetryInfo.',
+    fixableBy: 'integrator',
+    retry: 'later',
+    audience: 'everyone',
+  },
+  SERVICE_UNAVAILABLE: {
+    category: 'unavailable',
+    meaning: 'Something that the service depends on does not answer; nothing was decided.',
+    action: 'Try again after the delay in RetryInfo; operators look at the log of the same time.',
+    fixableBy: 'operator',
+    retry: 'later',
+    audience: 'everyone',
+  },
+  SHUTTING_DOWN: {
+    category: 'unavailable',
+    meaning: 'This replica is draining.',
+    action: 'Connect again.',
+    fixableBy: 'nobody',
+    retry: 'now',
+    audience: 'everyone',
+  },
+  CALLER_NOT_AUTHENTICATED: {
+    category: 'unauthenticated',
+    meaning: 'The caller presented no client certificate of this plane.',
+    action: 'Use a certificate issued for this listener.',
+    fixableBy: 'integrator',
+    retry: 'no',
+    audience: 'everyone',
+  },
+  ROLE_NOT_ALLOWED: {
+    category: 'denied',
+    meaning: 'The client certificate carries no role that allows this call.',
+    action: 'Use a certificate whose URI name has the role.',
+    fixableBy: 'operator',
+    retry: 'no',
+    audience: 'everyone',
+  },
+  NOT_FOUND: {
+    category: 'precondition',
+    meaning: 'What the call names does not exist, or not for this caller.',
+    action: 'Check the identifier.',
+    fixableBy: 'integrator',
+    retry: 'no',
+    audience: 'everyone',
+  },
+} as const satisfies Record<string, ReasonMeaning>;

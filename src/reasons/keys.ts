@@ -1,0 +1,77 @@
+import type { ReasonMeaning } from './reason.ts';
+
+/** Refusals of key injection and of the vault. */
+export const KEY_REASONS = {
+  TRANSPORT_KEY_NOT_BOUND: {
+    category: 'denied',
+    meaning: 'The transport key was not attested for this session key and nonce.',
+    action: 'Generate the transport key with the challenge of this exchange.',
+    fixableBy: 'integrator',
+    retry: 'now',
+    audience: 'everyone',
+  },
+  TRANSPORT_KEY_DISAGREES: {
+    category: 'denied',
+    meaning: "The transport key's attestation disagrees with the session's appraisal.",
+    action: 'Treat as keys of two phones.',
+    fixableBy: 'nobody',
+    retry: 'no',
+    audience: 'operator',
+  },
+  TRANSPORT_NOT_SUPPORTED: {
+    category: 'precondition',
+    meaning: 'The phone offers no transport that policy allows.',
+    action: 'Offer an attested key of an allowed transport.',
+    fixableBy: 'integrator',
+    retry: 'no',
+    audience: 'everyone',
+  },
+  OFFER_UNKNOWN: {
+    category: 'precondition',
+    meaning: 'The offer was used, has expired or was never made to this session.',
+    action: 'Start the injection anew.',
+    fixableBy: 'integrator',
+    retry: 'now',
+    audience: 'everyone',
+  },
+  KEY_PROOF_INVALID: {
+    category: 'denied',
+    meaning: 'The phone did not prove that it holds the offered keys.',
+    action: 'Check the key derivation; start the injection anew.',
+    fixableBy: 'integrator',
+    retry: 'now',
+    audience: 'everyone',
+  },
+  KEYS_NOT_ACTIVE: {
+    category: 'precondition',
+    meaning: 'The device has no active keys.',
+    action: 'Inject keys first.',
+    fixableBy: 'integrator',
+    retry: 'now',
+    audience: 'everyone',
+  },
+  KEYS_EXHAUSTED: {
+    category: 'precondition',
+    meaning: "The device's keys have reached their age or number of transactions.",
+    action: 'Inject new keys.',
+    fixableBy: 'integrator',
+    retry: 'now',
+    audience: 'everyone',
+  },
+  VAULT_UNAVAILABLE: {
+    category: 'unavailable',
+    meaning: 'The vault does not answer; nothing was decided.',
+    action: 'Try again after the delay in RetryInfo; operators check the vault process.',
+    fixableBy: 'operator',
+    retry: 'later',
+    audience: 'everyone',
+  },
+  ZONE_KEY_MISSING: {
+    category: 'unavailable',
+    meaning: 'The acquirer has no active zone key.',
+    action: "Enter the acquirer's zone keys.",
+    fixableBy: 'operator',
+    retry: 'later',
+    audience: 'everyone',
+  },
+} as const satisfies Record<string, ReasonMeaning>;
