@@ -82,6 +82,14 @@ export const GATE_REASONS = {
     retry: 'no',
     audience: 'everyone',
   },
+  EMV_TYPE_MISMATCH: {
+    category: 'denied',
+    meaning: 'The transaction type that the card signed is not the type of the intent.',
+    action: 'Tap again with the right type.',
+    fixableBy: 'nobody',
+    retry: 'no',
+    audience: 'everyone',
+  },
   CVM_REQUIRED: {
     category: 'denied',
     meaning: 'This payment needs a PIN and none was entered.',

@@ -74,4 +74,20 @@ export const KEY_REASONS = {
     retry: 'later',
     audience: 'everyone',
   },
+  SERVICE_KEY_EXPIRED: {
+    category: 'unavailable',
+    meaning: 'The key that signs grants and offers is past the time that the anchor endorsed it for.',
+    action: 'Rotate the service key.',
+    fixableBy: 'operator',
+    retry: 'later',
+    audience: 'everyone',
+  },
+  RECEIPT_MISMATCH: {
+    category: 'invalid',
+    meaning: 'The claims of a receipt differ from what the vault verified.',
+    action: 'Treat as a fault of the gate, or as an attack on it.',
+    fixableBy: 'operator',
+    retry: 'no',
+    audience: 'operator',
+  },
 } as const satisfies Record<string, ReasonMeaning>;

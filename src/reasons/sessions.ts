@@ -98,6 +98,14 @@ export const SESSION_REASONS = {
     retry: 'no',
     audience: 'everyone',
   },
+  PIN_ENTRY_BEGUN: {
+    category: 'denied',
+    meaning: 'The pad was already shown for this grant.',
+    action: 'Begin a new transaction.',
+    fixableBy: 'integrator',
+    retry: 'now',
+    audience: 'everyone',
+  },
   PIN_BLOCK_MALFORMED: {
     category: 'denied',
     meaning: 'The PIN block is not ISO 9564 format 4 under the granted key and account data.',

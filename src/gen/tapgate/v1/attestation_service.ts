@@ -48,6 +48,11 @@ export interface Hello {
     { $case: "deviceId"; value: string }
     | undefined;
   keyTransports: KeyTransport[];
+  /**
+   * With an invite code: SHA-256 of the SubjectPublicKeyInfo of a device key whose enrolment was cut off before its
+   * result came. If that enrolment had succeeded, the phone is given its device id again.
+   */
+  deviceKeyHash: Buffer;
 }
 
 export interface AttestChallenge {
@@ -255,7 +260,14 @@ export const AttestResponse: MessageFns<AttestResponse> = {
 };
 
 function createBaseHello(): Hello {
-  return { packageName: "", appVersion: 0n, sdkLevel: 0, identity: undefined, keyTransports: [] };
+  return {
+    packageName: "",
+    appVersion: 0n,
+    sdkLevel: 0,
+    identity: undefined,
+    keyTransports: [],
+    deviceKeyHash: Buffer.alloc(0),
+  };
 }
 
 export const Hello: MessageFns<Hello> = {
@@ -286,6 +298,9 @@ export const Hello: MessageFns<Hello> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    if (message.deviceKeyHash.length !== 0) {
+      writer.uint32(58).bytes(message.deviceKeyHash);
     }
     return writer;
   },
@@ -361,6 +376,14 @@ export const Hello: MessageFns<Hello> = {
 
             break;
           }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.deviceKeyHash = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -398,6 +421,7 @@ export const Hello: MessageFns<Hello> = {
       }
     }
     message.keyTransports = object.keyTransports?.map((e) => e) || [];
+    message.deviceKeyHash = object.deviceKeyHash ?? Buffer.alloc(0);
     return message;
   },
 };

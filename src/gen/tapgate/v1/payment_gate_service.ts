@@ -27,7 +27,11 @@ import { SignedMessage } from "./signed.ts";
 export interface AuthorizePaymentRequest {
   deviceToken: string;
   /** PaymentIntent, context "tapgate/v1/payment-intent", signed by the session key. */
-  intent: SignedMessage | undefined;
+  intent:
+    | SignedMessage
+    | undefined;
+  /** The session key, SubjectPublicKeyInfo, DER: the key that the token's thumbprint names. */
+  sessionPublicKey: Buffer;
 }
 
 export interface AuthorizePaymentResponse {
@@ -88,7 +92,7 @@ export interface PaymentUnavailable {
 }
 
 function createBaseAuthorizePaymentRequest(): AuthorizePaymentRequest {
-  return { deviceToken: "", intent: undefined };
+  return { deviceToken: "", intent: undefined, sessionPublicKey: Buffer.alloc(0) };
 }
 
 export const AuthorizePaymentRequest: MessageFns<AuthorizePaymentRequest> = {
@@ -98,6 +102,9 @@ export const AuthorizePaymentRequest: MessageFns<AuthorizePaymentRequest> = {
     }
     if (message.intent !== undefined) {
       SignedMessage.encode(message.intent, writer.uint32(18).fork()).join();
+    }
+    if (message.sessionPublicKey.length !== 0) {
+      writer.uint32(26).bytes(message.sessionPublicKey);
     }
     return writer;
   },
@@ -131,6 +138,14 @@ export const AuthorizePaymentRequest: MessageFns<AuthorizePaymentRequest> = {
             message.intent = SignedMessage.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sessionPublicKey = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -152,6 +167,7 @@ export const AuthorizePaymentRequest: MessageFns<AuthorizePaymentRequest> = {
     message.intent = (object.intent !== undefined && object.intent !== null)
       ? SignedMessage.fromPartial(object.intent)
       : undefined;
+    message.sessionPublicKey = object.sessionPublicKey ?? Buffer.alloc(0);
     return message;
   },
 };

@@ -71,8 +71,14 @@ export interface EnterResponse {
 
 export interface PinEntryBegin {
   deviceToken: string;
-  /** PinEntryRequest, context "tapgate/v1/pin-entry", signed by the session key. */
-  request: SignedMessage | undefined;
+  intention:
+    | //
+    /** PinEntryRequest, context "tapgate/v1/pin-entry", signed by the session key. */
+    { $case: "request"; value: SignedMessage }
+    | //
+    /** A PinBlock that was sent before its stream was cut, exactly as it was: the same bytes get the same answer. */
+    { $case: "repeat"; value: SignedMessage }
+    | undefined;
 }
 
 export interface PinEntryRequest {
@@ -332,7 +338,7 @@ export const EnterResponse: MessageFns<EnterResponse> = {
 };
 
 function createBasePinEntryBegin(): PinEntryBegin {
-  return { deviceToken: "", request: undefined };
+  return { deviceToken: "", intention: undefined };
 }
 
 export const PinEntryBegin: MessageFns<PinEntryBegin> = {
@@ -340,8 +346,13 @@ export const PinEntryBegin: MessageFns<PinEntryBegin> = {
     if (message.deviceToken !== "") {
       writer.uint32(10).string(message.deviceToken);
     }
-    if (message.request !== undefined) {
-      SignedMessage.encode(message.request, writer.uint32(18).fork()).join();
+    switch (message.intention?.$case) {
+      case "request":
+        SignedMessage.encode(message.intention.value, writer.uint32(18).fork()).join();
+        break;
+      case "repeat":
+        SignedMessage.encode(message.intention.value, writer.uint32(26).fork()).join();
+        break;
     }
     return writer;
   },
@@ -372,7 +383,15 @@ export const PinEntryBegin: MessageFns<PinEntryBegin> = {
               break;
             }
 
-            message.request = SignedMessage.decode(reader, reader.uint32());
+            message.intention = { $case: "request", value: SignedMessage.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.intention = { $case: "repeat", value: SignedMessage.decode(reader, reader.uint32()) };
             continue;
           }
         }
@@ -393,9 +412,20 @@ export const PinEntryBegin: MessageFns<PinEntryBegin> = {
   fromPartial(object: DeepPartial<PinEntryBegin>): PinEntryBegin {
     const message = createBasePinEntryBegin();
     message.deviceToken = object.deviceToken ?? "";
-    message.request = (object.request !== undefined && object.request !== null)
-      ? SignedMessage.fromPartial(object.request)
-      : undefined;
+    switch (object.intention?.$case) {
+      case "request": {
+        if (object.intention?.value !== undefined && object.intention?.value !== null) {
+          message.intention = { $case: "request", value: SignedMessage.fromPartial(object.intention.value) };
+        }
+        break;
+      }
+      case "repeat": {
+        if (object.intention?.value !== undefined && object.intention?.value !== null) {
+          message.intention = { $case: "repeat", value: SignedMessage.fromPartial(object.intention.value) };
+        }
+        break;
+      }
+    }
     return message;
   },
 };
@@ -892,10 +922,7 @@ export const PinEntryAbort: MessageFns<PinEntryAbort> = {
 /** PIN entry on glass, under a grant. Device listener. */
 export type PinEntryServiceService = typeof PinEntryServiceService;
 export const PinEntryServiceService = {
-  /**
-   * begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. A PIN block that was sent before the
-   * stream was cut may be sent again as the first message: the same bytes get the same answer.
-   */
+  /** begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. */
   enter: {
     path: "/tapgate.v1.PinEntryService/Enter" as const,
     requestStream: true as const,
@@ -908,18 +935,12 @@ export const PinEntryServiceService = {
 } as const;
 
 export interface PinEntryServiceServer extends UntypedServiceImplementation {
-  /**
-   * begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. A PIN block that was sent before the
-   * stream was cut may be sent again as the first message: the same bytes get the same answer.
-   */
+  /** begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. */
   enter: handleBidiStreamingCall<EnterRequest, EnterResponse>;
 }
 
 export interface PinEntryServiceClient extends Client {
-  /**
-   * begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. A PIN block that was sent before the
-   * stream was cut may be sent again as the first message: the same bytes get the same answer.
-   */
+  /** begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. */
   enter(): ClientDuplexStream<EnterRequest, EnterResponse>;
   enter(options: Partial<CallOptions>): ClientDuplexStream<EnterRequest, EnterResponse>;
   enter(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<EnterRequest, EnterResponse>;

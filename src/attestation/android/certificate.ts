@@ -1,0 +1,267 @@
+import { type DerFailure, type DerReader, explicitTag, NO_TAG, readDer, TAG } from '../../encoding/der.ts';
+import { dottedOid, oidContent } from '../../encoding/der-oid.ts';
+import type { Result } from '../../reasons/result.ts';
+import { readSubjectKey, type SubjectKey } from './subject-key.ts';
+
+/** How a certificate is signed: a scheme that this verifier checks, or an OID that it does not. */
+export type SignatureAlgorithm =
+  | {
+      readonly scheme: 'ecdsa' | 'rsa-pkcs1';
+      readonly hash: 'sha256' | 'sha384' | 'sha512';
+      /** An ECDSA identifier that carries NULL parameters, which RFC 5758 3.2 leaves out. */
+      readonly needlessNull: boolean;
+    }
+  | { readonly scheme: 'unknown'; readonly oid: string };
+
+/** The fields of an X.509 certificate that an appraisal looks at. Byte strings are views of `der`. */
+export interface Certificate {
+  readonly der: Uint8Array;
+  /** The signed part, as it was signed. */
+  readonly tbs: Uint8Array;
+  /** Lowercase hex without leading zeros, as status lists name it. */
+  readonly serial: string;
+  /** Distinguished names, DER. */
+  readonly issuer: Uint8Array;
+  readonly subject: Uint8Array;
+  /** Milliseconds since 1970. */
+  readonly notBefore: number;
+  readonly notAfter: number;
+  readonly key: SubjectKey;
+  readonly signatureAlgorithm: SignatureAlgorithm;
+  readonly signature: Uint8Array;
+  /** Content of the Android key attestation extension. */
+  readonly keyDescription: Uint8Array | null;
+  /** Content of the remote provisioning extension. */
+  readonly provisioningInfo: Uint8Array | null;
+  /** basicConstraints' cA; null without the extension. */
+  readonly authority: boolean | null;
+  /** keyUsage's keyCertSign; null without the extension. */
+  readonly signsCertificates: boolean | null;
+  /** Critical extensions that this verifier does not know, by OID. */
+  readonly unknownCritical: readonly string[];
+  /** BOOLEANs that are true but not 0xFF. */
+  readonly irregularBooleans: number;
+  /** The CRL distribution point extension is the single byte 00. */
+  readonly emptyDistributionPoint: boolean;
+}
+
+const ECDSA = [
+  { oid: oidContent('1.2.840.10045.4.3.2'), hash: 'sha256' },
+  { oid: oidContent('1.2.840.10045.4.3.3'), hash: 'sha384' },
+  { oid: oidContent('1.2.840.10045.4.3.4'), hash: 'sha512' },
+] as const;
+
+const RSA_PKCS1 = [
+  { oid: oidContent('1.2.840.113549.1.1.11'), hash: 'sha256' },
+  { oid: oidContent('1.2.840.113549.1.1.12'), hash: 'sha384' },
+  { oid: oidContent('1.2.840.113549.1.1.13'), hash: 'sha512' },
+] as const;
+
+const OID = {
+  keyDescription: oidContent('1.3.6.1.4.1.11129.2.1.17'),
+  provisioningInfo: oidContent('1.3.6.1.4.1.11129.2.1.30'),
+  keyUsage: oidContent('2.5.29.15'),
+  basicConstraints: oidContent('2.5.29.19'),
+  distributionPoints: oidContent('2.5.29.31'),
+} as const;
+
+const KEY_CERT_SIGN = 0x04;
+const MAXIMUM_DEPTH = 12;
+
+function readSignatureScheme(der: DerReader): SignatureAlgorithm {
+  for (const { oid, hash } of ECDSA) {
+    if (!der.takeOid(oid)) continue;
+    const needlessNull = der.peek() === TAG.NULL;
+    if (needlessNull) der.skip();
+    return { scheme: 'ecdsa', hash, needlessNull };
+  }
+  for (const { oid, hash } of RSA_PKCS1) {
+    if (!der.takeOid(oid)) continue;
+    der.content(TAG.NULL);
+    return { scheme: 'rsa-pkcs1', hash, needlessNull: false };
+  }
+  const oid = dottedOid(der.content(TAG.OBJECT_IDENTIFIER));
+  der.rest();
+  return { scheme: 'unknown', oid };
+}
+
+function readSignatureAlgorithm(der: DerReader): SignatureAlgorithm {
+  const outer = der.enter(TAG.SEQUENCE);
+  const algorithm = readSignatureScheme(der);
+  der.leave(outer);
+  return algorithm;
+}
+
+function serialNumber(content: Uint8Array): string {
+  const hex = Buffer.from(content.buffer, content.byteOffset, content.length).toString('hex');
+  if (content.length === 0 || content[0]! < 0x80) return hex.replace(/^0+(?=.)/, '');
+  // RFC 5280 forbids negative serial numbers and asks verifiers to bear with them.
+  return BigInt.asIntN(content.length * 8, BigInt(`0x${hex}`)).toString(16);
+}
+
+const twoDigits = (text: Uint8Array, at: number): number => {
+  const tens = text[at]! - 48;
+  const ones = text[at + 1]! - 48;
+  return tens >= 0 && tens <= 9 && ones >= 0 && ones <= 9 ? tens * 10 + ones : Number.NaN;
+};
+
+/** UTCTime or GeneralizedTime in the forms of RFC 5280 4.1.2.5: whole seconds, Z. */
+function readTime(der: DerReader): number {
+  const utc = der.peek() === TAG.UTC_TIME;
+  const text = der.content(utc ? TAG.UTC_TIME : TAG.GENERALIZED_TIME);
+  const first = utc ? 0 : 2;
+  const short = twoDigits(text, first);
+  const century = utc ? (short < 50 ? 2000 : 1900) : twoDigits(text, 0) * 100;
+  const month = twoDigits(text, first + 2);
+  const day = twoDigits(text, first + 4);
+  const hour = twoDigits(text, first + 6);
+  const minute = twoDigits(text, first + 8);
+  const second = twoDigits(text, first + 10);
+  const time = Date.UTC(century + short, month - 1, day, hour, minute, second);
+  const sensible = month >= 1 && month <= 12 && day >= 1 && day <= 31 && hour < 24 && minute < 60 && second < 60;
+  if (!sensible || Number.isNaN(time) || text.length !== first + 13 || text[first + 12] !== 0x5a) {
+    der.fail('DER_VALUE_INVALID');
+  }
+  return time;
+}
+
+/** What the extensions say; filled while they are read. */
+interface Extensions {
+  keyDescription: Uint8Array | null;
+  provisioningInfo: Uint8Array | null;
+  authority: boolean | null;
+  signsCertificates: boolean | null;
+  unknownCritical: string[];
+  emptyDistributionPoint: boolean;
+  irregularBooleans: number;
+}
+
+function readBasicConstraints(value: Uint8Array, into: Extensions): DerFailure | null {
+  const constraints = readDer(value, { maximumBytes: 64, maximumDepth: 1, tolerateBooleans: true }, (der) => {
+    const outer = der.enter(TAG.SEQUENCE);
+    const authority = der.peek() === TAG.BOOLEAN && der.boolean();
+    if (der.peek() === TAG.INTEGER) der.unsigned();
+    der.leave(outer);
+    into.irregularBooleans += der.irregularBooleans;
+    return authority;
+  });
+  if (!constraints.ok) return constraints.reason;
+  into.authority = constraints.value;
+  return null;
+}
+
+function readKeyUsage(value: Uint8Array, into: Extensions): DerFailure | null {
+  const bits = readDer(value, { maximumBytes: 64, maximumDepth: 1 }, (der) => der.content(TAG.BIT_STRING));
+  if (!bits.ok) return bits.reason;
+  into.signsCertificates = ((bits.value[1] ?? 0) & KEY_CERT_SIGN) !== 0;
+  return null;
+}
+
+/** OCTET STRING of an extension that may stand once; a second one is a contradiction, not a choice. */
+function once(der: DerReader, earlier: unknown): Uint8Array {
+  if (earlier !== null) der.fail('DER_VALUE_INVALID');
+  return der.content(TAG.OCTET_STRING);
+}
+
+function readCritical(der: DerReader): boolean {
+  return der.peek() === TAG.BOOLEAN && der.boolean();
+}
+
+function readExtension(der: DerReader, into: Extensions): void {
+  let failure: DerFailure | null = null;
+  if (der.takeOid(OID.keyUsage)) {
+    readCritical(der);
+    failure = readKeyUsage(once(der, into.signsCertificates), into);
+  } else if (der.takeOid(OID.basicConstraints)) {
+    readCritical(der);
+    failure = readBasicConstraints(once(der, into.authority), into);
+  } else if (der.takeOid(OID.keyDescription)) {
+    readCritical(der);
+    into.keyDescription = once(der, into.keyDescription);
+  } else if (der.takeOid(OID.provisioningInfo)) {
+    readCritical(der);
+    into.provisioningInfo = once(der, into.provisioningInfo);
+  } else if (der.takeOid(OID.distributionPoints)) {
+    readCritical(der);
+    const value = der.content(TAG.OCTET_STRING);
+    into.emptyDistributionPoint ||= value.length === 1 && value[0] === 0;
+  } else {
+    const oid = der.content(TAG.OBJECT_IDENTIFIER);
+    if (readCritical(der)) into.unknownCritical.push(dottedOid(oid));
+    der.content(TAG.OCTET_STRING);
+  }
+  if (failure !== null) der.fail(failure);
+}
+
+function readExtensions(der: DerReader): Extensions {
+  const extensions: Extensions = {
+    keyDescription: null,
+    provisioningInfo: null,
+    authority: null,
+    signsCertificates: null,
+    unknownCritical: [],
+    emptyDistributionPoint: false,
+    irregularBooleans: 0,
+  };
+  if (der.peek() !== explicitTag(3)) return extensions;
+  const outer = der.enter(explicitTag(3));
+  const list = der.enter(TAG.SEQUENCE);
+  while (der.peek() !== NO_TAG) {
+    const extension = der.enter(TAG.SEQUENCE);
+    readExtension(der, extensions);
+    der.leave(extension);
+  }
+  der.leave(list);
+  der.leave(outer);
+  return extensions;
+}
+
+function readVersion(der: DerReader): void {
+  if (der.peek() !== explicitTag(0)) return;
+  const outer = der.enter(explicitTag(0));
+  if (der.unsigned() > 2) der.fail('DER_VALUE_INVALID');
+  der.leave(outer);
+}
+
+function readCertificate(der: DerReader, whole: Uint8Array): Certificate {
+  const certificate = der.enter(TAG.SEQUENCE);
+  const tbs = der.preview(TAG.SEQUENCE);
+  const body = der.enter(TAG.SEQUENCE);
+  readVersion(der);
+  const serial = serialNumber(der.integer());
+  const signedAlgorithm = der.element(TAG.SEQUENCE);
+  const issuer = der.element(TAG.SEQUENCE);
+  const validity = der.enter(TAG.SEQUENCE);
+  const notBefore = readTime(der);
+  const notAfter = readTime(der);
+  der.leave(validity);
+  const subject = der.element(TAG.SEQUENCE);
+  const key = readSubjectKey(der);
+  const { irregularBooleans, ...extensions } = readExtensions(der);
+  der.leave(body);
+  // RFC 5280 4.1.1.2: what the signature covers and what it claims to be are the same algorithm.
+  if (Buffer.compare(signedAlgorithm, der.preview(TAG.SEQUENCE)) !== 0) der.fail('DER_VALUE_INVALID');
+  const signatureAlgorithm = readSignatureAlgorithm(der);
+  const signature = der.wholeBytes();
+  der.leave(certificate);
+  return {
+    der: whole,
+    tbs,
+    serial,
+    issuer,
+    subject,
+    notBefore,
+    notAfter,
+    key,
+    signatureAlgorithm,
+    signature,
+    ...extensions,
+    irregularBooleans: irregularBooleans + der.irregularBooleans,
+  };
+}
+
+/** Parses one certificate (RFC 5280 4.1). Refuses what is not DER, but for BOOLEANs, which are counted. */
+export function parseCertificate(der: Uint8Array, maximumBytes: number): Result<Certificate, DerFailure> {
+  const limits = { maximumBytes, maximumDepth: MAXIMUM_DEPTH, tolerateBooleans: true };
+  return readDer(der, limits, (reader) => readCertificate(reader, der));
+}

@@ -1,0 +1,132 @@
+import { ok, type Result, refuse } from '../../reasons/result.ts';
+import type { AttestationPolicy } from '../policy.ts';
+import type { AnchorSet } from './anchors.ts';
+import { type ApplicationId, type ApplicationIdFailure, parseApplicationId } from './application-id.ts';
+import { type Certificate, parseCertificate } from './certificate.ts';
+import { type PathFacts, verifyPath } from './chain.ts';
+import { type KeyDescription, parseKeyDescription } from './key-description.ts';
+import { type ProvisioningFailure, type ProvisioningInfo, parseProvisioningInfo } from './provisioning.ts';
+import type { VerifiedIssuers } from './verified-issuers.ts';
+
+/** A certificate that carries a key description. */
+export interface DescribedCertificate {
+  /** 0 is the leaf. */
+  readonly position: number;
+  readonly certificate: Certificate;
+  readonly description: KeyDescription;
+  /** Tag 709 of softwareEnforced; null where it is missing. */
+  readonly applicationId: Result<ApplicationId, ApplicationIdFailure> | null;
+}
+
+/** A chain, parsed once; nothing of it is judged here. */
+export interface ChainFacts {
+  /** Leaf first. */
+  readonly certificates: readonly Certificate[];
+  /** The key that the chain attests; null where no certificate describes one. */
+  readonly attested: DescribedCertificate | null;
+  /** The ATTEST_KEY key that certifies `attested`, in a chain of that form. */
+  readonly attestKey: DescribedCertificate | null;
+  /** Position of the topmost certificate that describes a key; −1 where none does. All above it are issuers. */
+  readonly topDescribed: number;
+  /** Positions of certificates below a key that may certify none. */
+  readonly below: readonly number[];
+  /** `remote`: the attestation key is renewed by the provisioning server every few weeks. */
+  readonly provisioning: 'factory' | 'remote';
+  readonly provisioningInfo: Result<ProvisioningInfo, ProvisioningFailure> | null;
+  readonly path: PathFacts;
+}
+
+function parseCertificates(
+  chain: readonly Uint8Array[],
+  limits: AttestationPolicy['limits'],
+): Result<readonly Certificate[], 'CHAIN_MALFORMED'> {
+  if (chain.length === 0) return refuse('CHAIN_MALFORMED', 'no certificates');
+  if (chain.length > limits.maximumCertificates) return refuse('CHAIN_MALFORMED', `${chain.length} certificates`);
+  const bytes = chain.reduce((sum, certificate) => sum + certificate.length, 0);
+  if (bytes > limits.maximumBytes) return refuse('CHAIN_MALFORMED', `${bytes} bytes`);
+  const certificates: Certificate[] = [];
+  for (const der of chain) {
+    const certificate = parseCertificate(der, limits.maximumBytes);
+    if (!certificate.ok) {
+      return refuse('CHAIN_MALFORMED', `certificate ${certificates.length}: ${certificate.reason}`);
+    }
+    certificates.push(certificate.value);
+  }
+  return ok(certificates);
+}
+
+function parseDescriptions(
+  certificates: readonly Certificate[],
+): Result<readonly DescribedCertificate[], 'CHAIN_MALFORMED'> {
+  const described: DescribedCertificate[] = [];
+  for (const [position, certificate] of certificates.entries()) {
+    if (certificate.keyDescription === null) continue;
+    const description = parseKeyDescription(certificate.keyDescription);
+    if (!description.ok) {
+      return refuse('CHAIN_MALFORMED', `key description of certificate ${position}: ${description.reason}`);
+    }
+    const octets = description.value.softwareEnforced.applicationId;
+    const applicationId = octets === null ? null : parseApplicationId(octets);
+    described.push({ position, certificate, description: description.value, applicationId });
+  }
+  return ok(described);
+}
+
+function isAttestKey({ hardwareEnforced, softwareEnforced }: KeyDescription): boolean {
+  const [purpose, ...others] = [...hardwareEnforced.purposes, ...softwareEnforced.purposes];
+  return purpose === 'ATTEST_KEY' && others.length === 0;
+}
+
+type Position = Pick<ChainFacts, 'attested' | 'attestKey' | 'topDescribed' | 'below'>;
+
+/**
+ * Which certificate the chain is about. Only the description nearest to the root is the secure hardware's own word: a key
+ * that it describes may sign whatever its holder likes, another "key description" included.
+ */
+function locateAttestedKey(described: readonly DescribedCertificate[]): Position {
+  const nearest = described.at(-1);
+  if (nearest === undefined) return { attested: null, attestKey: null, topDescribed: -1, below: [] };
+  const [leaf] = described;
+  if (leaf !== undefined && described.length === 2 && nearest.position === 1 && isAttestKey(nearest.description)) {
+    return { attested: leaf, attestKey: nearest, topDescribed: 1, below: [] };
+  }
+  const below = Array.from({ length: nearest.position }, (_, position) => position);
+  return { attested: nearest, attestKey: null, topDescribed: nearest.position, below };
+}
+
+const PROVISIONING_AUTHORITY = Buffer.from('Droid CA');
+
+function isProvisioningAuthority({ subject }: Certificate): boolean {
+  return Buffer.from(subject.buffer, subject.byteOffset, subject.length).includes(PROVISIONING_AUTHORITY);
+}
+
+function provisioningOf(issuers: readonly Certificate[]): Pick<ChainFacts, 'provisioning' | 'provisioningInfo'> {
+  const stated = issuers.find((issuer) => issuer.provisioningInfo !== null)?.provisioningInfo ?? null;
+  const remote = stated !== null || issuers.some(isProvisioningAuthority);
+  return {
+    provisioning: remote ? 'remote' : 'factory',
+    provisioningInfo: stated === null ? null : parseProvisioningInfo(stated),
+  };
+}
+
+/** Parses a chain (leaf first, DER) and verifies its signatures; refuses what is malformed or over a limit. */
+export function readChain(
+  chain: readonly Uint8Array[],
+  limits: AttestationPolicy['limits'],
+  anchors: AnchorSet,
+  issuers?: VerifiedIssuers,
+): Result<ChainFacts, 'CHAIN_MALFORMED'> {
+  const certificates = parseCertificates(chain, limits);
+  if (!certificates.ok) return certificates;
+  const described = parseDescriptions(certificates.value);
+  if (!described.ok) return described;
+  const located = locateAttestedKey(described.value);
+  const rsa = { minimumRsaBits: limits.minimumIssuerRsaBits, maximumRsaBits: limits.maximumIssuerRsaBits };
+  const path = verifyPath(certificates.value, located.attested?.position ?? 0, anchors, rsa, issuers);
+  return ok({
+    certificates: certificates.value,
+    ...located,
+    ...provisioningOf(certificates.value.slice(located.topDescribed + 1)),
+    path,
+  });
+}

@@ -1,0 +1,47 @@
+import { ConfigError } from '../app/config.ts';
+import { isReason, meaningOf } from '../reasons/catalogue.ts';
+import { EmbeddedError } from '../store/sql/engine/embedded.ts';
+import { PhoneRefused, ServiceNotTrusted } from '../virtual/phone/refused.ts';
+import { refusalFromError } from '../wire/status.ts';
+
+/** Exit codes, for scripts. */
+export const EXIT = { ok: 0, refused: 1, usage: 2, unavailable: 3 } as const;
+
+/** What to tell of an error, and how to leave. */
+export interface Leaving {
+  readonly code: number;
+  readonly lines: readonly string[];
+}
+
+function explain(reasons: readonly string[]): string[] {
+  return reasons.map((code) => {
+    if (!isReason(code)) return code;
+    const { meaning, action } = meaningOf(code);
+    return `${code}: ${meaning} ${action}`;
+  });
+}
+
+/** Turns what a command threw into words and an exit code: what is wrong, and what to do. */
+export function leavingFor(error: unknown): Leaving {
+  if (error instanceof ConfigError || error instanceof EmbeddedError)
+    return { code: EXIT.usage, lines: [error.message] };
+  if (error instanceof PhoneRefused) return { code: EXIT.refused, lines: explain(error.reasons) };
+  if (error instanceof ServiceNotTrusted) return { code: EXIT.refused, lines: [error.message] };
+  const refusal = refusalFromError(error);
+  if (refusal !== null) {
+    const unavailable = refusal.reasons.some((code) => isReason(code) && meaningOf(code).category === 'unavailable');
+    return { code: unavailable ? EXIT.unavailable : EXIT.refused, lines: explain(refusal.reasons) };
+  }
+  if (isConnectionError(error)) {
+    return { code: EXIT.unavailable, lines: [`The service does not answer: ${messageOf(error)}`] };
+  }
+  return { code: EXIT.unavailable, lines: [`Unexpected: ${messageOf(error)}`] };
+}
+
+function isConnectionError(error: unknown): boolean {
+  return typeof error === 'object' && error !== null && 'details' in error && 'metadata' in error;
+}
+
+function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}

@@ -1,0 +1,42 @@
+import { canonicalBytes } from './canonical.ts';
+import { sha256 } from './digest.ts';
+
+/** The challenge that a session key (and at enrolment the device key) is attested for: 32 bytes. */
+export function attestationChallenge(nonce: Uint8Array, hello: Uint8Array): Buffer {
+  return sha256(canonicalBytes('tapgate/v1/attestation-challenge', nonce, hello));
+}
+
+/** The transcript of an attestation: binds the challenge to the key that was made for it. 32 bytes. */
+export function attestationTranscript(challenge: Uint8Array, sessionKey: Uint8Array): Buffer {
+  return sha256(Buffer.concat([challenge, sessionKey]));
+}
+
+/** The challenge that a transport key is attested for: binds it to session key and injection. 32 bytes. */
+export function transportChallenge(sessionKey: Uint8Array, nonce: Uint8Array): Buffer {
+  return sha256(canonicalBytes('tapgate/v1/transport-challenge', sessionKey, nonce));
+}
+
+/** HKDF's info for the key block protection key of one domain. */
+export function keyBlockProtectionInfo(
+  injectionId: string,
+  domain: 'pin' | 'account-data',
+  sessionKeyThumbprint: string,
+  transportKeyHash: Uint8Array,
+): Buffer {
+  return canonicalBytes('tapgate/v1/key-block-protection', injectionId, domain, sessionKeyThumbprint, transportKeyHash);
+}
+
+/** What a phone's key proof is a CMAC over. */
+export function keyProofInput(offer: Uint8Array): Buffer {
+  return canonicalBytes('tapgate/v1/key-proof', offer);
+}
+
+/** The additional data of encrypted account data: binds it to one grant and counter. */
+export function accountDataContext(grantId: string, ksn: Uint8Array): Buffer {
+  return canonicalBytes('tapgate/v1/account-data', grantId, ksn);
+}
+
+/** SHA-256 that PIN entry is bound to account data by: 32 bytes. */
+export function accountDataHash(ksn: Uint8Array, initializationVector: Uint8Array, ciphertext: Uint8Array): Buffer {
+  return sha256(canonicalBytes('tapgate/v1/account-data-hash', ksn, initializationVector, ciphertext));
+}

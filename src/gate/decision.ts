@@ -1,0 +1,41 @@
+import type { Reason } from '../reasons/catalogue.ts';
+
+/** Card data under the acquirer's zone data key, AES-GCM. */
+export interface AcquirerAccountData {
+  readonly keyId: string;
+  /** 12 bytes. */
+  readonly initializationVector: Buffer;
+  /** Ciphertext, then the tag of 16 bytes. */
+  readonly ciphertext: Buffer;
+}
+
+/** ISO 9564-1 format 4 under the acquirer's zone PIN key. */
+export interface AcquirerPinBlock {
+  readonly keyId: string;
+  readonly block: Buffer;
+}
+
+/** What the gate answers. REFUSED is a decision; UNAVAILABLE is none: ask again. */
+export type GateAnswer =
+  | {
+      readonly outcome: 'approved';
+      readonly receipt: string;
+      readonly accountData: AcquirerAccountData;
+      readonly pinBlock: AcquirerPinBlock | null;
+      /** A PIN was entered and approved, but its block is no longer held. */
+      readonly pinLost: boolean;
+    }
+  | { readonly outcome: 'refused'; readonly reasons: readonly Reason[] }
+  | { readonly outcome: 'unavailable'; readonly reason: Reason };
+
+/** A decision as it is kept: the audit record of the payment. No PAN, no PIN. */
+export interface Decision {
+  readonly grantId: string;
+  /** SHA-256 of the intent's bytes. */
+  readonly intentHash: Buffer;
+  readonly outcome: 'approved' | 'refused';
+  readonly reasons: readonly Reason[];
+  /** Compact JWS; empty where refused. */
+  readonly receipt: string;
+  readonly pinEntered: boolean;
+}

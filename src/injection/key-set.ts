@@ -1,0 +1,33 @@
+/** The keys of one injection on one device: two initial keys, one a domain. */
+export interface KeySet {
+  readonly id: string;
+  readonly deviceId: string;
+  /** `offered` until the phone has proven the keys; `retired` once a newer set is active. */
+  readonly status: 'offered' | 'active' | 'retired';
+  /** 8 bytes each. */
+  readonly pinInitialKeyId: Buffer;
+  readonly accountDataInitialKeyId: Buffer;
+  readonly expiresAt: Date;
+}
+
+/** The initial key identifiers of one key set, 8 bytes each: BDK id (4) || derivation id (4). */
+export interface InitialKeyIds {
+  readonly pin: Buffer;
+  readonly accountData: Buffer;
+}
+
+/** Durable key sets. */
+export interface KeySetStore {
+  /**
+   * Leases `count` derivation ids of a BDK id (4 bytes), answers the first. What was leased is never leased again, even
+   * after a crash. Null where the BDK's derivation ids are used up.
+   */
+  leaseDerivationIds(bdkId: Buffer, count: number): Promise<number | null>;
+  /** Keeps a set as offered. */
+  addOffered(set: Omit<KeySet, 'status'>, now: Date): Promise<void>;
+  /**
+   * Makes an offered set active and retires the device's other sets, all or nothing; where it is no longer offered
+   * or the device is not active: then null. The proof has used counter 1 of both domains.
+   */
+  activate(setId: string, deviceId: string, now: Date): Promise<KeySet | null>;
+}

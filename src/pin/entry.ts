@@ -1,0 +1,209 @@
+import type { KeyObject } from 'node:crypto';
+import type { AttestedSession } from '../devices/store.ts';
+import { accountDataHash } from '../encoding/contexts.ts';
+import { equalBytes, sha256 } from '../encoding/digest.ts';
+import { CONTEXT, type SignedBytes, verifySigned } from '../encoding/signed.ts';
+import { type Clock, earlier, secondsAfter } from '../ports/clock.ts';
+import { type Random, randomUuid } from '../ports/random.ts';
+import type { VolatileStore } from '../ports/volatile.ts';
+import { ok, type Result, refuse } from '../reasons/result.ts';
+import type { PostureReport, ReportDue } from '../sessions/open-session.ts';
+import { forbiddenSigns, type Posture } from '../sessions/posture.ts';
+import type { StoredGrant } from '../sessions/store.ts';
+import type { PinPolicy } from './policy.ts';
+import type { HeldPinBlock, PinGrantStore } from './store.ts';
+import type { EncryptedAccountData, PinGrant, PinVault } from './vault.ts';
+
+/** A phone's wish to enter a PIN, parsed from its signed bytes. */
+export interface PinEntryRequest {
+  readonly grantId: string;
+  readonly accountData: EncryptedAccountData;
+  readonly posture: Posture;
+  readonly signed: SignedBytes;
+}
+
+/** A PIN block as the phone signed it, parsed from its signed bytes. */
+export interface PinBlock {
+  readonly pinGrantId: string;
+  readonly grantId: string;
+  readonly pinKsn: Buffer;
+  readonly block: Buffer;
+  readonly accountDataHash: Buffer;
+  readonly signed: SignedBytes;
+}
+
+/** What PIN entry stands on. */
+export interface PinEntryPorts {
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly grants: PinGrantStore;
+  readonly vault: PinVault;
+  readonly held: VolatileStore<HeldPinBlock>;
+}
+
+/** An accepted PIN block. */
+export interface PinAccepted {
+  readonly heldUntil: Date;
+}
+
+/**
+ * One PIN entry, from the second appraisal to the accepted block.
+ *
+ * States: begun -> pad shows (reports in time, clean) -> accepted | over. Nothing leaves the last one.
+ */
+export class PinEntry {
+  readonly #key: KeyObject;
+  readonly #grant: StoredGrant;
+  readonly #pinGrant: PinGrant;
+  readonly #accountData: EncryptedAccountData;
+  readonly #policy: PinPolicy;
+  readonly #ports: PinEntryPorts;
+  #nonce: Buffer;
+  #dueAt: number;
+  #over = false;
+
+  private constructor(
+    key: KeyObject,
+    grant: StoredGrant,
+    pinGrant: PinGrant,
+    accountData: EncryptedAccountData,
+    policy: PinPolicy,
+    ports: PinEntryPorts,
+  ) {
+    this.#key = key;
+    this.#grant = grant;
+    this.#pinGrant = pinGrant;
+    this.#accountData = accountData;
+    this.#policy = policy;
+    this.#ports = ports;
+    this.#nonce = pinGrant.nonce;
+    this.#dueAt = ports.clock.now().getTime() + policy.reportMilliseconds + policy.reportGraceMilliseconds;
+  }
+
+  /** The second appraisal; then the signed PIN grant, once a transaction grant. */
+  static async begin(
+    session: AttestedSession,
+    key: KeyObject,
+    request: PinEntryRequest,
+    policy: PinPolicy,
+    ports: PinEntryPorts,
+  ): Promise<Result<{ readonly entry: PinEntry; readonly pinGrant: SignedBytes }>> {
+    if (!verifySigned(CONTEXT.pinEntry, request.signed, key)) return refuse('SESSION_KEY_MISMATCH');
+    const stored = await ports.grants.grantOf(request.grantId, session.thumbprint);
+    if (stored === null) return refuse('GRANT_UNKNOWN');
+    const { grant } = stored;
+    const now = ports.clock.now();
+    if (now >= grant.expiresAt) return refuse('GRANT_EXPIRED');
+    if (!policy.allowed || !grant.pinAllowed) return refuse('PIN_NOT_EXPECTED');
+    const forbidden = forbiddenSigns(request.posture, policy.postureForbidsPin);
+    if (forbidden.length > 0) return refuse('POSTURE_REFUSED', forbidden.join(','));
+    if (!equalBytes(request.accountData.ksn, grant.accountDataKsn))
+      return refuse('PIN_GRANT_MISMATCH', 'account data KSN');
+    const layout = await ports.vault.shuffleLayout();
+    if (!layout.ok) return layout;
+    const expiry = secondsAfter(now, policy.entrySeconds);
+    const pinGrant: PinGrant = {
+      id: randomUuid(ports.random),
+      grantId: grant.id,
+      thumbprint: session.thumbprint,
+      accountDataHash: hashOf(request.accountData),
+      pinKsn: grant.pinKsn,
+      layout: layout.value,
+      minimumLength: policy.minimumLength,
+      maximumLength: policy.maximumLength,
+      reportIntervalMilliseconds: policy.reportMilliseconds,
+      expiresAt: earlier(expiry, grant.expiresAt),
+      nonce: ports.random.bytes(16),
+    };
+    const signed = await ports.vault.signPinGrant(pinGrant);
+    if (!signed.ok) return signed;
+    if (!(await ports.grants.beginPinEntry(grant.id))) return refuse('PIN_ENTRY_BEGUN');
+    const entry = new PinEntry(key, stored, pinGrant, request.accountData, policy, ports);
+    return ok({ entry, pinGrant: signed.value });
+  }
+
+  /** Milliseconds until the next report is overdue, or until the entry ends. */
+  millisecondsToReport(): number {
+    const limit = Math.min(this.#dueAt, this.#pinGrant.expiresAt.getTime());
+    return Math.max(0, limit - this.#ports.clock.now().getTime());
+  }
+
+  /** Takes a report while the pad shows; anything but a clean one in time ends the entry. */
+  report(report: PostureReport): Result<ReportDue> {
+    const verdict = this.#appraiseReport(report);
+    if (!verdict.ok) {
+      this.#over = true;
+      return verdict;
+    }
+    this.#nonce = this.#ports.random.bytes(16);
+    const within = this.#policy.reportMilliseconds;
+    this.#dueAt = this.#ports.clock.now().getTime() + within + this.#policy.reportGraceMilliseconds;
+    return ok({ nonce: this.#nonce, withinMilliseconds: within });
+  }
+
+  #appraiseReport(report: PostureReport): Result<null> {
+    if (this.#over) return refuse('PIN_ABORTED');
+    if (!verifySigned(CONTEXT.postureReport, report.signed, this.#key)) return refuse('SESSION_KEY_MISMATCH');
+    if (!equalBytes(report.nonce, this.#nonce)) return refuse('REPORT_NONCE_STALE');
+    if (this.#ports.clock.now().getTime() > this.#dueAt) return refuse('REPORT_OVERDUE');
+    const forbidden = forbiddenSigns(report.posture, this.#policy.postureForbidsPin);
+    return forbidden.length > 0 ? refuse('POSTURE_REFUSED', forbidden.join(',')) : ok(null);
+  }
+
+  /** Takes the one PIN block of this entry. */
+  async accept(pin: PinBlock): Promise<Result<PinAccepted>> {
+    const now = this.#ports.clock.now();
+    if (this.#over) return refuse('PIN_ABORTED');
+    this.#over = true;
+    if (!verifySigned(CONTEXT.pinBlock, pin.signed, this.#key)) return refuse('SESSION_KEY_MISMATCH');
+    if (now >= this.#pinGrant.expiresAt || now.getTime() > this.#dueAt) return refuse('REPORT_OVERDUE');
+    const bound =
+      pin.pinGrantId === this.#pinGrant.id &&
+      pin.grantId === this.#pinGrant.grantId &&
+      equalBytes(pin.pinKsn, this.#pinGrant.pinKsn) &&
+      equalBytes(pin.accountDataHash, this.#pinGrant.accountDataHash);
+    if (!bound) return refuse('PIN_GRANT_MISMATCH');
+    const checked = await this.#ports.vault.checkPinBlock({
+      grantId: pin.grantId,
+      pinKsn: pin.pinKsn,
+      block: pin.block,
+      accountData: this.#accountData,
+      minimumLength: this.#policy.minimumLength,
+      maximumLength: this.#policy.maximumLength,
+    });
+    if (!checked.ok) return checked;
+    const heldUntil = this.#grant.grant.expiresAt;
+    const held: HeldPinBlock = {
+      grantId: pin.grantId,
+      pinGrantId: pin.pinGrantId,
+      hash: sha256(pin.block),
+      block: pin.block,
+      accountDataHash: pin.accountDataHash,
+      heldUntil,
+    };
+    const standing = await this.#ports.held.putIfAbsent(pin.grantId, held, heldUntil);
+    return equalBytes(standing.hash, held.hash) ? ok({ heldUntil }) : refuse('PIN_ALREADY_ENTERED');
+  }
+}
+
+/**
+ * Answers a PIN block that was sent before a stream was cut: the same bytes, from the same session, get the same answer;
+ * anything else is refused.
+ */
+export async function repeatPinBlock(
+  session: AttestedSession,
+  key: KeyObject,
+  pin: PinBlock,
+  ports: Pick<PinEntryPorts, 'grants' | 'held'>,
+): Promise<Result<PinAccepted>> {
+  if (!verifySigned(CONTEXT.pinBlock, pin.signed, key)) return refuse('SESSION_KEY_MISMATCH');
+  if ((await ports.grants.grantOf(pin.grantId, session.thumbprint)) === null) return refuse('GRANT_UNKNOWN');
+  const held = await ports.held.get(pin.grantId);
+  if (held === null) return refuse('PIN_LOST');
+  const same = held.pinGrantId === pin.pinGrantId && equalBytes(held.hash, sha256(pin.block));
+  return same ? ok({ heldUntil: held.heldUntil }) : refuse('PIN_ALREADY_ENTERED');
+}
+
+function hashOf(data: EncryptedAccountData): Buffer {
+  return accountDataHash(data.ksn, data.initializationVector, data.ciphertext);
+}

@@ -1,0 +1,48 @@
+import type { SignedBytes } from '../encoding/signed.ts';
+import type { Result } from '../reasons/result.ts';
+
+/** Card data encrypted on the phone under the account data key at a counter, bound to one grant. */
+export interface EncryptedAccountData {
+  /** 12 bytes. */
+  readonly ksn: Buffer;
+  /** 12 bytes. */
+  readonly initializationVector: Buffer;
+  /** Ciphertext, then the tag of 16 bytes. */
+  readonly ciphertext: Buffer;
+}
+
+/** What a phone is told before its pad shows. */
+export interface PinGrant {
+  readonly id: string;
+  readonly grantId: string;
+  readonly thumbprint: string;
+  readonly accountDataHash: Buffer;
+  readonly pinKsn: Buffer;
+  /** Ten digits, each once. */
+  readonly layout: string;
+  readonly minimumLength: number;
+  readonly maximumLength: number;
+  readonly reportIntervalMilliseconds: number;
+  readonly expiresAt: Date;
+  readonly nonce: Buffer;
+}
+
+/** A PIN block with the account data that it must fit. */
+export interface PinBlockCheck {
+  readonly grantId: string;
+  readonly pinKsn: Buffer;
+  /** ISO 9564-1 format 4, enciphered, 16 bytes. */
+  readonly block: Buffer;
+  readonly accountData: EncryptedAccountData;
+  readonly minimumLength: number;
+  readonly maximumLength: number;
+}
+
+/** The vault's part in PIN entry. */
+export interface PinVault {
+  /** A shuffled keypad from the vault's random generator. */
+  shuffleLayout(): Promise<Result<string>>;
+  signPinGrant(grant: PinGrant): Promise<Result<SignedBytes>>;
+  /** Form, PAN and length are checked inside the vault; nothing of the PIN comes out. */
+  checkPinBlock(check: PinBlockCheck): Promise<Result<null>>;
+}

@@ -1,0 +1,26 @@
+import { canonicalBytes } from '../encoding/canonical.ts';
+import { sha256 } from '../encoding/digest.ts';
+
+/** A policy document with the version that every appraisal and decision names. */
+export interface PolicyVersion<P> {
+  readonly document: P;
+  /** The first 16 hex digits of the SHA-256 of the document's canonical JSON: the same content, the same version. */
+  readonly version: string;
+}
+
+/** JSON with the members of every object in the order of their names. */
+function canonicalJson(value: unknown): string {
+  if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
+  if (typeof value !== 'object' || value === null) return JSON.stringify(value);
+  const members = Object.entries(value)
+    .filter(([, member]) => member !== undefined)
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, member]) => `${JSON.stringify(name)}:${canonicalJson(member)}`);
+  return `{${members.join(',')}}`;
+}
+
+/** Names a document by its content. */
+export function versionOf<P>(document: P): PolicyVersion<P> {
+  const digest = sha256(canonicalBytes('tapgate/v1/policy', canonicalJson(document)));
+  return { document, version: digest.toString('hex').slice(0, 16) };
+}

@@ -1,0 +1,122 @@
+import type { Check } from '../../attestation/appraise.ts';
+import {
+  type AttestationExchangePolicy,
+  type AttestationPorts,
+  type Attested,
+  challengePhone,
+  concludeAttestation,
+  type Evidence,
+  type Hello,
+} from '../../devices/exchange.ts';
+import type { SignedBytes } from '../../encoding/signed.ts';
+import {
+  AttestationServiceService,
+  type AttestRequest,
+  type AttestResponse,
+  Hello as WireHello,
+} from '../../gen/tapgate/v1/attestation_service.ts';
+import { type AppraisalCheck, CheckStatus } from '../../gen/tapgate/v1/refusal.ts';
+import { meaningOf, type Reason } from '../../reasons/catalogue.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { decodeMessage, malformed } from '../../wire/decode.ts';
+import { signedToWire } from '../../wire/signed.ts';
+import type { CallContext } from '../transport/context.ts';
+import type { Conversation } from '../transport/exchange.ts';
+import { CallRefused, orRefuse } from '../transport/refused.ts';
+import { conversation, service } from '../transport/service.ts';
+
+const HELLO_WITHIN = 10_000;
+const MAX_HELLO = 4096;
+const MAX_CHAIN = 16;
+
+const STATUSES: Readonly<Record<Check['status'], CheckStatus>> = {
+  pass: CheckStatus.PASS,
+  fail: CheckStatus.FAIL,
+  skipped: CheckStatus.SKIPPED,
+  tolerated: CheckStatus.TOLERATED,
+};
+
+/** What the attestation service is made of. */
+export interface AttestationServiceParts {
+  readonly ports: AttestationPorts;
+  readonly policy: () => AttestationExchangePolicy;
+  /** Service keys as the anchor endorses them. */
+  readonly serviceKeys: () => readonly SignedBytes[];
+}
+
+/** AttestationService: hello -> challenge -> evidence -> result. */
+export function attestationService(parts: AttestationServiceParts) {
+  return service(AttestationServiceService, {
+    attest: conversation((stream, context) => attest(stream, context, parts), { maximumMessages: 2 }),
+  });
+}
+
+async function attest(
+  stream: Conversation<AttestRequest, AttestResponse>,
+  context: CallContext,
+  { ports, policy, serviceKeys }: AttestationServiceParts,
+): Promise<void> {
+  const first = await stream.next({ withinMilliseconds: HELLO_WITHIN });
+  const hello = orRefuse(helloFromWire(first));
+  const challenge = orRefuse(await challengePhone(hello, policy(), ports));
+  await stream.send({
+    message: {
+      $case: 'challenge',
+      value: {
+        nonce: challenge.nonce,
+        expiresAt: challenge.expiresAt,
+        deviceKeyRequired: challenge.party.kind === 'invite',
+        serviceKeys: serviceKeys().map(signedToWire),
+      },
+    },
+  });
+  const withinMilliseconds = Math.max(0, challenge.expiresAt.getTime() - ports.clock.now().getTime());
+  const evidence = orRefuse(evidenceFromWire(await stream.next({ withinMilliseconds })));
+  const concluded = await concludeAttestation(challenge.nonce, evidence, policy(), ports);
+  if (!concluded.ok) {
+    const { reason, reasons, checks, detail } = concluded;
+    context.logger.info({ checks: checks.filter((check) => check.status !== 'pass'), reasons }, 'phone refused');
+    const rest = reasons.filter((other) => other !== reason);
+    throw new CallRefused([reason, ...rest], detail);
+  }
+  await stream.send({ message: { $case: 'result', value: resultToWire(concluded.value) } });
+}
+
+function resultToWire(attested: Attested) {
+  return {
+    deviceId: attested.deviceId,
+    deviceToken: attested.token,
+    expiresAt: attested.expiresAt,
+    refreshAfter: attested.refreshAfter,
+    checks: attested.checks.map(checkToWire),
+  };
+}
+
+/** A check as a phone may know it. */
+export function checkToWire(check: Check): AppraisalCheck {
+  return { code: check.code, status: STATUSES[check.status], reason: toldReason(check.reason) };
+}
+
+function toldReason(reason: Reason | undefined): string {
+  return reason === undefined || meaningOf(reason).audience === 'operator' ? '' : reason;
+}
+
+function helloFromWire(request: AttestRequest | null): Result<Hello> {
+  if (request?.message?.$case !== 'hello') return refuse('MESSAGE_OUT_OF_ORDER', 'a hello comes first');
+  const bytes = request.message.value;
+  if (bytes.length > MAX_HELLO) return malformed('hello: over 4096 bytes');
+  const decoded = decodeMessage(WireHello, bytes);
+  if (!decoded.ok) return decoded;
+  const { identity, deviceKeyHash } = decoded.value;
+  if (identity === undefined || identity.value.length === 0 || identity.value.length > 64) return malformed('identity');
+  if (identity.$case === 'deviceId') return ok({ identity: { kind: 'device', deviceId: identity.value }, bytes });
+  return ok({ identity: { kind: 'invite', code: identity.value, deviceKeyHash }, bytes });
+}
+
+function evidenceFromWire(request: AttestRequest | null): Result<Evidence> {
+  if (request?.message?.$case !== 'evidence') return refuse('MESSAGE_OUT_OF_ORDER', 'evidence follows the challenge');
+  const { sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature, posture } = request.message.value;
+  if (sessionKeyChain.length > MAX_CHAIN) return malformed('session_key_chain: over 16 certificates');
+  if (deviceKeyChain.length > MAX_CHAIN) return malformed('device_key_chain: over 16 certificates');
+  return ok({ sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature, posture });
+}

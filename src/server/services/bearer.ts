@@ -1,0 +1,40 @@
+import type { KeyObject } from 'node:crypto';
+import { standingRefusal } from '../../devices/device.ts';
+import type { AttestedSession, DeviceStore } from '../../devices/store.ts';
+import { p256PublicKey } from '../../encoding/p256.ts';
+import type { Clock } from '../../ports/clock.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { verifyDeviceToken } from '../../tokens/verify.ts';
+
+/** A phone whose token holds; what it says next still has to be signed by the session key. */
+export interface Bearer {
+  readonly session: AttestedSession;
+  readonly key: KeyObject;
+  /** Expiry of the token. */
+  readonly validUntil: Date;
+}
+
+/** What tokens are verified with. */
+export interface BearerPorts {
+  readonly issuer: string;
+  readonly clock: Clock;
+  readonly devices: Pick<DeviceStore, 'session'>;
+  /** Keys of purpose device-token by key id. */
+  readonly tokenKeys: () => ReadonlyMap<string, KeyObject>;
+}
+
+/** Finds the session of a device token: token valid, device active, session the latest one of the phone. */
+export async function bearerOf(token: string, ports: BearerPorts): Promise<Result<Bearer>> {
+  const now = ports.clock.now();
+  const claims = verifyDeviceToken(token, { issuer: ports.issuer, keys: ports.tokenKeys(), audience: null, now });
+  if (!claims.ok) return claims;
+  const session = await ports.devices.session(claims.value.cnf.jkt);
+  if (session === null || session.deviceId !== claims.value.sub) return refuse('TOKEN_INVALID', 'no such session');
+  const standing = standingRefusal(session.deviceStatus);
+  if (standing !== null) return refuse(standing);
+  if (session.status !== 'active' || !session.current)
+    return refuse('SESSION_UNKNOWN', 'replaced by a newer attestation');
+  const key = p256PublicKey(session.publicKey);
+  if (key === null) return refuse('TOKEN_INVALID', 'session key');
+  return ok({ session, key, validUntil: new Date(claims.value.exp * 1000) });
+}

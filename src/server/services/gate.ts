@@ -1,0 +1,120 @@
+import type { Counter } from 'prom-client';
+import { decidePayment, type GatePorts, type PaymentRequest } from '../../gate/decide.ts';
+import type { GateAnswer } from '../../gate/decision.ts';
+import {
+  type AuthorizePaymentRequest,
+  type AuthorizePaymentResponse,
+  type AuthorizePaymentsRequest,
+  type AuthorizePaymentsResponse,
+  PaymentGateServiceService,
+} from '../../gen/tapgate/v1/payment_gate_service.ts';
+import { ok, type Result } from '../../reasons/result.ts';
+import { malformed } from '../../wire/decode.ts';
+import { refusalMessage } from '../../wire/refusal.ts';
+import { signedFromWire } from '../../wire/signed.ts';
+import type { CallContext } from '../transport/context.ts';
+import type { Conversation } from '../transport/exchange.ts';
+import { requireAcquirer } from '../transport/peer.ts';
+import { CallRefused } from '../transport/refused.ts';
+import { conversation, service, unary } from '../transport/service.ts';
+
+const UNARY_WITHIN = 10_000;
+const RETRY_AFTER = 1_000;
+const MAX_IN_FLIGHT = 128;
+const STREAM_LIMITS = {
+  maximumMessages: Number.MAX_SAFE_INTEGER,
+  maximumLifetimeMilliseconds: 86_400_000,
+  maximumUnread: MAX_IN_FLIGHT,
+  maximumUnsent: MAX_IN_FLIGHT,
+};
+
+/** What the gate's service is made of. */
+export interface GateServiceParts {
+  readonly ports: GatePorts;
+  /** Counts decisions; labels outcome and reason. */
+  readonly decisions: Counter<'outcome' | 'reason'>;
+}
+
+/** PaymentGateService, unary and streamed. */
+export function gateService(parts: GateServiceParts) {
+  return service(PaymentGateServiceService, {
+    authorizePayment: unary((request, context) => authorize(request, context, parts), UNARY_WITHIN),
+    authorizePayments: conversation((stream, context) => authorizeMany(stream, context, parts), STREAM_LIMITS),
+  });
+}
+
+async function authorizeMany(
+  stream: Conversation<AuthorizePaymentsRequest, AuthorizePaymentsResponse>,
+  context: CallContext,
+  parts: GateServiceParts,
+): Promise<void> {
+  const inFlight = new Set<Promise<void>>();
+  const answer = async ({ correlation, payment }: AuthorizePaymentsRequest): Promise<void> => {
+    if (payment === undefined) throw new CallRefused(['MALFORMED_MESSAGE'], 'payment');
+    await stream.send({ correlation, decision: await authorize(payment, context, parts) });
+  };
+  for (;;) {
+    const request = await stream.next();
+    if (request === null) break;
+    const work = answer(request)
+      .catch((error: unknown) =>
+        stream.cut(error instanceof CallRefused ? error : new CallRefused(['SERVICE_UNAVAILABLE'])),
+      )
+      .finally(() => inFlight.delete(work));
+    inFlight.add(work);
+    if (inFlight.size >= MAX_IN_FLIGHT) await Promise.race(inFlight);
+  }
+  await Promise.all(inFlight);
+}
+
+async function authorize(
+  request: AuthorizePaymentRequest,
+  context: CallContext,
+  { ports, decisions }: GateServiceParts,
+): Promise<AuthorizePaymentResponse> {
+  const payment = paymentFromWire(request, requireAcquirer(context.caller));
+  const answer = payment.ok ? await decide(payment.value, context, ports) : refusedBy(payment.reason);
+  const reason = answer.outcome === 'approved' ? '' : answer.outcome === 'refused' ? answer.reasons[0] : answer.reason;
+  decisions.inc({ outcome: answer.outcome, reason: reason ?? '' });
+  return answerToWire(answer);
+}
+
+async function decide(payment: PaymentRequest, context: CallContext, ports: GatePorts): Promise<GateAnswer> {
+  try {
+    return await decidePayment(payment, ports);
+  } catch (error) {
+    // A lost dependency decides nothing; processing asks again with the same intent.
+    context.logger.error({ err: error }, 'payment not decided');
+    return { outcome: 'unavailable', reason: 'SERVICE_UNAVAILABLE' };
+  }
+}
+
+function refusedBy(reason: 'MALFORMED_MESSAGE'): GateAnswer {
+  return { outcome: 'refused', reasons: [reason] };
+}
+
+function paymentFromWire(
+  request: AuthorizePaymentRequest,
+  caller: string,
+): Result<PaymentRequest, 'MALFORMED_MESSAGE'> {
+  const intent = signedFromWire(request.intent, 'intent');
+  if (!intent.ok) return intent;
+  if (request.deviceToken.length === 0) return malformed('device_token');
+  return ok({ caller, token: request.deviceToken, intent: intent.value, sessionKey: request.sessionPublicKey });
+}
+
+function answerToWire(answer: GateAnswer): AuthorizePaymentResponse {
+  switch (answer.outcome) {
+    case 'approved': {
+      const { receipt, accountData, pinBlock, pinLost } = answer;
+      const value = { receipt, accountData, pinBlock: pinBlock ?? undefined, pinLost };
+      return { outcome: { $case: 'approved', value } };
+    }
+    case 'refused':
+      return { outcome: { $case: 'refused', value: { refusal: refusalMessage('partner', answer.reasons) } } };
+    case 'unavailable': {
+      const refusal = refusalMessage('partner', [answer.reason]);
+      return { outcome: { $case: 'unavailable', value: { refusal, retryAfterMilliseconds: RETRY_AFTER } } };
+    }
+  }
+}

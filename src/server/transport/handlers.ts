@@ -1,0 +1,181 @@
+import {
+  type handleBidiStreamingCall,
+  type handleUnaryCall,
+  type ServerDuplexStream,
+  type ServerUnaryCall,
+  type StatusObject,
+  status,
+} from '@grpc/grpc-js';
+import { meaningOf } from '../../reasons/catalogue.ts';
+import { reasonsToldTo } from '../../wire/refusal.ts';
+import { codeOf, statusOf } from '../../wire/status.ts';
+import { audienceOf, type CallContext, type Edge } from './context.ts';
+import { Conversation } from './exchange.ts';
+import { closeWithin, streamBeneath } from './http2-stream.ts';
+import { DEFAULT_CONVERSATION_LIMITS } from './limits.ts';
+import { MalformedMessage } from './malformed.ts';
+import { callerOf } from './peer.ts';
+import { CallCancelled, CallRefused, orRefuse } from './refused.ts';
+import type { ConversationMethod, UnaryMethod } from './service.ts';
+
+// What a caller is told of its own malformed message.
+const MAXIMUM_DETAIL = 200;
+
+/** One call from its beginning to its log line. */
+class CallRecord {
+  readonly #edge: Edge;
+  readonly #startedAt = performance.now();
+  readonly method: string;
+  readonly callId: string;
+  caller: CallContext['caller'] | null = null;
+
+  constructor(edge: Edge, path: string) {
+    this.#edge = edge;
+    this.method = path.slice(1);
+    this.callId = edge.random.bytes(8).toString('hex');
+  }
+
+  context(
+    call: Pick<ServerUnaryCall<unknown, unknown>, 'getAuthContext' | 'getPeer'>,
+    signal: AbortSignal,
+  ): CallContext {
+    const caller = orRefuse(callerOf(this.#edge.plane, call));
+    this.caller = caller;
+    const logger = this.#edge.logger.child({ call: this.callId });
+    return { callId: this.callId, method: this.method, caller, peerAddress: call.getPeer(), signal, logger };
+  }
+
+  /** What is not a refusal was not expected: it goes to the log, and the caller learns only that nothing was decided. */
+  refusalFor(cause: unknown): CallRefused {
+    if (cause instanceof CallRefused) return cause;
+    this.#edge.logger.error({ call: this.callId, method: this.method, err: cause }, 'call failed unexpectedly');
+    return new CallRefused(['SERVICE_UNAVAILABLE']);
+  }
+
+  statusFor({ reasons, detail }: CallRefused): StatusObject {
+    const ownMessage = detail !== undefined && meaningOf(reasons[0]).category === 'invalid';
+    const metadata = ownMessage
+      ? { call: this.callId, detail: detail.slice(0, MAXIMUM_DETAIL) }
+      : { call: this.callId };
+    const { random, retryDelay, plane } = this.#edge;
+    const options = { audience: audienceOf(plane), random, metadata };
+    return statusOf(reasons, retryDelay ? { ...options, retryDelay } : options);
+  }
+
+  #codeFor({ reasons }: CallRefused): status {
+    return codeOf(reasonsToldTo(audienceOf(this.#edge.plane), reasons)[0] ?? reasons[0]);
+  }
+
+  /** A handler that fails after its call's end fails for nobody, but it may be a bug. */
+  failedLate(cause: unknown): void {
+    if (cause instanceof CallRefused || cause instanceof CallCancelled) return;
+    this.#edge.logger.warn({ call: this.callId, method: this.method, err: cause }, 'call failed after its end');
+  }
+
+  opened(): void {
+    this.#edge.metrics.openCalls.inc({ listener: this.#edge.listener });
+  }
+
+  closed(): void {
+    this.#edge.metrics.openCalls.dec({ listener: this.#edge.listener });
+  }
+
+  /** Counts and logs the end of the call. */
+  ended(end: 'completed' | CallRefused | CallCancelled, more: Readonly<Record<string, number>> = {}): void {
+    const { listener, metrics, logger } = this.#edge;
+    const labels = { listener, method: this.method };
+    const refused = end instanceof CallRefused ? end : null;
+    const code = refused ? this.#codeFor(refused) : end === 'completed' ? status.OK : status.CANCELLED;
+    metrics.calls.inc({ ...labels, code: status[code] });
+    for (const reason of new Set(refused?.reasons)) metrics.reasons.inc({ ...labels, reason });
+    const milliseconds = Math.round(performance.now() - this.#startedAt);
+    const { plane, ...who } = this.caller ?? { plane: this.#edge.plane };
+    logger.info({
+      call: this.callId,
+      listener,
+      method: this.method,
+      plane,
+      ...who,
+      code: status[code],
+      ...(refused && { reasons: refused.reasons, detail: refused.detail }),
+      milliseconds,
+      ...more,
+    });
+  }
+
+  /** Seconds for the histogram of unary calls. */
+  observe(): void {
+    const { listener, metrics } = this.#edge;
+    metrics.seconds.observe({ listener, method: this.method }, (performance.now() - this.#startedAt) / 1000);
+  }
+}
+
+/**
+ * A grpc-js handler that runs a conversation: authenticates the caller, bounds the stream, turns refusals and
+ * exceptions into statuses, counts and logs one line a call without payloads.
+ */
+export function conversationHandler<In, Out>(
+  path: string,
+  { run, limits }: ConversationMethod<In, Out>,
+  edge: Edge,
+): handleBidiStreamingCall<In | MalformedMessage, Out> {
+  return async (call: ServerDuplexStream<In | MalformedMessage, Out>) => {
+    const record = new CallRecord(edge, path);
+    const conversation = new Conversation<In, Out>(call, limits, (refused) => record.statusFor(refused));
+    let leave = (): void => {};
+    record.opened();
+    try {
+      leave = edge.openCalls.enter(conversation);
+      await run(conversation, record.context(call, conversation.signal));
+      conversation.end();
+    } catch (cause) {
+      if (conversation.ended) record.failedLate(cause);
+      else conversation.cut(record.refusalFor(cause));
+    }
+    leave();
+    record.closed();
+    record.ended(conversation.ended ?? 'completed', conversation.counts);
+  };
+}
+
+/**
+ * A grpc-js handler that runs a unary method: as `conversationHandler`, with the earlier of the client's deadline and
+ * the method's own longest time. Work that outlives it still counts as an open call.
+ */
+export function unaryHandler<In, Out>(
+  path: string,
+  { run, withinMilliseconds }: UnaryMethod<In, Out>,
+  edge: Edge,
+): handleUnaryCall<In | MalformedMessage, Out> {
+  return async (call, callback) => {
+    const record = new CallRecord(edge, path);
+    const controller = new AbortController();
+    let answered = false;
+    const answer = (end: 'completed' | CallRefused | CallCancelled, message?: Out): void => {
+      if (answered) return;
+      answered = true;
+      clearTimeout(timer);
+      if (end instanceof CallRefused) callback(record.statusFor(end));
+      else if (message !== undefined) callback(null, message);
+      closeWithin(streamBeneath(call), DEFAULT_CONVERSATION_LIMITS.sendWithinMilliseconds);
+      record.observe();
+      record.ended(end);
+      controller.abort(end === 'completed' ? new Error('the call was answered') : end);
+    };
+    const timer = setTimeout(() => answer(new CallRefused(['DEADLINE_PASSED'], 'unary call')), withinMilliseconds);
+    // Emitted when the client's deadline passes, too; also after the answer, where it finds nothing left to do.
+    call.on('cancelled', () => answer(new CallCancelled()));
+    let leave = (): void => {};
+    record.opened();
+    try {
+      leave = edge.openCalls.enter({ drain: () => {}, cut: answer });
+      if (call.request instanceof MalformedMessage) throw new CallRefused(['MALFORMED_MESSAGE'], 'not the wire format');
+      answer('completed', await run(call.request, record.context(call, controller.signal)));
+    } catch (cause) {
+      if (answered) record.failedLate(cause);
+      else answer(record.refusalFor(cause));
+    }
+    leave();
+    record.closed();
+  };
+}

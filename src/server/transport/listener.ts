@@ -1,0 +1,166 @@
+import { createServer, type Socket, type Server as TcpServer } from 'node:net';
+import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
+import type { Plane } from '../../certs/uri-name.ts';
+import type { Random } from '../../ports/random.ts';
+import type { RetryDelay } from '../../wire/status.ts';
+import type { Edge } from './context.ts';
+import { type ListenerTls, Tls13Credentials } from './credentials.ts';
+import { conversationHandler, unaryHandler } from './handlers.ts';
+import { ListenerHealth } from './health.ts';
+import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from './limits.ts';
+import { tolerateMalformed } from './malformed.ts';
+import type { CallMetrics } from './metrics.ts';
+import { OpenCalls } from './open-calls.ts';
+import { addReflection } from './reflection.ts';
+import type { ListenerService } from './service.ts';
+
+/** What a listener is started with. */
+export interface ListenerOptions {
+  /** In metrics and logs; by default the plane's name. */
+  readonly name?: string;
+  readonly plane: Plane;
+  /** Port 0 takes a free one. */
+  readonly address: { readonly host: string; readonly port: number };
+  /** The processing and admin planes need `clientCa`. */
+  readonly tls: ListenerTls;
+  readonly services: readonly ListenerService[];
+  readonly logger: Logger;
+  readonly metrics: CallMetrics;
+  readonly random: Random;
+  readonly limits?: Partial<ListenerLimits>;
+  readonly retryDelay?: RetryDelay;
+  /** Folder of the protos; reflection is offered where it is given. */
+  readonly protoDirectory?: string;
+  /** Several processes may accept on the port; the kernel spreads connections. */
+  readonly reusePort?: boolean;
+}
+
+/** A listener that accepts calls. */
+export interface Listener {
+  readonly name: string;
+  readonly address: { readonly host: string; readonly port: number };
+  /** What grpc.health.v1 answers; true from the start. */
+  setServing(serving: boolean): void;
+  /** New key and certificates for connections from now on. */
+  renewTls(tls: ListenerTls): void;
+  /**
+   * Stops: health says NOT_SERVING, nothing new is accepted, conversations are told SHUTTING_DOWN, calls in hand may
+   * end. What is left shortly before the deadline is refused, what is left at the deadline is cut. Resolves once every
+   * connection is closed; `cut` is how many had to be.
+   */
+  drain(deadlineMilliseconds: number): Promise<{ readonly cut: number }>;
+}
+
+function serverFor(limits: ListenerLimits): Server {
+  return new Server({
+    'grpc.enable_channelz': 0,
+    'grpc.max_receive_message_length': limits.maximumReceiveBytes,
+    'grpc.max_send_message_length': limits.maximumSendBytes,
+    'grpc.max_concurrent_streams': limits.maximumStreamsPerConnection,
+    'grpc.max_connection_idle_ms': limits.connectionIdleMilliseconds,
+    'grpc.max_connection_age_ms': limits.connectionAgeMilliseconds,
+    'grpc.max_connection_age_grace_ms': limits.connectionAgeGraceMilliseconds,
+    'grpc.keepalive_time_ms': limits.keepaliveMilliseconds,
+    'grpc.keepalive_timeout_ms': limits.keepaliveTimeoutMilliseconds,
+  });
+}
+
+function addService(server: Server, { name, definition, methods }: ListenerService, edge: Edge): void {
+  const implementation: UntypedServiceImplementation = {};
+  for (const [key, { path }] of Object.entries(definition)) {
+    const method = methods[key];
+    if (!method) throw new TypeError(`${name} has no ${key}`);
+    implementation[key] =
+      method.kind === 'conversation' ? conversationHandler(path, method, edge) : unaryHandler(path, method, edge);
+  }
+  server.addService(tolerateMalformed(definition), implementation);
+}
+
+async function listen(tcp: TcpServer, { address, reusePort = false }: ListenerOptions): Promise<Listener['address']> {
+  await new Promise<void>((resolve, reject) => {
+    tcp.once('error', reject);
+    tcp.listen({ host: address.host, port: address.port, reusePort }, () => {
+      tcp.removeListener('error', reject);
+      resolve();
+    });
+  });
+  const bound = tcp.address();
+  if (bound === null || typeof bound === 'string') throw new Error('a listener has a TCP address');
+  return { host: bound.address, port: bound.port };
+}
+
+/**
+ * Starts a gRPC listener: TLS 1.3, mutual on the processing and admin planes, its services with health and reflection
+ * limited to them, every bound of `limits` in force.
+ *
+ * Rejects where the address cannot be bound; throws TypeError for a plane without its client authorities.
+ */
+export async function startListener(options: ListenerOptions): Promise<Listener> {
+  const { plane, tls, services, name = plane, metrics, logger, random, retryDelay, protoDirectory } = options;
+  if (plane !== 'device' && tls.clientCa === undefined)
+    throw new TypeError(`the ${plane} plane needs client authorities`);
+  const limits = { ...DEFAULT_LISTENER_LIMITS, ...options.limits };
+  const openCalls = new OpenCalls(limits.maximumOpenCalls);
+  const edge: Edge = { listener: name, plane, logger, metrics, random, openCalls, ...(retryDelay && { retryDelay }) };
+
+  const server = serverFor(limits);
+  for (const each of services) addService(server, each, edge);
+  const names = services.map((each) => each.name);
+  const health = new ListenerHealth(names);
+  health.addTo(server, openCalls);
+  if (protoDirectory !== undefined) addReflection(server, names, protoDirectory, edge);
+
+  const credentials = new Tls13Credentials(tls, limits.handshakeMilliseconds);
+  // With channelz off, grpc-js forgets its connections, and forceShutdown closes none of them: they are kept here.
+  const injector = server.createConnectionInjector(credentials);
+  const sockets = new Set<Socket>();
+  const tcp = createServer({ noDelay: true, keepAlive: true }, (socket) => {
+    sockets.add(socket);
+    metrics.connections.set({ listener: name }, sockets.size);
+    socket.once('close', () => {
+      sockets.delete(socket);
+      metrics.connections.set({ listener: name }, sockets.size);
+    });
+    injector.injectConnection(socket);
+  });
+  tcp.maxConnections = limits.maximumConnections;
+  tcp.on('drop', () => metrics.dropped.inc({ listener: name }));
+  const address = await listen(tcp, options);
+  tcp.on('error', (err) => logger.error({ listener: name, err }, 'listener failed'));
+  health.set(true);
+  logger.info({ listener: name, ...address, services: names }, 'listening');
+
+  const drain = async (deadlineMilliseconds: number): Promise<{ cut: number }> => {
+    health.set(false);
+    const closed = new Promise<void>((resolve) => tcp.close(() => resolve()));
+    openCalls.drain();
+    server.tryShutdown(() => {});
+    // A refusal needs a moment to reach its caller before the connection is cut.
+    const refuse = setTimeout(() => openCalls.cut(), deadlineMilliseconds * 0.8);
+    let cut = 0;
+    const force = setTimeout(() => {
+      cut = sockets.size;
+      for (const socket of sockets) socket.destroy();
+    }, deadlineMilliseconds);
+    await closed;
+    clearTimeout(refuse);
+    clearTimeout(force);
+    server.forceShutdown();
+    logger.info({ listener: name, cut }, 'drained');
+    return { cut };
+  };
+  let drained: Promise<{ cut: number }> | null = null;
+  return {
+    name,
+    address,
+    setServing: (serving) => {
+      if (!drained) health.set(serving);
+    },
+    renewTls: (renewed) => credentials.renew(renewed),
+    drain: (deadlineMilliseconds) => {
+      drained ??= drain(deadlineMilliseconds);
+      return drained;
+    },
+  };
+}

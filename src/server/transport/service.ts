@@ -1,0 +1,69 @@
+import type { ServiceDefinition } from '@grpc/grpc-js';
+import type { CallContext } from './context.ts';
+import type { Conversation } from './exchange.ts';
+import { type ConversationLimits, DEFAULT_CONVERSATION_LIMITS, DEFAULT_UNARY_MILLISECONDS } from './limits.ts';
+
+/** Handler of a bidirectional stream. Returning ends the stream well; throwing CallRefused ends it with its reasons. */
+export type RunConversation<In, Out> = (conversation: Conversation<In, Out>, context: CallContext) => Promise<void>;
+
+/** Handler of a unary call. Throwing CallRefused answers its reasons. */
+export type RunUnary<In, Out> = (request: In, context: CallContext) => Promise<Out>;
+
+/** A bidirectional method and its bounds. */
+export interface ConversationMethod<In, Out> {
+  readonly kind: 'conversation';
+  readonly run: RunConversation<In, Out>;
+  readonly limits: ConversationLimits;
+}
+
+/** A unary method and its longest time. */
+export interface UnaryMethod<In, Out> {
+  readonly kind: 'unary';
+  readonly run: RunUnary<In, Out>;
+  readonly withinMilliseconds: number;
+}
+
+/** A bidirectional method. Limits that are not stated are those of a short exchange. */
+export function conversation<In, Out>(
+  run: RunConversation<In, Out>,
+  limits: Partial<ConversationLimits> = {},
+): ConversationMethod<In, Out> {
+  return { kind: 'conversation', run, limits: { ...DEFAULT_CONVERSATION_LIMITS, ...limits } };
+}
+
+/** A unary method. */
+export function unary<In, Out>(
+  run: RunUnary<In, Out>,
+  withinMilliseconds: number = DEFAULT_UNARY_MILLISECONDS,
+): UnaryMethod<In, Out> {
+  return { kind: 'unary', run, withinMilliseconds };
+}
+
+type In<M> = M extends { requestDeserialize: (bytes: Buffer) => infer T } ? T : never;
+type Out<M> = M extends { responseSerialize: (message: infer T) => Buffer } ? T : never;
+
+/** What implements each method of a generated service definition. */
+export type Methods<D> = {
+  readonly [Name in keyof D]: D[Name] extends { requestStream: true; responseStream: true }
+    ? ConversationMethod<In<D[Name]>, Out<D[Name]>>
+    : D[Name] extends { requestStream: false; responseStream: false }
+      ? UnaryMethod<In<D[Name]>, Out<D[Name]>>
+      : never;
+};
+
+/** A service as a listener takes it. */
+export interface ListenerService {
+  /** Full name, for example `tapgate.v1.SessionService`. */
+  readonly name: string;
+  readonly definition: ServiceDefinition;
+  // The types of the methods were checked when the service was made.
+  readonly methods: Readonly<Record<string, ConversationMethod<unknown, unknown> | UnaryMethod<unknown, unknown>>>;
+}
+
+/** Joins a generated definition and its methods; the compiler asks for every method in its right form. */
+export function service<D extends ServiceDefinition>(definition: D, methods: Methods<D>): ListenerService {
+  const [first] = Object.values(definition);
+  if (!first) throw new TypeError('a service has methods');
+  const name = first.path.split('/')[1] ?? '';
+  return { name, definition, methods: methods as unknown as ListenerService['methods'] };
+}

@@ -1,0 +1,34 @@
+import type { SignedBytes } from '../encoding/signed.ts';
+import type { TransactionGrant } from './transaction.ts';
+
+/** A grant with the bytes that the service signed. */
+export interface StoredGrant {
+  readonly grant: TransactionGrant;
+  readonly signed: SignedBytes;
+}
+
+/** The counters that a transaction wants to use. */
+export interface CounterClaim {
+  readonly deviceId: string;
+  readonly thumbprint: string;
+  readonly pinInitialKeyId: Buffer;
+  readonly accountDataInitialKeyId: Buffer;
+  readonly pinCounter: number;
+  readonly accountDataCounter: number;
+  /** The counters may be ahead of the last ones by at most this. */
+  readonly window: number;
+  readonly maximumTransactions: number;
+}
+
+/** Why counters were not burned. */
+export type CounterRefusal = 'KEYS_NOT_ACTIVE' | 'KEYS_EXHAUSTED' | 'COUNTER_NOT_HIGHER' | 'SESSION_UNKNOWN';
+
+/** Durable transaction grants. */
+export interface GrantStore {
+  /**
+   * Burns the counters and takes the session's next sequence number, in one statement: the counters are higher than any
+   * used before and within the window, the key set and the session are active. Answers the sequence number.
+   */
+  burnCounters(claim: CounterClaim, now: Date): Promise<bigint | CounterRefusal>;
+  addGrant(grant: StoredGrant): Promise<void>;
+}

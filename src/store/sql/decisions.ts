@@ -1,0 +1,113 @@
+import type { DeviceStatus } from '../../devices/device.ts';
+import type { Decision } from '../../gate/decision.ts';
+import type { DecisionStore, NewDecision, Situation } from '../../gate/store.ts';
+import { isUuid } from '../../ports/random.ts';
+import { isReason } from '../../reasons/catalogue.ts';
+import type { Database } from './database.ts';
+import { CommitUnknown } from './engine/errors.ts';
+import { prepared } from './engine/statement.ts';
+import { type GrantRow, grantFromRow } from './grants.ts';
+
+interface SituationRow extends GrantRow {
+  readonly session_status: 'active' | 'revoked';
+  readonly device_status: DeviceStatus;
+  readonly intent_hash: Buffer | null;
+  readonly outcome: Decision['outcome'];
+  readonly reasons: readonly string[];
+  readonly receipt: string;
+  readonly pin_entered: boolean;
+}
+
+const SITUATION = prepared(
+  'gate-situation',
+  `SELECT g.payload, g.signature, g.key_id, s.status AS session_status, d.status AS device_status,
+          c.intent_hash, c.outcome, c.reasons, c.receipt, c.pin_entered
+     FROM transaction_grant g
+     JOIN attested_session s ON s.thumbprint = g.thumbprint
+     JOIN device d ON d.id = s.device_id
+     LEFT JOIN decision c ON c.grant_id = g.id
+    WHERE g.id = $1 AND g.thumbprint = $2`,
+);
+
+const COMMIT = prepared(
+  'gate-commit',
+  `WITH passed AS (
+     UPDATE attested_session SET decided_sequence = $11
+      WHERE thumbprint = $3 AND status = 'active' AND decided_sequence < $11
+     RETURNING thumbprint)
+   INSERT INTO decision (grant_id, intent_hash, thumbprint, device_id, acquirer, merchant, order_number, amount_minor,
+                         currency, outcome, sequence, reasons, receipt, pin_entered, card_reference, policy_version,
+                         decided_at)
+   SELECT $1, $2, thumbprint, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15, $16, $17 FROM passed
+   ON CONFLICT (grant_id) DO NOTHING`,
+);
+
+const COMMITTED = prepared('gate-committed', 'SELECT receipt, intent_hash FROM decision WHERE grant_id = $1');
+
+/** Gate decisions in SQL. */
+export class SqlDecisionStore implements DecisionStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async situation(grantId: string, thumbprint: string): Promise<Situation | null> {
+    if (!isUuid(grantId)) return null;
+    const [row] = await this.#database.read<SituationRow>(SITUATION, [grantId, thumbprint]);
+    if (row === undefined) return null;
+    return {
+      deviceStatus: row.device_status,
+      sessionStatus: row.session_status,
+      stored: grantFromRow(row),
+      decision: decisionFromRow(grantId, row),
+    };
+  }
+
+  async commit(decision: NewDecision): Promise<boolean> {
+    try {
+      const { rowCount } = await this.#database.change(COMMIT, [
+        decision.grantId,
+        decision.intentHash,
+        decision.thumbprint,
+        decision.deviceId,
+        decision.acquirer,
+        decision.merchant,
+        decision.order,
+        decision.amountMinor,
+        decision.currency,
+        decision.outcome,
+        decision.sequence,
+        JSON.stringify(decision.reasons),
+        decision.receipt,
+        decision.pinEntered,
+        decision.cardReference,
+        decision.policyVersion,
+        decision.decidedAt,
+      ]);
+      return rowCount === 1;
+    } catch (error) {
+      if (!(error instanceof CommitUnknown)) throw error;
+      return this.#readBack(decision, error);
+    }
+  }
+
+  /** The outcome of a commit that was cut off: ours, another's, or still unknown, which decides nothing. */
+  async #readBack(decision: NewDecision, unknown: CommitUnknown): Promise<boolean> {
+    const [row] = await this.#database.read<{ receipt: string; intent_hash: Buffer }>(COMMITTED, [decision.grantId]);
+    if (row === undefined) throw unknown;
+    return row.receipt === decision.receipt && decision.intentHash.equals(row.intent_hash);
+  }
+}
+
+function decisionFromRow(grantId: string, row: SituationRow): Decision | null {
+  if (row.intent_hash === null) return null;
+  return {
+    grantId,
+    intentHash: row.intent_hash,
+    outcome: row.outcome,
+    reasons: row.reasons.filter(isReason),
+    receipt: row.receipt,
+    pinEntered: row.pin_entered,
+  };
+}

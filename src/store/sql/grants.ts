@@ -1,0 +1,126 @@
+import type { PinGrantStore } from '../../pin/store.ts';
+import { isUuid } from '../../ports/random.ts';
+import type { CounterClaim, CounterRefusal, GrantStore, StoredGrant } from '../../sessions/store.ts';
+import { decodeGrant } from '../../wire/transaction.ts';
+import type { Database } from './database.ts';
+import { prepared } from './engine/statement.ts';
+
+/** A grant's bytes as they are stored. */
+export interface GrantRow {
+  readonly payload: Buffer;
+  readonly signature: Buffer;
+  readonly key_id: string;
+}
+
+const BURN_COUNTERS = prepared(
+  'burn-counters',
+  `WITH burned AS (
+     UPDATE key_set
+        SET pin_counter = $4, account_data_counter = $5, transactions = transactions + 1
+      WHERE device_id = $1 AND pin_initial_key_id = $2 AND account_data_initial_key_id = $3
+        AND status = 'active' AND expires_at > $9 AND transactions < $7
+        AND pin_counter < $4 AND $4 <= pin_counter + $6
+        AND account_data_counter < $5 AND $5 <= account_data_counter + $6
+        AND EXISTS (SELECT 1 FROM attested_session WHERE thumbprint = $8 AND device_id = $1 AND status = 'active')
+     RETURNING device_id)
+   UPDATE attested_session SET granted_sequence = granted_sequence + 1
+    WHERE thumbprint = $8 AND status = 'active' AND device_id IN (SELECT device_id FROM burned)
+   RETURNING granted_sequence`,
+);
+
+const WHY_NOT_BURNED = prepared(
+  'why-not-burned',
+  `SELECT (SELECT status FROM attested_session WHERE thumbprint = $4 AND device_id = $1) AS session_status,
+          k.expires_at <= $5 OR k.transactions >= $6 AS exhausted
+     FROM (SELECT 1) AS one
+     LEFT JOIN key_set k
+       ON k.device_id = $1 AND k.pin_initial_key_id = $2 AND k.account_data_initial_key_id = $3 AND k.status = 'active'`,
+);
+
+const INSERT_GRANT = prepared(
+  'insert-grant',
+  `INSERT INTO transaction_grant (id, thumbprint, payload, signature, key_id, issued_at, expires_at)
+   VALUES ($1, $2, $3, $4, $5, $6, $7)`,
+);
+
+const SELECT_GRANT = prepared(
+  'select-grant',
+  `SELECT payload, signature, key_id FROM transaction_grant WHERE id = $1 AND thumbprint = $2`,
+);
+
+const BEGIN_PIN_ENTRY = prepared(
+  'begin-pin-entry',
+  `UPDATE transaction_grant SET pin_entry_begun = TRUE
+    WHERE id = $1 AND NOT pin_entry_begun AND NOT EXISTS (SELECT 1 FROM decision WHERE grant_id = $1)`,
+);
+
+/** A grant out of its row; it was written by this service, so a row that does not parse is a broken store. */
+export function grantFromRow(row: GrantRow): StoredGrant {
+  const grant = decodeGrant(row.payload);
+  if (!grant.ok) throw new Error('a stored grant does not parse');
+  return { grant: grant.value, signed: { payload: row.payload, signature: row.signature, keyId: row.key_id } };
+}
+
+/** Transaction grants in SQL, for sessions and for PIN entry. */
+export class SqlGrantStore implements GrantStore, PinGrantStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async burnCounters(claim: CounterClaim, now: Date): Promise<bigint | CounterRefusal> {
+    const burned = await this.#database.change<{ granted_sequence: bigint }>(BURN_COUNTERS, [
+      claim.deviceId,
+      claim.pinInitialKeyId,
+      claim.accountDataInitialKeyId,
+      claim.pinCounter,
+      claim.accountDataCounter,
+      claim.window,
+      claim.maximumTransactions,
+      claim.thumbprint,
+      now,
+    ]);
+    const [row] = burned.rows;
+    return row === undefined ? this.#whyNotBurned(claim, now) : row.granted_sequence;
+  }
+
+  async #whyNotBurned(claim: CounterClaim, now: Date): Promise<CounterRefusal> {
+    const [row] = await this.#database.read<{ session_status: string | null; exhausted: boolean | null }>(
+      WHY_NOT_BURNED,
+      [
+        claim.deviceId,
+        claim.pinInitialKeyId,
+        claim.accountDataInitialKeyId,
+        claim.thumbprint,
+        now,
+        claim.maximumTransactions,
+      ],
+    );
+    if (row?.session_status !== 'active') return 'SESSION_UNKNOWN';
+    if (row.exhausted === null) return 'KEYS_NOT_ACTIVE';
+    return row.exhausted ? 'KEYS_EXHAUSTED' : 'COUNTER_NOT_HIGHER';
+  }
+
+  async addGrant({ grant, signed }: StoredGrant): Promise<void> {
+    await this.#database.change(INSERT_GRANT, [
+      grant.id,
+      grant.thumbprint,
+      signed.payload,
+      signed.signature,
+      signed.keyId,
+      grant.issuedAt,
+      grant.expiresAt,
+    ]);
+  }
+
+  async grantOf(grantId: string, thumbprint: string): Promise<StoredGrant | null> {
+    if (!isUuid(grantId)) return null;
+    const [row] = await this.#database.read<GrantRow>(SELECT_GRANT, [grantId, thumbprint]);
+    return row === undefined ? null : grantFromRow(row);
+  }
+
+  async beginPinEntry(grantId: string): Promise<boolean> {
+    return (await this.#database.change(BEGIN_PIN_ENTRY, [grantId])).rowCount === 1;
+  }
+}

@@ -1,0 +1,79 @@
+import type { KeySet, KeySetStore } from '../../injection/key-set.ts';
+import { isUuid } from '../../ports/random.ts';
+import type { Database } from './database.ts';
+import { prepared } from './engine/statement.ts';
+
+interface KeySetRow {
+  readonly id: string;
+  readonly device_id: string;
+  readonly status: KeySet['status'];
+  readonly pin_initial_key_id: Buffer;
+  readonly account_data_initial_key_id: Buffer;
+  readonly expires_at: Date;
+}
+
+const DERIVATION_IDS = 2 ** 32;
+
+const LEASE = prepared(
+  'lease-derivation-ids',
+  `INSERT INTO derivation_range (bdk_id, next) VALUES ($1, $2)
+   ON CONFLICT (bdk_id) DO UPDATE SET next = derivation_range.next + $2
+     WHERE derivation_range.next + $2 <= $3
+   RETURNING next`,
+);
+
+const ADD_OFFERED = prepared(
+  'add-offered-key-set',
+  `INSERT INTO key_set (id, device_id, status, pin_initial_key_id, account_data_initial_key_id, offered_at, expires_at)
+   VALUES ($1, $2, 'offered', $3, $4, $5, $6)`,
+);
+
+const ACTIVATE = prepared(
+  'activate-key-set',
+  `UPDATE key_set SET status = 'active', activated_at = $3, pin_counter = 1, account_data_counter = 1
+    WHERE id = $1 AND device_id = $2 AND status = 'offered'
+      AND EXISTS (SELECT 1 FROM device WHERE id = $2 AND status = 'active')
+   RETURNING id, device_id, status, pin_initial_key_id, account_data_initial_key_id, expires_at`,
+);
+
+const RETIRE_OTHERS = prepared(
+  'retire-other-key-sets',
+  `UPDATE key_set SET status = 'retired' WHERE device_id = $1 AND id <> $2 AND status <> 'retired'`,
+);
+
+/** Injected key sets in SQL: identifiers and counters, never a key. */
+export class SqlKeySetStore implements KeySetStore {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async leaseDerivationIds(bdkId: Buffer, count: number): Promise<number | null> {
+    const leased = await this.#database.change<{ next: bigint }>(LEASE, [bdkId, count, DERIVATION_IDS]);
+    const [row] = leased.rows;
+    return row === undefined ? null : Number(row.next) - count;
+  }
+
+  async addOffered(set: Omit<KeySet, 'status'>, now: Date): Promise<void> {
+    const { id, deviceId, pinInitialKeyId, accountDataInitialKeyId, expiresAt } = set;
+    await this.#database.change(ADD_OFFERED, [id, deviceId, pinInitialKeyId, accountDataInitialKeyId, now, expiresAt]);
+  }
+
+  async activate(setId: string, deviceId: string, now: Date): Promise<KeySet | null> {
+    if (!isUuid(setId)) return null;
+    return this.#database.transaction(async (sql) => {
+      const [row] = (await sql.query<KeySetRow>(ACTIVATE, [setId, deviceId, now])).rows;
+      if (row === undefined) return null;
+      await sql.query(RETIRE_OTHERS, [deviceId, setId]);
+      return {
+        id: row.id,
+        deviceId: row.device_id,
+        status: row.status,
+        pinInitialKeyId: row.pin_initial_key_id,
+        accountDataInitialKeyId: row.account_data_initial_key_id,
+        expiresAt: row.expires_at,
+      };
+    });
+  }
+}

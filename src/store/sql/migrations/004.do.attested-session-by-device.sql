@@ -1,0 +1,1 @@
+CREATE INDEX attested_session_by_device ON attested_session (device_id, status);

@@ -1,0 +1,1 @@
+CREATE INDEX key_set_by_device ON key_set (device_id, status);

@@ -1,0 +1,43 @@
+import { accountDataContext } from '../encoding/contexts.ts';
+import type { Pan } from '../payment-crypto/pin-block/pan.ts';
+import type { SecretBytes } from '../payment-crypto/secret.ts';
+import type { EncryptedAccountData } from '../pin/vault.ts';
+import { ok, type Result, refuse } from '../reasons/result.ts';
+import { readCardData } from './card-data.ts';
+import { openGcm } from './gcm.ts';
+import type { BaseDerivationKey } from './keys.ts';
+import { ksnOf, workingKeyAt } from './working-key.ts';
+
+/** Account data in clear, between two encipherments. */
+export interface OpenedAccountData {
+  /** BER-TLV as the phone sent it. */
+  readonly tlv: SecretBytes;
+  readonly pan: Pan;
+}
+
+/**
+ * Opens what a phone encrypted under its account data key for one grant: AES-128-GCM under the data encryption working
+ * key (X9.24-3 usage 3000) at the KSN. Refuses with ACCOUNT_DATA_INVALID. The caller wipes what is opened.
+ */
+export function openAccountData(
+  data: EncryptedAccountData,
+  grantId: string,
+  bdk: BaseDerivationKey,
+): Result<OpenedAccountData, 'ACCOUNT_DATA_INVALID'> {
+  const ksn = ksnOf(data.ksn, bdk);
+  if (ksn === null) return refuse('ACCOUNT_DATA_INVALID', 'KSN');
+  const key = workingKeyAt(ksn, 'dataEncryptionEncrypt', bdk);
+  const tlv = openGcm(key, data.initializationVector, accountDataContext(grantId, data.ksn), data.ciphertext);
+  key.wipe();
+  if (tlv === null) return refuse('ACCOUNT_DATA_INVALID', 'tag');
+  const pan = tlv.use(readCardData);
+  if (pan.ok) return ok({ tlv, pan: pan.value });
+  tlv.wipe();
+  return pan;
+}
+
+/** Wipes opened account data. */
+export function wipeAccountData({ tlv, pan }: OpenedAccountData): void {
+  tlv.wipe();
+  pan.wipe();
+}

@@ -1,0 +1,27 @@
+import type { Result } from '../../reasons/result.ts';
+import { formatSlots, type OpenedKeystore, openKeystore, SLOTS_FILE } from './document.ts';
+import type { KeystoreFault } from './fault.ts';
+import { changeFile, checkFolder } from './folder.ts';
+import type { Slot } from './slot.ts';
+
+/**
+ * Changes a keystore's slots, one change at a time: opens the KEK, takes the slots that `work` answers in the place of
+ * the old ones, and replaces the file in one durable step. Where `work` refuses, nothing is changed.
+ */
+export function changeKeystore<R extends string>(
+  directory: string,
+  work: (keystore: OpenedKeystore) => Result<readonly Slot[], R>,
+): Result<null, R | KeystoreFault> {
+  const folder = checkFolder(directory);
+  if (!folder.ok) return folder;
+  return changeFile<R | KeystoreFault>(directory, SLOTS_FILE, () => {
+    const keystore = openKeystore(directory);
+    if (!keystore.ok) return keystore;
+    try {
+      const slots = work(keystore.value);
+      return slots.ok ? { ok: true, value: formatSlots(slots.value) } : slots;
+    } finally {
+      keystore.value.kek.wipe();
+    }
+  });
+}

@@ -1,0 +1,87 @@
+import { z } from 'zod';
+import { SecretKey } from '../../payment-crypto/secret-key.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
+import type { KeystoreFault } from './fault.ts';
+import { checkFolder, readPrivateFile } from './folder.ts';
+import { openSlot, type Slot, slotSchema } from './slot.ts';
+
+export const MASTER_KEY_FILE = 'master.key';
+export const SLOTS_FILE = 'keys.json';
+export const MASTER_KEY_BYTES = 32;
+/** Thousands of acquirers fit. */
+const MAX_SLOTS_BYTES = 16 * 1024 * 1024;
+
+const documentSchema = z.strictObject({ version: z.literal(1), slots: z.array(slotSchema).max(16_384) });
+
+/** A keystore's slots, and the KEK that opens all but its own. */
+export interface OpenedKeystore {
+  readonly slots: readonly Slot[];
+  readonly kek: SecretKey;
+}
+
+/** Bytes of the slots' file. */
+export function formatSlots(slots: readonly Slot[]): Buffer {
+  return Buffer.from(`${JSON.stringify({ version: 1, slots }, null, 2)}\n`);
+}
+
+function readSlots(directory: string): Result<readonly Slot[], KeystoreFault> {
+  const bytes = readPrivateFile(directory, SLOTS_FILE, MAX_SLOTS_BYTES);
+  if (!bytes.ok) return bytes;
+  let json: unknown;
+  try {
+    json = JSON.parse(bytes.value.toString('utf8'));
+  } catch {
+    // What the parser says would quote the file.
+    return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: not JSON`);
+  }
+  const document = documentSchema.safeParse(json);
+  if (!document.success) return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: not of the form of version 1`);
+  const { slots } = document.data;
+  const distinct = new Set(slots.map(({ id }) => id)).size === slots.length;
+  return distinct ? ok(slots) : refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: a slot twice`);
+}
+
+function readMasterKey(directory: string): Result<SecretKey, KeystoreFault> {
+  const bytes = readPrivateFile(directory, MASTER_KEY_FILE, MASTER_KEY_BYTES);
+  if (!bytes.ok) return bytes;
+  if (bytes.value.length === MASTER_KEY_BYTES) return ok(SecretKey.ofOwned('AES', bytes.value));
+  bytes.value.fill(0);
+  return refuse('KEYSTORE_CORRUPT', `${MASTER_KEY_FILE}: not ${MASTER_KEY_BYTES} bytes`);
+}
+
+/**
+ * Opens a keystore as far as its KEK: rights of folder and files, master key, form of the slots' file. The caller wipes
+ * the KEK. Refuses with a {@link KeystoreFault}; a missing or damaged file is never replaced.
+ */
+export function openKeystore(directory: string): Result<OpenedKeystore, KeystoreFault> {
+  const folder = checkFolder(directory);
+  if (!folder.ok) return folder;
+  const slots = readSlots(directory);
+  if (!slots.ok) return slots;
+  const kekSlot = onlyActive(slots.value, 'kek');
+  if (!kekSlot.ok) return kekSlot;
+  const master = readMasterKey(directory);
+  if (!master.ok) return master;
+  try {
+    const kek = openSlot(kekSlot.value, master.value);
+    if (!kek.ok) return kek;
+    return ok({ slots: slots.value, kek: symmetric(kek.value) });
+  } finally {
+    master.value.wipe();
+  }
+}
+
+/** The one active slot of a kind (of an acquirer); none or two of them is KEYSTORE_INCOMPLETE. */
+export function onlyActive(slots: readonly Slot[], kind: Slot['kind'], acquirer?: string): Result<Slot, KeystoreFault> {
+  const [slot, second] = slots.filter(
+    (candidate) => candidate.kind === kind && candidate.state === 'active' && candidate.acquirer === acquirer,
+  );
+  if (slot === undefined) return refuse('KEYSTORE_INCOMPLETE', `no active ${kind}`);
+  return second === undefined ? ok(slot) : refuse('KEYSTORE_INCOMPLETE', `two active ${kind}`);
+}
+
+/** A key out of a symmetric slot; `openSlot` has checked that it is one. */
+export function symmetric(key: unknown): SecretKey {
+  if (key instanceof SecretKey) return key;
+  throw new TypeError('not a symmetric key');
+}

@@ -1,0 +1,41 @@
+import { sign } from 'node:crypto';
+import { CONTEXT, type SignedBytes, signingInput, verifySigned } from '../../encoding/signed.ts';
+import { ServiceKey } from '../../gen/tapgate/v1/signed.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
+import type { KeystoreFault } from './fault.ts';
+import type { SigningKey } from './signing-key.ts';
+import type { Slot } from './slot.ts';
+
+/** A service key that phones know by the anchor's endorsement. */
+export interface EndorsedKey {
+  readonly endorsement: SignedBytes;
+  /** Unix time in seconds. */
+  readonly notAfter: number;
+}
+
+/** Endorses a service key by the anchor: what a slot keeps of it. `notAfter` is Unix time in whole seconds. */
+export function endorse(anchor: SigningKey, key: SigningKey, notAfter: number): NonNullable<Slot['endorsement']> {
+  const message = { keyId: key.keyId, publicKey: key.spki, notAfter: BigInt(notAfter) };
+  const payload = Buffer.from(ServiceKey.encode(message).finish());
+  const signature = sign('sha256', signingInput(CONTEXT.serviceKey, payload), anchor.privateKey);
+  return { payload: payload.toString('base64url'), signature: signature.toString('base64url') };
+}
+
+/** Reads an endorsement and checks that the anchor made it for exactly this key. */
+export function readEndorsement(
+  stored: Slot['endorsement'],
+  anchor: SigningKey,
+  key: SigningKey,
+): Result<EndorsedKey, KeystoreFault> {
+  const endorsement: SignedBytes = {
+    payload: Buffer.from(stored?.payload ?? '', 'base64url'),
+    signature: Buffer.from(stored?.signature ?? '', 'base64url'),
+    keyId: anchor.keyId,
+  };
+  if (!verifySigned(CONTEXT.serviceKey, endorsement, anchor.publicKey)) {
+    return refuse('KEYSTORE_CORRUPT', `endorsement of ${key.keyId}`);
+  }
+  const { keyId, publicKey, notAfter } = ServiceKey.decode(endorsement.payload);
+  const same = keyId === key.keyId && publicKey.equals(key.spki);
+  return same ? ok({ endorsement, notAfter: Number(notAfter) }) : refuse('KEYSTORE_CORRUPT', `endorsement of ${keyId}`);
+}

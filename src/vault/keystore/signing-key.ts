@@ -1,0 +1,35 @@
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { p256Thumbprint } from '../../encoding/p256.ts';
+import { SecretBytes } from '../../payment-crypto/secret.ts';
+
+/** A P-256 key that signs, and what may be said of it. */
+export interface SigningKey {
+  /** Key id: the RFC 7638 thumbprint, so that it can be checked against the key by anybody. */
+  readonly keyId: string;
+  readonly privateKey: KeyObject;
+  readonly publicKey: KeyObject;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Buffer;
+}
+
+/** Reads a P-256 private key, PKCS#8 DER. Throws TypeError for anything else: key bytes come out of opened slots only. */
+export function signingKeyOf(pkcs8: SecretBytes): SigningKey {
+  const privateKey = pkcs8.use((bytes) =>
+    createPrivateKey({
+      key: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
+      format: 'der',
+      type: 'pkcs8',
+    }),
+  );
+  const publicKey = createPublicKey(privateKey);
+  const spki = publicKey.export({ format: 'der', type: 'spki' });
+  const keyId = p256Thumbprint(spki);
+  if (keyId === null) throw new TypeError('not a P-256 key');
+  return { keyId, privateKey, publicKey, spki };
+}
+
+/** A new P-256 private key, PKCS#8 DER. The caller wipes it. */
+export function generateSigningKey(): SecretBytes {
+  const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
+  return SecretBytes.owning(privateKey.export({ format: 'der', type: 'pkcs8' }));
+}

@@ -1,0 +1,161 @@
+import { NAME_FORM } from '../../certs/uri-name.ts';
+import { exportKeyBlock } from '../../payment-crypto/key-block/export.ts';
+import { SecretKey } from '../../payment-crypto/secret-key.ts';
+import type { Random } from '../../ports/random.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { changeKeystore } from './change.ts';
+import { type ComponentFault, joinComponents, type KeyComponent } from './components.ts';
+import { onlyActive, symmetric } from './document.ts';
+import type { KeystoreFault } from './fault.ts';
+import { newSlotId } from './initialise.ts';
+import { retireSlot } from './retire.ts';
+import { checkValueOf, openSlot, type Slot, shown, wrapSlot } from './slot.ts';
+
+/** Why a zone ceremony changes nothing. */
+export type CeremonyFault =
+  | KeystoreFault
+  | ComponentFault
+  | 'ACQUIRER_NAME'
+  /** The acquirer has no key of its own yet under which zone keys could travel. */
+  | 'ZONE_KEK_MISSING'
+  /** The acquirer has such keys, and the ceremony was not asked to replace them. */
+  | 'ZONE_KEY_EXISTS';
+
+/** A ceremony that takes keys out of use says so. */
+export interface CeremonyOptions {
+  readonly random: Random;
+  /** Retire the acquirer's keys of this kind that are active; without it they are a refusal. */
+  readonly replace?: boolean;
+}
+
+/** A zone key on its way to the acquirer. */
+export interface OfferedZoneKey {
+  /** Names the key in every answer of the gate; also the label block of the key block. */
+  readonly keyId: string;
+  /** Check value, 10 hexadecimal digits. */
+  readonly kcv: string;
+  /** X9.143 version D under the zone KEK; mode of use D: the acquirer deciphers with it. */
+  readonly block: string;
+}
+
+/** What `makeZoneKeys` makes for an acquirer. */
+export interface OfferedZoneKeys {
+  readonly pin: OfferedZoneKey;
+  readonly data: OfferedZoneKey;
+}
+
+const ZONE_KEY_BITS = 128;
+const ZONE_KEYS = { 'zone-pin': 'P0', 'zone-data': 'D0' } as const;
+
+/**
+ * Enters an acquirer's zone KEK (AES) from at least two components with their check values, and answers its check value.
+ * A running vault takes changes at its next reload. Refuses with a {@link CeremonyFault}, and changes nothing then.
+ */
+export function enterZoneKek(
+  directory: string,
+  ceremony: { readonly acquirer: string; readonly components: readonly KeyComponent[] },
+  options: CeremonyOptions,
+): Result<{ readonly acquirer: string; readonly kcv: string }, CeremonyFault> {
+  const { acquirer } = ceremony;
+  if (!NAME_FORM.test(acquirer)) return refuse('ACQUIRER_NAME');
+  const joined = joinComponents(ceremony.components);
+  if (!joined.ok) return joined;
+  const { key, kcv } = joined.value;
+  try {
+    const changed = changeKeystore<CeremonyFault>(directory, ({ slots, kek }) => {
+      const others = retireActive(slots, ['zone-kek'], acquirer, kek, options);
+      if (!others.ok) return others;
+      const id = newSlotId('zone-kek', options.random);
+      return ok([
+        ...others.value,
+        wrapSlot({ id, kind: 'zone-kek', state: 'active', acquirer }, key, kek, options.random),
+      ]);
+    });
+    return changed.ok ? ok({ acquirer, kcv }) : changed;
+  } finally {
+    key.wipe();
+  }
+}
+
+/**
+ * Makes an acquirer's zone PIN key and zone data key (AES-128) and answers them as key blocks under its zone KEK. They are
+ * active for the vault at its next reload, so the acquirer opens the blocks before. Refuses with a {@link CeremonyFault},
+ * and changes nothing then.
+ */
+export function makeZoneKeys(
+  directory: string,
+  acquirer: string,
+  options: CeremonyOptions,
+): Result<OfferedZoneKeys, CeremonyFault> {
+  if (!NAME_FORM.test(acquirer)) return refuse('ACQUIRER_NAME');
+  const offered: OfferedZoneKey[] = [];
+  const changed = changeKeystore<CeremonyFault>(directory, ({ slots, kek }) => {
+    const others = retireActive(slots, ['zone-pin', 'zone-data'], acquirer, kek, options);
+    if (!others.ok) return others;
+    const kekSlot = onlyActive(slots, 'zone-kek', acquirer);
+    if (!kekSlot.ok) return refuse('ZONE_KEK_MISSING');
+    const zoneKek = openSlot(kekSlot.value, kek);
+    if (!zoneKek.ok) return zoneKek;
+    try {
+      const made = [...others.value];
+      for (const kind of ['zone-pin', 'zone-data'] as const) {
+        const { slot, offer } = makeZoneKey(kind, acquirer, kek, symmetric(zoneKek.value), options.random);
+        made.push(slot);
+        offered.push(offer);
+      }
+      return ok(made);
+    } finally {
+      zoneKek.value.wipe();
+    }
+  });
+  const [pin, data] = offered;
+  if (!changed.ok) return changed;
+  if (pin === undefined || data === undefined) throw new Error('a ceremony without its keys');
+  return ok({ pin, data });
+}
+
+function makeZoneKey(
+  kind: keyof typeof ZONE_KEYS,
+  acquirer: string,
+  kek: SecretKey,
+  zoneKek: SecretKey,
+  random: Random,
+): { readonly slot: Slot; readonly offer: OfferedZoneKey } {
+  const id = newSlotId(kind, random);
+  const key = SecretKey.generate('AES', ZONE_KEY_BITS, random);
+  try {
+    const kcv = shown(checkValueOf(key));
+    const attributes = { usage: ZONE_KEYS[kind], algorithm: 'A', modeOfUse: 'D', keyVersion: '00', exportability: 'E' };
+    const optional = [
+      { id: 'LB', text: id },
+      { id: 'KC', method: 'cmac', value: kcv },
+      { id: 'KP', method: 'cmac', value: shown(checkValueOf(zoneKek)) },
+    ] as const;
+    const content = { version: 'D', attributes, key, optional } as const;
+    const block = exportKeyBlock(content, zoneKek, random);
+    if (!block.ok) throw new TypeError(`a zone key block: ${block.reason}`);
+    const slot = wrapSlot({ id, kind, state: 'active', acquirer }, key, kek, random);
+    return { slot, offer: { keyId: id, kcv, block: block.value } };
+  } finally {
+    key.wipe();
+  }
+}
+
+/** The slots with the acquirer's active ones of these kinds retired; refused where there are any and none may be. */
+function retireActive(
+  slots: readonly Slot[],
+  kinds: readonly Slot['kind'][],
+  acquirer: string,
+  kek: SecretKey,
+  { random, replace = false }: CeremonyOptions,
+): Result<Slot[], CeremonyFault> {
+  const kept: Slot[] = [];
+  for (const slot of slots) {
+    const active = slot.state === 'active' && slot.acquirer === acquirer && kinds.includes(slot.kind);
+    if (active && !replace) return refuse('ZONE_KEY_EXISTS', slot.id);
+    const next = active ? retireSlot(slot, kek, random) : ok(slot);
+    if (!next.ok) return next;
+    kept.push(next.value);
+  }
+  return ok(kept);
+}

@@ -1,0 +1,83 @@
+import type { ReceiptClaims } from '../../gate/vault.ts';
+import type { AuthorizePaymentAnswer, AuthorizePaymentCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import type { Pan } from '../../payment-crypto/pin-block/pan.ts';
+import { translatePin } from '../../payment-crypto/pin-block/translation.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { type OpenedAccountData, openAccountData, wipeAccountData } from '../account-data.ts';
+import { GCM_IV_BYTES, sealGcm } from '../gcm.ts';
+import type { VaultKeys } from '../keys.ts';
+import type { VaultPorts } from '../ports.ts';
+import { ksnOf, workingKeyAt } from '../working-key.ts';
+import { cardReference } from './card-reference.ts';
+import { readReceiptClaims, signReceipt } from './receipt.ts';
+import { type VerifiedPayment, verifyPayment } from './verify-payment.ts';
+
+/**
+ * Translates a payment for its acquirer: account data under the zone data key, the PIN block under the zone PIN key, a
+ * reference of the card, and a signed receipt where claims for one are given.
+ *
+ * Nothing is opened before grant, intent, destination and claims are verified here. The clear PIN exists inside one
+ * call of `translatePin` only, the clear account data inside this one; both are wiped before the answer.
+ */
+export function authorizePayment(
+  call: AuthorizePaymentCall,
+  keys: VaultKeys,
+  ports: VaultPorts,
+): Result<AuthorizePaymentAnswer> {
+  const payment = verifyPayment(call, keys);
+  if (!payment.ok) return payment;
+  const claims = call.receiptClaims === '' ? ok(null) : readReceiptClaims(call.receiptClaims, payment.value);
+  if (!claims.ok) return claims;
+  const { grant, intent } = payment.value;
+  const accountData = openAccountData(intent.accountData, grant.id, keys.accountDataBdk);
+  if (!accountData.ok) return accountData;
+  try {
+    return translate(payment.value, accountData.value, claims.value, keys, ports);
+  } finally {
+    wipeAccountData(accountData.value);
+  }
+}
+
+function translate(
+  payment: VerifiedPayment,
+  { tlv, pan }: OpenedAccountData,
+  claims: ReceiptClaims | null,
+  keys: VaultKeys,
+  ports: VaultPorts,
+): Result<AuthorizePaymentAnswer> {
+  const { zone, intentHash } = payment;
+  const pinBlock = translatePinBlock(payment, pan, keys, ports);
+  if (!pinBlock.ok) return pinBlock;
+  const iv = ports.random.bytes(GCM_IV_BYTES);
+  const reference = cardReference(pan, keys.cardReference);
+  const pin = pinBlock.value.length > 0;
+  return ok({
+    receipt: claims === null ? '' : signReceipt(claims, { cardReference: reference, pin }, keys),
+    zoneDataKeyId: zone.data.keyId,
+    zoneDataInitializationVector: iv,
+    zoneDataCiphertext: tlv.use((clear) => sealGcm(zone.data.key, iv, intentHash, clear)),
+    zonePinKeyId: pin ? zone.pin.keyId : '',
+    zonePinBlock: pinBlock.value,
+    cardReference: reference,
+  });
+}
+
+/** The PIN block under the zone PIN key, format 4 to format 4 with new random fill; empty where there is none. */
+function translatePinBlock(
+  { grant, pinBlock, zone }: VerifiedPayment,
+  pan: Pan,
+  keys: VaultKeys,
+  ports: VaultPorts,
+): Result<Buffer, 'PIN_BLOCK_MALFORMED'> {
+  if (pinBlock === null) return ok(Buffer.alloc(0));
+  const ksn = ksnOf(grant.pinKsn, keys.pinBdk);
+  if (ksn === null) return refuse('PIN_BLOCK_MALFORMED', 'KSN');
+  const key = workingKeyAt(ksn, 'pinEncryption', keys.pinBdk);
+  try {
+    const from = { format: 4, key, pan } as const;
+    const translated = translatePin(pinBlock, from, { format: 4, key: zone.pin.key, pan }, ports.random);
+    return translated.ok ? translated : refuse('PIN_BLOCK_MALFORMED');
+  } finally {
+    key.wipe();
+  }
+}

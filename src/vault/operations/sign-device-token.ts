@@ -1,0 +1,42 @@
+import { z } from 'zod';
+import type { SignDeviceTokenAnswer, SignDeviceTokenCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import { ok, type Result } from '../../reasons/result.ts';
+import { DEVICE_TOKEN_PROFILE, DEVICE_TOKEN_TYPE, type DeviceTokenClaims } from '../../tokens/claims.ts';
+import type { VaultKeys } from '../keys.ts';
+import { signCompact } from '../signing.ts';
+import { claimedName, claimedThumbprint, readClaims } from './claims.ts';
+
+/** Longest life of a device token, in seconds, whatever policy says. */
+const MAX_LIFETIME_SECONDS = 3600;
+
+const claimsSchema: z.ZodType<DeviceTokenClaims> = z
+  .strictObject({
+    iss: claimedName,
+    sub: claimedName,
+    aud: claimedName,
+    iat: z.int().min(0),
+    exp: z.int().min(0),
+    jti: claimedName,
+    cnf: z.strictObject({ jkt: claimedThumbprint }),
+    eat_profile: z.literal(DEVICE_TOKEN_PROFILE),
+    merchant: claimedName,
+    submods: z.strictObject({
+      phone: z.strictObject({
+        'ear.status': z.literal('affirming'),
+        'ear.appraisal-policy-id': claimedName,
+      }),
+    }),
+  })
+  .refine(({ iat, exp }) => exp > iat && exp - iat <= MAX_LIFETIME_SECONDS);
+
+/**
+ * Signs the claims of a device token: compact JWS, ES256. Refuses with MALFORMED_MESSAGE anything but exactly the members
+ * of a device token, and a life of more than an hour.
+ */
+export function signDeviceToken(
+  call: SignDeviceTokenCall,
+  keys: VaultKeys,
+): Result<SignDeviceTokenAnswer, 'MALFORMED_MESSAGE'> {
+  const claims = readClaims(call.claims, claimsSchema);
+  return claims.ok ? ok({ compact: signCompact(DEVICE_TOKEN_TYPE, claims.value, keys.deviceToken) }) : claims;
+}

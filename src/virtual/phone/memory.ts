@@ -1,0 +1,46 @@
+import { type KeyObject, sign } from 'node:crypto';
+import { type SignedBytes, type SigningContext, signingInput } from '../../encoding/signed.ts';
+import type { DukptRegisters } from '../../payment-crypto/aes-dukpt/registers.ts';
+import type { Posture } from '../../sessions/posture.ts';
+import type { GeneratedKey, KeyMint } from '../keymint/keymint.ts';
+import type { ServiceTrust } from './trust.ts';
+
+/** The session that the phone has attested. */
+export interface PhoneSession {
+  readonly key: GeneratedKey;
+  readonly thumbprint: string;
+  readonly token: string;
+  readonly expiresAt: Date;
+  readonly refreshAfter: Date;
+}
+
+/** The registers of one injection, a domain each. */
+export interface PhoneKeys {
+  readonly pin: DukptRegisters;
+  readonly accountData: DukptRegisters;
+}
+
+/** Everything that a virtual phone is and knows. */
+export interface PhoneMemory {
+  readonly keymint: KeyMint;
+  readonly packageName: string;
+  readonly appVersion: number;
+  readonly sdkLevel: number;
+  readonly trust: ServiceTrust;
+  posture: Posture;
+  deviceKey: GeneratedKey | null;
+  deviceId: string | null;
+  session: PhoneSession | null;
+  keys: PhoneKeys | null;
+}
+
+/** The session, which the phone must have attested first. */
+export function sessionOf(memory: PhoneMemory): PhoneSession {
+  if (memory.session === null) throw new Error('the phone has not attested');
+  return memory.session;
+}
+
+/** Signs bytes for a purpose, as Android's SHA256withECDSA does: DER. */
+export function signFor(context: SigningContext, payload: Uint8Array, key: KeyObject): SignedBytes {
+  return { payload, signature: sign('sha256', signingInput(context, payload), key), keyId: '' };
+}

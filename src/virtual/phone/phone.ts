@@ -1,0 +1,125 @@
+import type { AttestResult } from '../../gen/tapgate/v1/attestation_service.ts';
+import type { KeysActive } from '../../gen/tapgate/v1/key_injection_service.ts';
+import type { Random } from '../../ports/random.ts';
+import type { TransactionTerms } from '../../sessions/transaction.ts';
+import type { VirtualCard } from '../card/card.ts';
+import type { KeyMint } from '../keymint/keymint.ts';
+import { encryptAccountData } from './account-data.ts';
+import { type AttestationTampering, attestPhone } from './attest.ts';
+import type { DeviceConnection } from './connection.ts';
+import { type InjectionTampering, injectKeys } from './inject.ts';
+import { type SignedPayment, signPayment } from './intent.ts';
+import type { PhoneMemory } from './memory.ts';
+import { type EnteredPin, enterPin, type PinTampering } from './pin.ts';
+import { PhoneSessionStream, type PhoneTransaction } from './session.ts';
+import { ServiceTrust } from './trust.ts';
+
+/** What a virtual phone is made of. */
+export interface VirtualPhoneSetup {
+  readonly connection: DeviceConnection;
+  readonly keymint: KeyMint;
+  readonly application: { readonly packageName: string; readonly version: number };
+  /** SubjectPublicKeyInfo of the service anchor, DER: what ships in the app. */
+  readonly serviceAnchor: Buffer;
+  readonly now: () => Date;
+  readonly random: Random;
+}
+
+/** One tap, read and encrypted for its grant. */
+export interface PhoneTap {
+  readonly transaction: PhoneTransaction;
+  readonly iccData: Buffer;
+  readonly accountData: ReturnType<typeof encryptAccountData>;
+}
+
+/** ISO 3166-1 numeric of the virtual phone's country: the Netherlands. */
+const COUNTRY = 528;
+
+/** A whole virtual phone: the real protocol over real streams, on keys of a virtual KeyMint. */
+export class VirtualPhone {
+  readonly memory: PhoneMemory;
+  readonly #connection: DeviceConnection;
+  readonly #random: Random;
+  readonly #now: () => Date;
+
+  constructor({ connection, keymint, application, serviceAnchor, now, random }: VirtualPhoneSetup) {
+    this.#connection = connection;
+    this.#random = random;
+    this.#now = now;
+    this.memory = {
+      keymint,
+      packageName: application.packageName,
+      appVersion: application.version,
+      sdkLevel: 34,
+      trust: new ServiceTrust(serviceAnchor, now),
+      posture: new Set(),
+      deviceKey: null,
+      deviceId: null,
+      session: null,
+      keys: null,
+    };
+  }
+
+  /** Enrols with an invite code, or attests again. */
+  attest(inviteCode: string | null, tampering: AttestationTampering = {}): Promise<AttestResult> {
+    return attestPhone(this.#connection, this.memory, inviteCode, tampering);
+  }
+
+  /** Gets new keys. */
+  injectKeys(tampering: InjectionTampering = {}): Promise<KeysActive> {
+    return injectKeys(this.#connection, this.memory, tampering);
+  }
+
+  /** Opens a session; the caller closes it. */
+  openSession(): Promise<PhoneSessionStream> {
+    return PhoneSessionStream.open(this.#connection, this.memory);
+  }
+
+  /** Begins a transaction in a session of its own. */
+  async begin(terms: TransactionTerms): Promise<PhoneTransaction> {
+    const session = await this.openSession();
+    try {
+      return await session.begin(terms);
+    } finally {
+      session.close();
+    }
+  }
+
+  /** Reads a card for a grant. */
+  tap(transaction: PhoneTransaction, card: VirtualCard): PhoneTap {
+    const { amountMinor, currency, type } = transaction.grant.terms;
+    const tap = card.tap({
+      amountMinor,
+      currency,
+      country: COUNTRY,
+      type,
+      date: this.#now(),
+      unpredictableNumber: this.#random.bytes(4),
+    });
+    const accountData = encryptAccountData(transaction, tap.accountData, this.#random);
+    return { transaction, iccData: tap.iccData, accountData };
+  }
+
+  /** Enters a PIN for a tap. */
+  enterPin(tap: PhoneTap, pad: { readonly pin: string; readonly pan: string }, tampering: PinTampering = {}) {
+    const { transaction, accountData } = tap;
+    return enterPin(this.#connection, this.memory, transaction, { ...pad, accountData }, this.#random, tampering);
+  }
+
+  /** Signs the payment of a tap. */
+  sign(tap: PhoneTap, pin: EnteredPin | null, tampering: Parameters<typeof signPayment>[4] = {}): SignedPayment {
+    return signPayment(this.memory, tap.transaction, tap, pin, tampering);
+  }
+
+  /** Grant, tap, PIN where it is expected, intent: everything but the submission. */
+  async pay(terms: TransactionTerms, card: VirtualCard, pin: string | null): Promise<SignedPayment> {
+    const tap = this.tap(await this.begin(terms), card);
+    const entered = pin === null ? null : await this.enterPin(tap, { pin, pan: card.account.pan });
+    return this.sign(tap, entered);
+  }
+
+  /** Drops the connection. */
+  close(): void {
+    this.#connection.close();
+  }
+}

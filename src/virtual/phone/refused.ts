@@ -1,0 +1,30 @@
+import { refusalFromError } from '../../wire/status.ts';
+
+/** The service refused the phone; the codes are those of the reasons catalogue, the deciding one first. */
+export class PhoneRefused extends Error {
+  readonly reasons: readonly string[];
+
+  constructor(reasons: readonly string[]) {
+    super(reasons.join(', '));
+    this.name = 'PhoneRefused';
+    this.reasons = reasons;
+  }
+}
+
+/** The phone refused the service: what came is not signed by a key that the app's anchor endorses, or not for us. */
+export class ServiceNotTrusted extends Error {
+  constructor(what: string) {
+    super(`refused by the phone: ${what}`);
+    this.name = 'ServiceNotTrusted';
+  }
+}
+
+/** Runs one exchange; a refusal by the service becomes PhoneRefused, anything else stays as it is. */
+export async function exchange<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const refusal = refusalFromError(error);
+    throw refusal === null ? error : new PhoneRefused(refusal.reasons);
+  }
+}

@@ -1,0 +1,174 @@
+import type { PaymentIntent } from '../gate/intent.ts';
+import {
+  type AccountData,
+  TransactionGrant as WireGrant,
+  PaymentIntent as WireIntent,
+  type TransactionTerms as WireTerms,
+  TransactionType as WireType,
+  CardholderVerification as WireVerification,
+} from '../gen/tapgate/v1/transaction.ts';
+import type { EncryptedAccountData } from '../pin/vault.ts';
+import { ok, type Result } from '../reasons/result.ts';
+import type {
+  CardholderVerification,
+  TransactionGrant,
+  TransactionTerms,
+  TransactionType,
+} from '../sessions/transaction.ts';
+import { decodeMessage, exactBytes, malformed } from './decode.ts';
+
+const TYPES = new Map<WireType, TransactionType>([
+  [WireType.SALE, 'sale'],
+  [WireType.REFUND, 'refund'],
+  [WireType.VOID, 'void'],
+  [WireType.ZERO_AMOUNT, 'zero-amount'],
+]);
+
+const VERIFICATIONS = new Map<WireVerification, CardholderVerification>([
+  [WireVerification.NONE, 'none'],
+  [WireVerification.ONLINE_PIN, 'online-pin'],
+  [WireVerification.DEVICE, 'device'],
+]);
+
+function keyFor<K, V>(map: ReadonlyMap<K, V>, value: V): K {
+  for (const [key, candidate] of map) if (candidate === value) return key;
+  throw new RangeError('a value without a wire form');
+}
+
+/** Terms as a message. */
+export function termsToWire(terms: TransactionTerms): WireTerms {
+  return { ...terms, type: keyFor(TYPES, terms.type) };
+}
+
+/** Terms out of a message; the order is bounded here, amounts and currency by policy. */
+export function termsFromWire(message: WireTerms | undefined): Result<TransactionTerms, 'MALFORMED_MESSAGE'> {
+  if (message === undefined) return malformed('terms');
+  const type = TYPES.get(message.type);
+  if (type === undefined) return malformed('terms.type');
+  if (message.order.length === 0 || message.order.length > 64) return malformed('terms.order');
+  if (message.merchant.length === 0 || message.merchant.length > 64) return malformed('terms.merchant');
+  const { amountMinor, currency, merchant, order } = message;
+  return ok({ type, amountMinor, currency, merchant, order });
+}
+
+/** Encrypted account data as a message. */
+export function accountDataToWire(data: EncryptedAccountData): AccountData {
+  return { ksn: data.ksn, initializationVector: data.initializationVector, ciphertext: data.ciphertext };
+}
+
+/** Encrypted account data out of a message: KSN and IV of 12 bytes, ciphertext with tag of 17 to 512 bytes. */
+export function accountDataFromWire(
+  message: AccountData | undefined,
+): Result<EncryptedAccountData, 'MALFORMED_MESSAGE'> {
+  if (message === undefined) return malformed('account_data');
+  const ksn = exactBytes(message.ksn, 12, 'account_data.ksn');
+  if (!ksn.ok) return ksn;
+  const iv = exactBytes(message.initializationVector, 12, 'account_data.initialization_vector');
+  if (!iv.ok) return iv;
+  if (message.ciphertext.length < 17 || message.ciphertext.length > 512) return malformed('account_data.ciphertext');
+  return ok({ ksn: ksn.value, initializationVector: iv.value, ciphertext: message.ciphertext });
+}
+
+/** Serialises a grant: the bytes that the service signs. */
+export function encodeGrant(grant: TransactionGrant): Buffer {
+  return Buffer.from(
+    WireGrant.encode({
+      grantId: grant.id,
+      nonce: grant.nonce,
+      deviceId: grant.deviceId,
+      sessionKeyThumbprint: grant.thumbprint,
+      acquirer: grant.acquirer,
+      terms: termsToWire(grant.terms),
+      pinKsn: grant.pinKsn,
+      accountDataKsn: grant.accountDataKsn,
+      sequence: grant.sequence,
+      expectedVerification: keyFor(VERIFICATIONS, grant.expectedVerification),
+      pinAllowed: grant.pinAllowed,
+      issuedAt: grant.issuedAt,
+      expiresAt: grant.expiresAt,
+      policyVersion: grant.policyVersion,
+    }).finish(),
+  );
+}
+
+/** Parses a grant's signed bytes. */
+export function decodeGrant(payload: Uint8Array): Result<TransactionGrant, 'MALFORMED_MESSAGE'> {
+  const decoded = decodeMessage(WireGrant, payload);
+  if (!decoded.ok) return decoded;
+  const message = decoded.value;
+  const terms = termsFromWire(message.terms);
+  if (!terms.ok) return terms;
+  const pinKsn = exactBytes(message.pinKsn, 12, 'pin_ksn');
+  if (!pinKsn.ok) return pinKsn;
+  const accountDataKsn = exactBytes(message.accountDataKsn, 12, 'account_data_ksn');
+  if (!accountDataKsn.ok) return accountDataKsn;
+  const expectedVerification = VERIFICATIONS.get(message.expectedVerification);
+  if (expectedVerification === undefined) return malformed('expected_verification');
+  if (message.issuedAt === undefined || message.expiresAt === undefined) return malformed('expires_at');
+  return ok({
+    id: message.grantId,
+    nonce: message.nonce,
+    deviceId: message.deviceId,
+    thumbprint: message.sessionKeyThumbprint,
+    acquirer: message.acquirer,
+    terms: terms.value,
+    pinKsn: pinKsn.value,
+    accountDataKsn: accountDataKsn.value,
+    sequence: message.sequence,
+    expectedVerification,
+    pinAllowed: message.pinAllowed,
+    issuedAt: message.issuedAt,
+    expiresAt: message.expiresAt,
+    policyVersion: message.policyVersion,
+  });
+}
+
+/** Serialises an intent: the bytes that the phone signs. */
+export function encodeIntent(intent: PaymentIntent): Buffer {
+  return Buffer.from(
+    WireIntent.encode({
+      acquirer: intent.acquirer,
+      sessionKeyThumbprint: intent.thumbprint,
+      grantId: intent.grantId,
+      terms: termsToWire(intent.terms),
+      emvData: intent.emvData,
+      accountData: accountDataToWire(intent.accountData),
+      claimedVerification: keyFor(VERIFICATIONS, intent.claimedVerification),
+      pinKsn: intent.pin?.ksn ?? Buffer.alloc(0),
+      pinBlockHash: intent.pin?.blockHash ?? Buffer.alloc(0),
+    }).finish(),
+  );
+}
+
+/** Parses an intent's signed bytes. */
+export function decodeIntent(payload: Uint8Array): Result<PaymentIntent, 'MALFORMED_MESSAGE'> {
+  const decoded = decodeMessage(WireIntent, payload);
+  if (!decoded.ok) return decoded;
+  const message = decoded.value;
+  const terms = termsFromWire(message.terms);
+  if (!terms.ok) return terms;
+  const accountData = accountDataFromWire(message.accountData);
+  if (!accountData.ok) return accountData;
+  const claimedVerification = VERIFICATIONS.get(message.claimedVerification);
+  if (claimedVerification === undefined) return malformed('claimed_verification');
+  const pin = pinOfIntent(message);
+  if (!pin.ok) return pin;
+  return ok({
+    acquirer: message.acquirer,
+    thumbprint: message.sessionKeyThumbprint,
+    grantId: message.grantId,
+    terms: terms.value,
+    emvData: message.emvData,
+    accountData: accountData.value,
+    claimedVerification,
+    pin: pin.value,
+  });
+}
+
+function pinOfIntent(message: WireIntent): Result<PaymentIntent['pin'], 'MALFORMED_MESSAGE'> {
+  if (message.pinKsn.length === 0 && message.pinBlockHash.length === 0) return ok(null);
+  const ksn = exactBytes(message.pinKsn, 12, 'pin_ksn');
+  if (!ksn.ok) return ksn;
+  const blockHash = exactBytes(message.pinBlockHash, 32, 'pin_block_hash');
+  return blockHash.ok ? ok({ ksn: ksn.value, blockHash: blockHash.value }) : blockHash;
+}

@@ -1,0 +1,165 @@
+import { createCipheriv } from 'node:crypto';
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { compareWithTerms, readIccData } from '../../../src/emv/icc.ts';
+import { readTlv } from '../../../src/encoding/tlv.ts';
+import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
+import { accountDefect, type CardScheme, expiryDay, TEST_ACCOUNTS } from '../../../src/virtual/card/account.ts';
+import { createVirtualCard, type TapTerms } from '../../../src/virtual/card/card.ts';
+import { deriveCardKey, verifyApplicationCryptogram } from '../../../src/virtual/card/cryptogram.ts';
+
+const SCHEMES = Object.keys(TEST_ACCOUNTS) as CardScheme[];
+const MASTER_KEY = Buffer.from('000102030405060708090a0b0c0d0e0f', 'hex');
+const issuerMasterKey = SecretKey.ofOwned('AES', Uint8Array.from(MASTER_KEY));
+const random = { bytes: (length: number) => Buffer.alloc(length, 7) };
+const LIMITS = { maximumBytes: 512, maximumDepth: 1, maximumElements: 32 };
+
+const TERMS: TapTerms = {
+  amountMinor: 1_234_56n,
+  currency: 978,
+  country: 756,
+  type: 'sale',
+  date: new Date('2026-10-15T10:00:00Z'),
+  unpredictableNumber: Buffer.from('a1b2c3d4', 'hex'),
+};
+
+const cardOf = (scheme: CardScheme) => createVirtualCard({ ...TEST_ACCOUNTS[scheme], issuerMasterKey, random });
+
+function iccOf(iccData: Buffer) {
+  const icc = readIccData(iccData);
+  if (!icc.ok) throw new Error(icc.detail ?? icc.reason);
+  return icc.value;
+}
+
+function hexByTag(bytes: Uint8Array): Record<string, string> {
+  const elements = readTlv(bytes, LIMITS);
+  if (!elements.ok) throw new Error(elements.reason);
+  return Object.fromEntries(elements.value.map(({ tag, value }) => [tag, Buffer.from(value).toString('hex')]));
+}
+
+describe.each(SCHEMES)('a %s card', (scheme) => {
+  test('gives ICC data that the gate takes, without account data, and that says what was tapped', () => {
+    const icc = iccOf(cardOf(scheme).tap(TERMS).iccData);
+    expect(compareWithTerms(icc, { ...TERMS, merchant: 'm', order: 'o' })).toMatchObject({ ok: true });
+    for (const tag of ['9F03', '9F33', '9F34']) expect(icc.has(tag)).toBe(true);
+    expect([icc.has('9F66'), icc.has('9F6C')]).toEqual([scheme === 'visa', scheme === 'visa']);
+  });
+
+  test('signs it with a cryptogram that its issuer verifies and no other card has', () => {
+    const { pan, sequenceNumber } = TEST_ACCOUNTS[scheme];
+    const icc = iccOf(cardOf(scheme).tap(TERMS).iccData);
+    expect(verifyApplicationCryptogram(deriveCardKey(issuerMasterKey, pan, sequenceNumber), icc)).toBe(true);
+    expect(verifyApplicationCryptogram(deriveCardKey(issuerMasterKey, pan, sequenceNumber + 1), icc)).toBe(false);
+  });
+
+  test('gives account data of its account', () => {
+    const { pan, expiry } = TEST_ACCOUNTS[scheme];
+    const account = hexByTag(cardOf(scheme).tap(TERMS).accountData);
+    expect(account).toEqual({
+      57: `${pan}d${expiry}2010000000000f`.slice(0, pan.length + 18),
+      '5A': pan,
+      '5F24': `${expiry}31`,
+      '5F34': '01',
+    });
+  });
+
+  test('counts its taps', () => {
+    const card = cardOf(scheme);
+    const counters = [1, 2, 3].map(() => Buffer.from(iccOf(card.tap(TERMS).iccData).get('9F36')!).readUInt16BE());
+    expect(counters).toEqual([8, 9, 10]);
+    expect(card.transactionCounter).toBe(10);
+  });
+});
+
+describe('the cryptogram', () => {
+  const card = cardOf('mastercard');
+  const { pan, sequenceNumber } = TEST_ACCOUNTS.mastercard;
+  const key = deriveCardKey(issuerMasterKey, pan, sequenceNumber);
+  const SIGNED = ['82', '95', '9A', '9C', '5F2A', '9F02', '9F03', '9F10', '9F1A', '9F36', '9F37', '9F26'];
+
+  test.each(SIGNED)('does not verify when %s is changed, longer, or missing', (tag) => {
+    const icc = new Map(iccOf(card.tap(TERMS).iccData));
+    const value = Buffer.from(icc.get(tag)!);
+    const changed = Buffer.from(value);
+    changed[0]! ^= 1;
+    for (const forged of [changed, Buffer.concat([value, Buffer.alloc(33)]), Buffer.alloc(0)]) {
+      expect(verifyApplicationCryptogram(key, icc.set(tag, forged))).toBe(false);
+    }
+    icc.delete(tag);
+    expect(verifyApplicationCryptogram(key, icc)).toBe(false);
+    expect(verifyApplicationCryptogram(key, icc.set(tag, value))).toBe(true);
+  });
+
+  test('is under a key that AES makes of PAN and sequence number', () => {
+    const cipher = createCipheriv('aes-128-ecb', MASTER_KEY, null).setAutoPadding(false);
+    const expected = cipher.update(Buffer.from('00000000000000555555555555444401', 'hex'));
+    expect(key.use((bytes) => Buffer.from(bytes).equals(expected))).toBe(true);
+  });
+
+  test('holds for any terms', () => {
+    const terms = fc.record({
+      amountMinor: fc.bigInt({ min: 0n, max: 999_999_999_999n }),
+      currency: fc.integer({ min: 0, max: 999 }),
+      country: fc.integer({ min: 0, max: 999 }),
+      type: fc.constantFrom('sale', 'refund', 'void', 'zero-amount'),
+      date: fc.date({ min: new Date('2020-01-01'), max: new Date('2049-12-31'), noInvalidDate: true }),
+      unpredictableNumber: fc.uint8Array({ minLength: 4, maxLength: 4 }),
+      verification: fc.constantFrom('none', 'online-pin', 'device'),
+    });
+    fc.assert(
+      fc.property(terms, fc.constantFrom(...SCHEMES), (tapped, scheme) => {
+        const account = TEST_ACCOUNTS[scheme];
+        const icc = iccOf(cardOf(scheme).tap(tapped).iccData);
+        const cardKey = deriveCardKey(issuerMasterKey, account.pan, account.sequenceNumber);
+        expect(compareWithTerms(icc, { ...tapped, merchant: 'm', order: 'o' }).ok).toBe(true);
+        expect(verifyApplicationCryptogram(cardKey, icc)).toBe(true);
+      }),
+      { seed: 1, numRuns: 200 },
+    );
+  });
+});
+
+describe('cardholder verification', () => {
+  test.each([
+    ['none', '1f0302', '24804000', '0000'],
+    ['online-pin', '420300', '24c04000', '8000'],
+    ['device', '1f0302', '24c04000', '0080'],
+  ] as const)('%s', (verification, results, terminal, card) => {
+    const tags = hexByTag(cardOf('visa').tap({ ...TERMS, verification }).iccData);
+    expect([tags['9F34'], tags['9F66'], tags['9F6C']]).toEqual([results, terminal, card]);
+  });
+});
+
+describe('what is not a card or a tap', () => {
+  test.each([
+    ['pan', { pan: '4111111111111112' }],
+    ['pan', { pan: '4111' }],
+    ['expiry', { expiry: '4913' }],
+    ['sequenceNumber', { sequenceNumber: 100 }],
+    ['pin', { pin: '123' }],
+  ])('an account with a wrong %s', (field, over) => {
+    const account = { ...TEST_ACCOUNTS.visa, ...over };
+    expect(accountDefect(account)).toBe(field);
+    expect(() => createVirtualCard({ ...account, issuerMasterKey, random })).toThrow(RangeError);
+  });
+
+  test.each([
+    ['an amount of 13 digits', { amountMinor: 1_000_000_000_000n }],
+    ['a negative amount', { amountMinor: -1n }],
+    ['a currency of five digits', { currency: 12_345 }],
+    ['an unpredictable number of 3 bytes', { unpredictableNumber: Buffer.alloc(3) }],
+  ])('%s', (_, over) => {
+    const card = cardOf('mir');
+    expect(() => card.tap({ ...TERMS, ...over })).toThrow(RangeError);
+    expect(card.transactionCounter).toBe(7);
+  });
+
+  test('a master key that is not AES-128', () => {
+    const wrong = SecretKey.ofOwned('TDES', new Uint8Array(16));
+    expect(() => createVirtualCard({ ...TEST_ACCOUNTS.mir, issuerMasterKey: wrong, random })).toThrow(RangeError);
+  });
+
+  test('an expiry ends with its month', () => {
+    expect(['2802', '2702', '2704'].map(expiryDay)).toEqual(['280229', '270228', '270430']);
+  });
+});
