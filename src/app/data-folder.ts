@@ -1,4 +1,4 @@
-import { mkdir, readFile, rename, writeFile } from 'node:fs/promises';
+import { access, mkdir, readFile, rename, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { ConfigError } from './config.ts';
@@ -44,6 +44,17 @@ export class DataFolder {
   /** Makes the folder, closed to others but for passing through: the database has its own account where root serves. */
   async make(): Promise<void> {
     await mkdir(this.root, { recursive: true, mode: 0o711 });
+  }
+
+  /** The configuration file, if the folder has one. */
+  async configIfThere(): Promise<string | null> {
+    try {
+      await access(this.config);
+      return this.config;
+    } catch {
+      // None: the defaults hold.
+      return null;
+    }
   }
 
   /** Says where the service listens, for the commands that call it. */

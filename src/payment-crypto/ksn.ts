@@ -88,7 +88,7 @@ export class AesKsn {
 
 const COUNTER_MASK = 0x1f_ffff;
 
-/** Key serial number of TDEA DUKPT, 10 bytes: 59 bits of key set and device, 21 bits of counter (X9.24-1:2009 A.2). */
+/** Key serial number of TDEA DUKPT, 10 bytes: 59 bits of key set and device, 21 bits of counter (X9.24-1:2009 Annex A). */
 export class TdesKsn {
   readonly counter: number;
   readonly #initial: Buffer;

@@ -235,10 +235,16 @@ describe('device registers', () => {
     );
   });
 
-  test('hold nothing after wipe', () => {
-    const registers = DukptRegisters.load(key('AES', INITIAL_KEY), ikid(IKID));
-    registers.wipe();
-    expect(reasonOf(registers.advance())).toBe('DUKPT_EXHAUSTED');
+  test('hold nothing after wipe or at the end of a using block', () => {
+    for (const end of ['wipe', Symbol.dispose] as const) {
+      const registers = DukptRegisters.load(key('AES', INITIAL_KEY), ikid(IKID));
+      expect(registers.initialKeyId.equals(ikid(IKID))).toBe(true);
+      const transaction = accepted(registers.advance());
+      registers[end]();
+      transaction[end]();
+      expect(reasonOf(registers.advance())).toBe('DUKPT_EXHAUSTED');
+      expect(() => transaction.workingKey('pinEncryption', 'AES128')).toThrow(SecretWiped);
+    }
   });
 
   test('read any state or refuse it, and write again exactly what they read', () => {

@@ -1,4 +1,4 @@
-import { constants, generateKeyPairSync, privateDecrypt, publicEncrypt } from 'node:crypto';
+import { constants, createHash, generateKeyPairSync, privateDecrypt, publicEncrypt } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { ANDROID_OAEP, decryptOaep, encryptOaep, type OaepHashes } from '../../src/payment-crypto/oaep.ts';
@@ -47,33 +47,57 @@ describe('RSA-OAEP', () => {
     expect(reasonOf(encryptOaep(rsa.publicKey, long, random))).toBe('OAEP_MESSAGE_LENGTH');
   });
 
-  /** A padded message that is wrong in one place, encrypted: what an attacker of the padding sends. */
-  function encryptedBlock(change: (encoded: Buffer) => void): Buffer {
-    const padding = constants.RSA_NO_PADDING;
-    const ciphertext = accepted(encryptOaep(rsa.publicKey, message, seededRandom('fixed')));
-    const encoded = privateDecrypt({ key: rsa.privateKey, padding }, ciphertext);
-    change(encoded);
-    return publicEncrypt({ key: rsa.publicKey, padding }, encoded);
+  function mgf1(seed: Uint8Array, length: number): Buffer {
+    const parts = Array.from({ length: Math.ceil(length / 20) }, (_, counter) =>
+      createHash('sha1')
+        .update(seed)
+        .update(Uint8Array.of(0, 0, 0, counter))
+        .digest(),
+    );
+    return Buffer.concat(parts).subarray(0, length);
   }
 
-  test('whatever is wrong with the padding, the refusal is the same', () => {
-    const wrong = [
-      encryptedBlock((encoded) => encoded.writeUInt8(1, 0)),
-      ...[1, 40, 33, 70, 255].map((at) =>
-        encryptedBlock((encoded) => encoded.writeUInt8(encoded.readUInt8(at) ^ 1, at)),
-      ),
-      Buffer.alloc(256),
-      Buffer.alloc(256, 0xff),
-      Buffer.alloc(255),
-      Buffer.alloc(0),
-      Buffer.alloc(257),
-    ];
-    const refusals = wrong.map((ciphertext) => decryptOaep(rsa.privateKey, ciphertext));
-    const last = refusals[5];
-    expect(last?.ok).toBe(true);
-    for (const [at, refusal] of refusals.entries()) {
-      if (at !== 5) expect(refusal).toEqual({ ok: false, reason: 'OAEP_INVALID' });
-    }
+  const xor = (left: Uint8Array, right: Uint8Array) => Buffer.from(left.map((octet, at) => octet ^ (right[at] ?? 0)));
+
+  /** An encrypted block with these 223 bytes after seed and first byte: what one who probes the padding sends. */
+  function encryptedBlock(block: Buffer, first = 0): Buffer {
+    const seed = Buffer.alloc(32, 0x5a);
+    const maskedBlock = xor(block, mgf1(seed, block.length));
+    const maskedSeed = xor(seed, mgf1(maskedBlock, seed.length));
+    const encoded = Buffer.concat([Buffer.from([first]), maskedSeed, maskedBlock]);
+    return publicEncrypt({ key: rsa.publicKey, padding: constants.RSA_NO_PADDING }, encoded);
+  }
+
+  const labelHash = createHash('sha256').digest();
+  const padded = (rest: string) => Buffer.concat([labelHash, Buffer.from(rest, 'hex')]);
+
+  test.each([
+    ['no message', `${'00'.repeat(190)}01`, ''],
+    ['the longest message', `01${'42'.repeat(190)}`, '42'.repeat(190)],
+    ['a message of separators', `${'00'.repeat(187)}01010101`, '010101'],
+    ['a message that starts with zeros', `${'00'.repeat(187)}01000042`, '000042'],
+  ])('a block of %s is read', (_name, rest, expected) => {
+    const opened = accepted(decryptOaep(rsa.privateKey, encryptedBlock(padded(rest))));
+    expect(opened.use((octets) => Buffer.from(octets).toString('hex'))).toBe(expected);
+  });
+
+  const sound = padded(`${'00'.repeat(180)}01${'42'.repeat(10)}`);
+  const otherHash = Buffer.from(sound);
+  otherHash[31] = (otherHash[31] ?? 0) ^ 1;
+
+  test.each([
+    ['a first byte that is not zero', () => encryptedBlock(sound, 1)],
+    ['another label hash', () => encryptedBlock(otherHash)],
+    ['no separator', () => encryptedBlock(padded('00'.repeat(191)))],
+    ['something else before the separator', () => encryptedBlock(padded(`${'00'.repeat(90)}02${'00'.repeat(99)}01`))],
+    ['something else first', () => encryptedBlock(padded(`ff01${'00'.repeat(189)}`))],
+    ['the zero ciphertext', () => Buffer.alloc(256)],
+    ['a ciphertext over the modulus', () => Buffer.alloc(256, 0xff)],
+    ['a byte too few', () => Buffer.alloc(255)],
+    ['a byte too many', () => Buffer.alloc(257)],
+    ['nothing', () => Buffer.alloc(0)],
+  ])('%s gets the one refusal', (_name, ciphertext) => {
+    expect(decryptOaep(rsa.privateKey, ciphertext())).toEqual({ ok: false, reason: 'OAEP_INVALID' });
   });
 
   test('keys that are no RSA key of 2 048 to 4 096 bits are refused', () => {

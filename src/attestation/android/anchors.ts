@@ -1,7 +1,9 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { DerFailure } from '../../encoding/der.ts';
 import { equalBytes, sha256 } from '../../encoding/digest.ts';
+import { ok, type Result } from '../../reasons/result.ts';
 import published from './anchors.json' with { type: 'json' };
-import type { Certificate } from './certificate.ts';
+import { type Certificate, parseCertificate } from './certificate.ts';
 
 /**
  * A trust anchor: a name and a public key. Whatever certificate carries them is as good as any other: its serial number,
@@ -26,6 +28,8 @@ export interface ReadyAnchor extends TrustAnchor {
 /** The anchors of one verifier. */
 export type AnchorSet = readonly ReadyAnchor[];
 
+const MAXIMUM_CERTIFICATE = 16_384;
+
 const ready = (anchor: TrustAnchor): ReadyAnchor => ({
   ...anchor,
   key: createPublicKey({ key: Buffer.from(anchor.spki), format: 'der', type: 'spki' }),
@@ -40,6 +44,14 @@ function publishedAnchor(entry: (typeof published)[number]): ReadyAnchor {
 
 /** Google's two hardware attestation roots and the published roots of AOSP's software attestation, by name and key. */
 export const PUBLISHED_ANCHORS: AnchorSet = published.map(publishedAnchor);
+
+/** An anchor of hardware out of a certificate (DER) that carries its name and key; nothing else of it counts. */
+export function anchorFromCertificate(name: string, der: Uint8Array): Result<TrustAnchor, DerFailure> {
+  const certificate = parseCertificate(der, MAXIMUM_CERTIFICATE);
+  if (!certificate.ok) return certificate;
+  const { subject, key } = certificate.value;
+  return ok({ name, kind: 'hardware', subject, spki: key.spki });
+}
 
 /** The published anchors and further ones, such as the root of virtual phones. Throws for a key that cannot be read. */
 export function createAnchorSet(additional: readonly TrustAnchor[] = []): AnchorSet {

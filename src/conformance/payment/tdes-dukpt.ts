@@ -30,10 +30,12 @@ function initialKeyOf(fields: JsonObject, serial: Uint8Array, checks: ItemChecks
   return bdk === undefined ? undefined : deriveTdesInitialKey(bdk, serial);
 }
 
+/** The initial serial number: 10 bytes, or its first 8 alone, of which the initial key is made. */
 function serialOf(fields: JsonObject, checks: ItemChecks): Buffer | undefined {
   const serial = hexField(checks, 'iksn', text(fields, 'iksn') ?? '');
-  checks.that('iksn has 10 bytes', serial?.length === 10);
-  return serial?.length === 10 ? serial : undefined;
+  const known = serial?.length === 10 || serial?.length === 8;
+  checks.that('iksn has 10 bytes', known);
+  return serial !== undefined && known ? Buffer.concat([serial, Buffer.alloc(2)]).subarray(0, 10) : undefined;
 }
 
 function checkSet({ own, fields }: VectorObject, checks: ItemChecks): void {

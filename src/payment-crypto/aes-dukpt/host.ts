@@ -5,7 +5,7 @@ import type { SecretKey } from '../secret-key.ts';
 import { deriveKey, UPDATE_COUNTER, walkTo } from './derivation.ts';
 import { aesTypeOf, type DerivedKeyType, notStrongerThan, type WorkingKeyUsage } from './key-type.ts';
 
-/** Initial key of a device from the BDK, of the BDK's own size (X9.24-3:2017 6.3.4). The caller wipes it. */
+/** Initial key of a device from the BDK, of the BDK's own size (X9.24-3:2017 6.3.1). The caller wipes it. */
 export function deriveInitialKey(bdk: SecretKey, initialKeyId: InitialKeyId): SecretKey {
   const tail = { high: initialKeyId.bdkId, low: initialKeyId.derivationId };
   return deriveKey(bdk, 'initialKey', aesTypeOf(bdk), tail);
@@ -13,7 +13,7 @@ export function deriveInitialKey(bdk: SecretKey, initialKeyId: InitialKeyId): Se
 
 /**
  * Transaction key at a KSN, the last derivation key of the host's walk: from the most significant bit down, each
- * one-bit of the counter joins a running counter at which the next key is derived (X9.24-3:2017 6.5).
+ * one-bit of the counter joins a running counter at which the next key is derived (X9.24-3:2017 6.1, 6.4).
  *
  * It is no working key: it enciphers nothing but derivation data. The caller wipes it.
  */
@@ -67,7 +67,7 @@ export function workingKeyFromBdk(
 
 /**
  * Update key, under which a device is sent its next initial key: key encryption at the end of the walk to counter
- * FFFFFFFF, which no transaction may use (X9.24-3:2017 6.3.5). Refuses with KEY_STRONGER_THAN_PARENT.
+ * FFFFFFFF, which no transaction may use (X9.24-3:2017). Refuses with KEY_STRONGER_THAN_PARENT.
  */
 export function deriveUpdateKey(
   initialKey: SecretKey,

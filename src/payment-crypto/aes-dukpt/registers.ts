@@ -31,7 +31,7 @@ function registersInUse(counter: number): number[] {
 }
 
 /**
- * The device's side of AES DUKPT: 32 registers of derivation keys (X9.24-3:2017 6.4).
+ * The device's side of AES DUKPT: 32 registers of derivation keys (X9.24-3:2017).
  *
  * Forward secrecy: loading wipes the initial key; `advance` takes a register's key out, fills the registers below it
  * and leaves nothing from which a used key could be derived again. The order of use is: `advance`, keep `serialize()`

@@ -145,11 +145,6 @@ function isKnown(id: string): id is OptionalContent['id'] {
   return Object.hasOwn(READERS, id);
 }
 
-/** True where the ID is one of X9.143:2021 table 7. */
-export function optionalBlockKnown(block: OptionalBlock): boolean {
-  return isKnown(block.id);
-}
-
 /**
  * Reads what an optional block says. Refuses with OPTIONAL_BLOCK_ID an ID that X9.143 does not define (proprietary ones
  * are numeric), and with OPTIONAL_BLOCK_CONTENT a content that its ID does not allow.

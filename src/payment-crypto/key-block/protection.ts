@@ -6,7 +6,7 @@ import { SecretBytes } from '../secret.ts';
 import { SecretKey } from '../secret-key.ts';
 import { type KeyBlockVersion, versionMacBytes } from './header.ts';
 
-/** Usage of a key derived from the KBPK (X9.143:2021 7.2, ISO 20038 6.3). */
+/** Usage of a key derived from the KBPK (TR-31:2018 5.3.2, ISO 20038:2017 6.3). */
 const DERIVED_USAGE = { cbc: 0x0000, mac: 0x0001, ctr: 0x0002 } as const;
 
 const ENCRYPTION_VARIANT = 0x45;

@@ -2,7 +2,7 @@ import { ok, refuse } from '../../reasons/result.ts';
 import type { PaymentResult } from '../reason.ts';
 import { SecretBytes } from '../secret.ts';
 
-/** Shortest and longest PIN in digits (ISO 9564-1 6.1). */
+/** Shortest and longest PIN in digits (ISO 9564-1). */
 export const PIN_DIGITS = { least: 4, most: 12 } as const;
 
 const ZERO = 0x30;

@@ -14,7 +14,7 @@ const FILL = new Uint8Array(14).fill(0x0a);
 const LEAST_PAN_DIGITS = 12;
 
 /**
- * Plain-text PIN field of format 4, 16 bytes: `4` | PIN length | PIN | `A` … | 8 random bytes (ISO 9564-1:2017 9.4.2).
+ * Plain-text PIN field of format 4, 16 bytes: `4` | PIN length | PIN | `A` … | 8 random bytes (ISO 9564-1:2017 9.4).
  * The caller wipes it.
  */
 export function format4PinField(pin: ClearPin, random: Uint8Array): Uint8Array {
@@ -28,7 +28,7 @@ export function format4PinField(pin: ClearPin, random: Uint8Array): Uint8Array {
 
 /**
  * PAN field of format 4, 16 bytes: PAN length − 12 | PAN | `0` …; a PAN under 12 digits is padded on the left with
- * zeros and states 0 (ISO 9564-1:2017 9.4.3). The caller wipes it.
+ * zeros and states 0 (ISO 9564-1:2017 9.4). The caller wipes it.
  */
 export function format4PanField(pan: Pan): Uint8Array {
   return pan.use((digits) => {

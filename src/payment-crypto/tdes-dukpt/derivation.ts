@@ -3,7 +3,7 @@ import { SecretKey } from '../secret-key.ts';
 import { singleDes } from '../single-des.ts';
 
 const HALF = 8;
-/** C0C0C0C000000000, twice: makes the left half of every derived key (X9.24-1:2009 A.3). */
+/** C0C0C0C000000000, twice: makes the left half of every derived key (X9.24-1:2009 Annex A). */
 const LEFT_VARIANT = Buffer.from('C0C0C0C000000000C0C0C0C000000000', 'hex');
 
 /** A copy of a two-key TDEA key XOR a mask. The caller wipes it. */
@@ -45,7 +45,7 @@ function nextHalf(key: SecretKey, register: Uint8Array): Buffer {
   });
 }
 
-/** Non-reversible key generation (X9.24-1:2009 A.3): the right half from the key, the left half from its variant. */
+/** Non-reversible key generation (X9.24-1:2009 Annex A): the right half from the key, the left half from its variant. */
 function nextKey(key: SecretKey, register: Uint8Array): SecretKey {
   const variant = variantOf(key, LEFT_VARIANT);
   const right = nextHalf(key, register);
@@ -61,7 +61,7 @@ function nextKey(key: SecretKey, register: Uint8Array): SecretKey {
 
 /**
  * Transaction key at a KSN: the host's walk from the most significant bit of the 21-bit counter, with the rightmost 8
- * bytes of the serial number as register (X9.24-1:2009 A.3). Working keys are its variants. The caller wipes it.
+ * bytes of the serial number as register (X9.24-1:2009 Annex A). Working keys are its variants. The caller wipes it.
  */
 export function deriveTdesTransactionKey(initialKey: SecretKey, ksn: TdesKsn): SecretKey {
   const register = ksn.initialSerialNumber.subarray(2);

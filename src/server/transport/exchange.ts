@@ -48,7 +48,8 @@ export class Conversation<In, Out> {
       limits.maximumLifetimeMilliseconds,
     );
     call.on('data', (message: In | MalformedMessage) => this.#arrive(message));
-    call.on('end', () => this.#arriveHalfClose());
+    // A client of Node says END_STREAM before it resets a stream: the reset in the same packet is told first.
+    call.on('end', () => setImmediate(() => this.#arriveHalfClose()));
     call.on('drain', () => this.#drained?.settle());
     // Also emitted after an orderly end, where it finds nothing left to do.
     call.on('cancelled', () => this.#finish(new CallCancelled()));
@@ -158,8 +159,6 @@ export class Conversation<In, Out> {
   }
 
   #arriveHalfClose(): void {
-    // Node ends the readable side of a reset stream too: that is a caller who left, not one who has finished.
-    if (streamBeneath(this.#call)?.closed) return;
     this.#halfClosed = true;
     const waiter = this.#waiter;
     this.#waiter = null;

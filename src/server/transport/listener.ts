@@ -4,6 +4,7 @@ import type { Logger } from 'pino';
 import type { Plane } from '../../certs/uri-name.ts';
 import type { Random } from '../../ports/random.ts';
 import type { RetryDelay } from '../../wire/status.ts';
+import { Connections, type ListenerAddress } from './connections.ts';
 import type { Edge } from './context.ts';
 import { type ListenerTls, Tls13Credentials } from './credentials.ts';
 import { conversationHandler, unaryHandler } from './handlers.ts';
@@ -21,7 +22,7 @@ export interface ListenerOptions {
   readonly name?: string;
   readonly plane: Plane;
   /** Port 0 takes a free one. */
-  readonly address: { readonly host: string; readonly port: number };
+  readonly address: ListenerAddress;
   /** The processing and admin planes need `clientCa`. */
   readonly tls: ListenerTls;
   readonly services: readonly ListenerService[];
@@ -39,7 +40,7 @@ export interface ListenerOptions {
 /** A listener that accepts calls. */
 export interface Listener {
   readonly name: string;
-  readonly address: { readonly host: string; readonly port: number };
+  readonly address: ListenerAddress;
   /** What grpc.health.v1 answers; true from the start. */
   setServing(serving: boolean): void;
   /** New key and certificates for connections from now on. */
@@ -77,19 +78,6 @@ function addService(server: Server, { name, definition, methods }: ListenerServi
   server.addService(tolerateMalformed(definition), implementation);
 }
 
-async function listen(tcp: TcpServer, { address, reusePort = false }: ListenerOptions): Promise<Listener['address']> {
-  await new Promise<void>((resolve, reject) => {
-    tcp.once('error', reject);
-    tcp.listen({ host: address.host, port: address.port, reusePort }, () => {
-      tcp.removeListener('error', reject);
-      resolve();
-    });
-  });
-  const bound = tcp.address();
-  if (bound === null || typeof bound === 'string') throw new Error('a listener has a TCP address');
-  return { host: bound.address, port: bound.port };
-}
-
 /**
  * Starts a gRPC listener: TLS 1.3, mutual on the processing and admin planes, its services with health and reflection
  * limited to them, every bound of `limits` in force.
@@ -112,36 +100,24 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   if (protoDirectory !== undefined) addReflection(server, names, protoDirectory, edge);
 
   const credentials = new Tls13Credentials(tls, limits.handshakeMilliseconds);
-  // With channelz off, grpc-js forgets its connections, and forceShutdown closes none of them: they are kept here.
   const injector = server.createConnectionInjector(credentials);
-  const sockets = new Set<Socket>();
-  const tcp = createServer({ noDelay: true, keepAlive: true }, (socket) => {
-    sockets.add(socket);
-    metrics.connections.set({ listener: name }, sockets.size);
-    socket.once('close', () => {
-      sockets.delete(socket);
-      metrics.connections.set({ listener: name }, sockets.size);
-    });
-    injector.injectConnection(socket);
-  });
-  tcp.maxConnections = limits.maximumConnections;
-  tcp.on('drop', () => metrics.dropped.inc({ listener: name }));
-  const address = await listen(tcp, options);
-  tcp.on('error', (err) => logger.error({ listener: name, err }, 'listener failed'));
+  const connections = new Connections(name, limits.maximumConnections, metrics, (socket) =>
+    injector.injectConnection(socket),
+  );
+  const address = await connections.listen(options.address, options.reusePort ?? false, logger);
   health.set(true);
   logger.info({ listener: name, ...address, services: names }, 'listening');
 
   const drain = async (deadlineMilliseconds: number): Promise<{ cut: number }> => {
     health.set(false);
-    const closed = new Promise<void>((resolve) => tcp.close(() => resolve()));
+    const closed = connections.close();
     openCalls.drain();
     server.tryShutdown(() => {});
     // A refusal needs a moment to reach its caller before the connection is cut.
     const refuse = setTimeout(() => openCalls.cut(), deadlineMilliseconds * 0.8);
     let cut = 0;
     const force = setTimeout(() => {
-      cut = sockets.size;
-      for (const socket of sockets) socket.destroy();
+      cut = connections.cut();
     }, deadlineMilliseconds);
     await closed;
     clearTimeout(refuse);

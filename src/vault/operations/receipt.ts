@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { RECEIPT_TYPE } from '../../gate/receipt.ts';
 import type { ReceiptClaims } from '../../gate/vault.ts';
 import type { Reason } from '../../reasons/catalogue.ts';
-import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { type Result, refuse } from '../../reasons/result.ts';
 import type { VaultKeys } from '../keys.ts';
 import { signCompact } from '../signing.ts';
 import { claimedName, readClaims } from './claims.ts';

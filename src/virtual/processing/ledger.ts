@@ -1,5 +1,5 @@
 import { closeSync, openSync } from 'node:fs';
-import { DatabaseSync, type SQLOutputValue, type StatementSync } from 'node:sqlite';
+import { DatabaseSync, type SQLInputValue, type SQLOutputValue, type StatementSync } from 'node:sqlite';
 import { equalBytes } from '../../encoding/digest.ts';
 import type { Admission, ApprovedAttempt, Order, OrderAttempt, OrderLedger, OrderName, OrderState } from './orders.ts';
 
@@ -186,7 +186,7 @@ export class SqliteLedger implements OrderLedger {
     return statement;
   }
 
-  #changed(name: keyof typeof STATEMENTS, parameters: Parameters<StatementSync['run']>[0] & object): boolean {
-    return Number(this.#prepared(name).run(parameters as never).changes) > 0;
+  #changed(name: keyof typeof STATEMENTS, parameters: Record<string, SQLInputValue>): boolean {
+    return Number(this.#prepared(name).run(parameters).changes) > 0;
   }
 }

@@ -31,7 +31,7 @@ const isCurrent = ({ notBefore, notAfter }: Certificate, at: Date): boolean =>
 function issuers({ certificates, topDescribed, path }: ChainFacts): { position: number; certificate: Certificate }[] {
   return certificates
     .map((certificate, position) => ({ position, certificate }))
-    .slice(topDescribed + 1, path.carriesAnchor ? -1 : undefined);
+    .slice(Math.max(topDescribed, 0) + 1, path.carriesAnchor ? -1 : undefined);
 }
 
 function expiredIssuers(facts: ChainFacts, at: Date): string | null {

@@ -1,4 +1,4 @@
-CREATE TABLE invite (
+CREATE TABLE IF NOT EXISTS invite (
   id UUID PRIMARY KEY,
   code_hash BYTEA NOT NULL UNIQUE,
   acquirer TEXT NOT NULL,

@@ -1,4 +1,4 @@
-CREATE TABLE device (
+CREATE TABLE IF NOT EXISTS device (
   id UUID PRIMARY KEY,
   acquirer TEXT NOT NULL,
   merchant TEXT NOT NULL,

@@ -1,4 +1,4 @@
-CREATE TABLE attested_session (
+CREATE TABLE IF NOT EXISTS attested_session (
   thumbprint TEXT PRIMARY KEY,
   device_id UUID NOT NULL REFERENCES device (id),
   public_key BYTEA NOT NULL,

@@ -1,1 +1,1 @@
-CREATE INDEX attested_session_by_device ON attested_session (device_id, status);
+CREATE INDEX IF NOT EXISTS attested_session_by_device ON attested_session (device_id, status);

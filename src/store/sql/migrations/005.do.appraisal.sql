@@ -1,4 +1,4 @@
-CREATE TABLE appraisal (
+CREATE TABLE IF NOT EXISTS appraisal (
   id UUID PRIMARY KEY,
   device_id UUID NOT NULL REFERENCES device (id),
   appraised_at TIMESTAMPTZ NOT NULL,

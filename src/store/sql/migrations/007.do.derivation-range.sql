@@ -1,4 +1,4 @@
-CREATE TABLE derivation_range (
+CREATE TABLE IF NOT EXISTS derivation_range (
   bdk_id BYTEA PRIMARY KEY,
   next INT8 NOT NULL CHECK (next BETWEEN 0 AND 4294967296)
 );

@@ -1,4 +1,4 @@
-CREATE TABLE key_set (
+CREATE TABLE IF NOT EXISTS key_set (
   id UUID PRIMARY KEY,
   device_id UUID NOT NULL REFERENCES device (id),
   status TEXT NOT NULL CHECK (status IN ('offered', 'active', 'retired')),

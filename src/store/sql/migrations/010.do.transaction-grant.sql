@@ -1,4 +1,4 @@
-CREATE TABLE transaction_grant (
+CREATE TABLE IF NOT EXISTS transaction_grant (
   id UUID PRIMARY KEY,
   thumbprint TEXT NOT NULL REFERENCES attested_session (thumbprint),
   payload BYTEA NOT NULL,

@@ -1,4 +1,4 @@
-CREATE TABLE decision (
+CREATE TABLE IF NOT EXISTS decision (
   grant_id UUID PRIMARY KEY REFERENCES transaction_grant (id),
   intent_hash BYTEA NOT NULL,
   thumbprint TEXT NOT NULL,

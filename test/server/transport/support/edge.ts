@@ -97,8 +97,12 @@ export async function startEdge(
 }
 
 /** Arguments of a generated client: address, credentials, options. */
-export async function channelTo(edge: Edge, tls: ChannelTls) {
-  return [edge.target, channelCredentials(tls), channelOptions({ ownConnection: true, serverName: 'localhost' })] as const;
+export function channelTo(edge: Edge, tls: ChannelTls) {
+  return [
+    edge.target,
+    channelCredentials(tls),
+    channelOptions({ ownConnection: true, serverName: 'localhost' }),
+  ] as const;
 }
 
 /** The lines that calls left in the log. */

@@ -1,0 +1,139 @@
+import { writeFile } from 'node:fs/promises';
+import { collectDefaultMetrics, Registry } from 'prom-client';
+import { createVerifiedIssuers } from '../attestation/android/verified-issuers.ts';
+import { createAppraiser } from '../attestation/appraiser.ts';
+import { encodePem } from '../encoding/pem.ts';
+import { InitialKeyIdSource } from '../injection/initial-key-ids.ts';
+import { startOps } from '../server/ops/listener.ts';
+import { MemoryVolatileStore } from '../store/volatile/memory.ts';
+import { loadAnchors } from './anchors.ts';
+import type { Config } from './config.ts';
+import type { Addresses, DataFolder } from './data-folder.ts';
+import { deviceTokenKeys, jsonWebKeys, jwksDocument } from './jwks.ts';
+import { startListeners } from './listeners.ts';
+import { createLogger } from './log.ts';
+import { readPolicy } from './policy.ts';
+import { prepareFolder } from './prepare.ts';
+import { wireServices } from './services.ts';
+import { openEmbeddedStore } from './store.ts';
+import { systemClock, systemRandom } from './system.ts';
+import { openVault } from './vault.ts';
+
+/** Bounds of what is held in memory: a flood costs a refusal, not the process. */
+const MAXIMUM_CHALLENGES = 100_000;
+const MAXIMUM_PIN_BLOCKS = 100_000;
+/** How long others may keep the published keys. */
+const JWKS_SECONDS = 300;
+const REMEMBERED_ISSUERS = 10_000;
+
+/** What `serve` is asked for. */
+export interface ServeRequest {
+  readonly folder: DataFolder;
+  readonly config: Config;
+  /** Told of each step, for people. */
+  readonly tell: (step: string) => void;
+}
+
+/** A running service. */
+export interface Service {
+  readonly addresses: Addresses;
+  /** Drains and stops; a second call waits for the first. */
+  stop(): Promise<void>;
+  /** Settles once the service has stopped. */
+  readonly stopped: Promise<void>;
+}
+
+/** Runs the embedded profile: database and vault as children, four listeners. Resolves once it serves. */
+export async function serve({ folder, config, tell }: ServeRequest): Promise<Service> {
+  await prepareFolder(folder, config, tell);
+  const logger = createLogger(config.logLevel, 'tapgate');
+  const policy = await readPolicy(config.policy);
+  const anchors = await loadAnchors(config.trustAnchors);
+  for (const { name } of config.trustAnchors) {
+    logger.warn({ anchor: name }, 'an attestation root beside the published ones is trusted: never in production');
+  }
+  tell(`policy ${policy.version} read from ${config.policy}`);
+  const undo: (() => Promise<void>)[] = [];
+  const unwind = async (): Promise<void> => {
+    for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
+  };
+  try {
+    const vault = await openVault(folder.vault, logger);
+    undo.push(() => vault.close());
+    tell('vault process started');
+    const durable = await openEmbeddedStore(folder.database, logger);
+    undo.push(() => durable.close());
+    tell('database started');
+    await writeFile(folder.serviceAnchor, encodePem('PUBLIC KEY', vault.described.anchor));
+    const registry = new Registry();
+    collectDefaultMetrics({ register: registry });
+    const published = vault.described.signingKeys;
+    const jwks = jsonWebKeys(published);
+    const tokenKeys = deviceTokenKeys(published);
+    const services = wireServices({
+      issuer: config.issuer,
+      clock: systemClock,
+      random: systemRandom,
+      policy: () => policy,
+      appraiser: createAppraiser({
+        policy: () => policy.document.attestation,
+        statusList: () => null,
+        anchors,
+        issuers: createVerifiedIssuers(REMEMBERED_ISSUERS),
+      }),
+      stores: durable.stores,
+      volatile: {
+        challenges: new MemoryVolatileStore(systemClock, MAXIMUM_CHALLENGES),
+        injectionNonces: new MemoryVolatileStore(systemClock, MAXIMUM_CHALLENGES),
+        offers: new MemoryVolatileStore(systemClock, MAXIMUM_CHALLENGES),
+        pinBlocks: new MemoryVolatileStore(systemClock, MAXIMUM_PIN_BLOCKS),
+      },
+      vault: vault.client,
+      initialKeyIds: new InitialKeyIdSource(durable.stores.keySets, vault.described.bdkIds),
+      tokenKeys: () => tokenKeys,
+      serviceKeys: () => vault.described.serviceKeys,
+      jwks: () => jwks,
+      registry,
+    });
+    const drainMilliseconds = config.drainSeconds * 1000;
+    const listeners = await startListeners(config, folder.certificates, services, { logger, registry });
+    const all = Object.values(listeners);
+    undo.push(async () => {
+      await Promise.all(all.map((listener) => listener.drain(drainMilliseconds)));
+    });
+    const ops = await startOps({
+      address: config.listeners.ops,
+      registry,
+      checks: { database: () => durable.ping(), vault: () => vault.ping() },
+      jwks: async () => jwksDocument(jwks),
+      jwksMaximumAgeSeconds: JWKS_SECONDS,
+      logger,
+    });
+    undo.push(() => ops.close(1000));
+    const { device, processing, admin } = listeners;
+    const addresses = {
+      device: device.address,
+      processing: processing.address,
+      admin: admin.address,
+      ops: ops.address,
+    };
+    await folder.announce(addresses);
+    return untilStopped(addresses, unwind);
+  } catch (error) {
+    await unwind();
+    throw error;
+  }
+}
+
+/** Stops at SIGTERM or SIGINT, or when told. */
+function untilStopped(addresses: Addresses, unwind: () => Promise<void>): Service {
+  const { promise: stopped, resolve, reject } = Promise.withResolvers<void>();
+  let stopping: Promise<void> | null = null;
+  const stop = (): Promise<void> => {
+    stopping ??= unwind().then(resolve, reject);
+    return stopped;
+  };
+  process.once('SIGTERM', () => void stop());
+  process.once('SIGINT', () => void stop());
+  return { addresses, stop, stopped };
+}

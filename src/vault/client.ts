@@ -1,0 +1,133 @@
+import type { SignedBytes } from '../encoding/signed.ts';
+import type { GateVault, PaymentTranslation, TranslatedPayment } from '../gate/vault.ts';
+import type { SignedMessage } from '../gen/tapgate/v1/signed.ts';
+import type { AuthorizePaymentAnswer } from '../gen/tapgate/vault/v1/vault_service.ts';
+import type { InjectionVault, KeyProof, OfferRequest } from '../injection/vault.ts';
+import type { PinBlockCheck, PinGrant, PinVault } from '../pin/vault.ts';
+import { ok, type Result, refuse } from '../reasons/result.ts';
+import type { GrantSigner } from '../sessions/grant.ts';
+import type { TransactionGrant } from '../sessions/transaction.ts';
+import type { DeviceTokenClaims, TokenSigner } from '../tokens/claims.ts';
+import { transportToWire } from '../wire/injection.ts';
+import { encodePinGrant } from '../wire/pin.ts';
+import { signedToWire } from '../wire/signed.ts';
+import { accountDataToWire, encodeGrant } from '../wire/transaction.ts';
+import { readDescription, type VaultDescription } from './client/description.ts';
+import { type ExchangeOptions, type VaultAnswer, type VaultCall, VaultExchange } from './client/exchange.ts';
+
+type ValueOf<Case extends VaultAnswer['$case']> = Extract<VaultAnswer, { $case: Case }>['value'];
+
+/** The vault as the rest of the service sees it: every port that needs keys, over one stream to its process. */
+export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, PinVault, GateVault {
+  readonly #exchange: VaultExchange;
+
+  constructor(options: ExchangeOptions) {
+    this.#exchange = new VaultExchange(options);
+  }
+
+  /** Public keys, endorsements, BDK ids and acquirers. Refuses with VAULT_UNAVAILABLE. */
+  async describe(): Promise<Result<VaultDescription>> {
+    const answer = await this.#call({ $case: 'describeKeys', value: {} }, 'describeKeys');
+    return answer.ok ? readDescription(answer.value) : answer;
+  }
+
+  async signDeviceToken(claims: DeviceTokenClaims): Promise<Result<string>> {
+    const call = { $case: 'signDeviceToken', value: { claims: JSON.stringify(claims) } } as const;
+    const answer = await this.#call(call, 'signDeviceToken');
+    return answer.ok ? ok(answer.value.compact) : answer;
+  }
+
+  signGrant(grant: TransactionGrant): Promise<Result<SignedBytes>> {
+    return this.#signed({ $case: 'signGrant', value: { payload: encodeGrant(grant) } });
+  }
+
+  signPinGrant(grant: PinGrant): Promise<Result<SignedBytes>> {
+    return this.#signed({ $case: 'signPinGrant', value: { payload: encodePinGrant(grant) } });
+  }
+
+  offerKeys(request: OfferRequest): Promise<Result<SignedBytes>> {
+    const { injectionId, deviceId, sessionKeyThumbprint, nonce, initialKeyIds } = request;
+    return this.#signed({
+      $case: 'offerKeys',
+      value: {
+        injectionId,
+        deviceId,
+        sessionKeyThumbprint,
+        transport: transportToWire(request.transport),
+        transportPublicKey: request.transportKey,
+        nonce,
+        pinInitialKeyId: initialKeyIds.pin,
+        accountDataInitialKeyId: initialKeyIds.accountData,
+        expiresAt: BigInt(request.expiresAt.getTime()),
+      },
+    });
+  }
+
+  async verifyKeyProof({ initialKeyIds, offer, pinCmac, accountDataCmac }: KeyProof): Promise<Result<boolean>> {
+    const value = {
+      pinInitialKeyId: initialKeyIds.pin,
+      accountDataInitialKeyId: initialKeyIds.accountData,
+      offer: Buffer.from(offer),
+      pinCmac: Buffer.from(pinCmac),
+      accountDataCmac: Buffer.from(accountDataCmac),
+    };
+    const answer = await this.#call({ $case: 'verifyKeyProof', value }, 'verifyKeyProof');
+    return answer.ok ? ok(answer.value.valid) : answer;
+  }
+
+  async shuffleLayout(): Promise<Result<string>> {
+    const answer = await this.#call({ $case: 'shuffleLayout', value: {} }, 'shuffleLayout');
+    return answer.ok ? ok(answer.value.layout) : answer;
+  }
+
+  async checkPinBlock(check: PinBlockCheck): Promise<Result<null>> {
+    const value = { ...check, accountData: accountDataToWire(check.accountData) };
+    const answer = await this.#call({ $case: 'checkPinBlock', value }, 'checkPinBlock');
+    return answer.ok ? ok(null) : answer;
+  }
+
+  async translatePayment(translation: PaymentTranslation): Promise<Result<TranslatedPayment>> {
+    const value = {
+      intent: signedToWire(translation.intent),
+      sessionPublicKey: translation.sessionKey,
+      grant: signedToWire(translation.grant),
+      pinBlock: translation.pinBlock ?? Buffer.alloc(0),
+      receiptClaims: translation.receipt === null ? '' : JSON.stringify(translation.receipt),
+    };
+    const answer = await this.#call({ $case: 'authorizePayment', value }, 'authorizePayment');
+    return answer.ok ? ok(translatedPayment(answer.value)) : answer;
+  }
+
+  /** Ends the exchange; calls that are open are refused. */
+  close(): void {
+    this.#exchange.close();
+  }
+
+  async #signed(call: VaultCall): Promise<Result<SignedBytes>> {
+    const answer: Result<SignedMessage> = await this.#call(call, 'signed');
+    return answer;
+  }
+
+  /** Calls the vault and takes the answer of one case; another case is a vault of another version. */
+  async #call<Case extends VaultAnswer['$case']>(call: VaultCall, $case: Case): Promise<Result<ValueOf<Case>>> {
+    const answer = await this.#exchange.call(call);
+    if (!answer.ok) return answer;
+    // The compiler does not follow that a case and its own value make one member of the union.
+    if (answer.value.$case === $case) return ok(answer.value.value as ValueOf<Case>);
+    return refuse('VAULT_UNAVAILABLE', 'an answer to another call');
+  }
+}
+
+function translatedPayment(answer: AuthorizePaymentAnswer): TranslatedPayment {
+  const { receipt, cardReference, zonePinBlock } = answer;
+  return {
+    receipt,
+    accountData: {
+      keyId: answer.zoneDataKeyId,
+      initializationVector: answer.zoneDataInitializationVector,
+      ciphertext: answer.zoneDataCiphertext,
+    },
+    pinBlock: zonePinBlock.length === 0 ? null : { keyId: answer.zonePinKeyId, block: zonePinBlock },
+    cardReference,
+  };
+}

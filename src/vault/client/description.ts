@@ -1,0 +1,59 @@
+import type { KeyObject } from 'node:crypto';
+import { p256PublicKey, p256Thumbprint } from '../../encoding/p256.ts';
+import { CONTEXT, type SignedBytes, verifySigned } from '../../encoding/signed.ts';
+import { type DescribeKeysAnswer, SigningPurpose } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
+
+/** What one of the vault's keys signs. */
+export type VaultKeyPurpose = 'device-token' | 'receipt' | 'grant';
+
+/** A public key of the vault. */
+export interface VaultSigningKey {
+  /** RFC 7638 thumbprint. */
+  readonly keyId: string;
+  readonly purpose: VaultKeyPurpose;
+  readonly key: KeyObject;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly publicKey: Buffer;
+}
+
+/** What may be known of the vault's keys. */
+export interface VaultDescription {
+  readonly signingKeys: readonly VaultSigningKey[];
+  /** Endorsements: ServiceKey messages under CONTEXT.serviceKey, signed by the anchor. */
+  readonly serviceKeys: readonly SignedBytes[];
+  /** The anchor that ships in the app: SubjectPublicKeyInfo, DER. */
+  readonly anchor: Buffer;
+  /** 4 bytes each. */
+  readonly bdkIds: { readonly pin: Buffer; readonly accountData: Buffer };
+  /** Acquirers that have zone keys. */
+  readonly acquirers: readonly string[];
+}
+
+const PURPOSES = new Map<SigningPurpose, VaultKeyPurpose>([
+  [SigningPurpose.DEVICE_TOKEN, 'device-token'],
+  [SigningPurpose.RECEIPT, 'receipt'],
+  [SigningPurpose.GRANT, 'grant'],
+]);
+
+/** Reads a description; one whose keys or endorsements do not hold together is VAULT_UNAVAILABLE. */
+export function readDescription(answer: DescribeKeysAnswer): Result<VaultDescription, 'VAULT_UNAVAILABLE'> {
+  const anchor = p256PublicKey(answer.anchor);
+  if (anchor === null) return refuse('VAULT_UNAVAILABLE', 'anchor');
+  if (!answer.serviceKeys.every((endorsement) => verifySigned(CONTEXT.serviceKey, endorsement, anchor))) {
+    return refuse('VAULT_UNAVAILABLE', 'endorsement');
+  }
+  const signingKeys: VaultSigningKey[] = [];
+  for (const { keyId, purpose: wirePurpose, publicKey } of answer.signingKeys) {
+    const purpose = PURPOSES.get(wirePurpose);
+    const key = p256PublicKey(publicKey);
+    if (purpose === undefined || key === null || p256Thumbprint(publicKey) !== keyId) {
+      return refuse('VAULT_UNAVAILABLE', 'signing key');
+    }
+    signingKeys.push({ keyId, purpose, key, publicKey });
+  }
+  const { serviceKeys, pinBdkId, accountDataBdkId, acquirers } = answer;
+  if (pinBdkId.length !== 4 || accountDataBdkId.length !== 4) return refuse('VAULT_UNAVAILABLE', 'BDK id');
+  const bdkIds = { pin: pinBdkId, accountData: accountDataBdkId };
+  return ok({ signingKeys, serviceKeys, anchor: answer.anchor, bdkIds, acquirers });
+}

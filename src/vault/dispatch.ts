@@ -1,0 +1,70 @@
+import type { ExchangeRequest, ExchangeResponse } from '../gen/tapgate/vault/v1/vault_service.ts';
+import { ok, type Result, refuse } from '../reasons/result.ts';
+import type { VaultKeys } from './keys.ts';
+import { classOf, type VaultLog } from './log.ts';
+import { authorizePayment } from './operations/authorize-payment.ts';
+import { checkPinBlock } from './operations/check-pin-block.ts';
+import { describeKeys } from './operations/describe-keys.ts';
+import { offerKeys } from './operations/offer-keys.ts';
+import { shuffleLayout } from './operations/shuffle-layout.ts';
+import { signDeviceToken } from './operations/sign-device-token.ts';
+import { signGrant } from './operations/sign-grant.ts';
+import { signPinGrant } from './operations/sign-pin-grant.ts';
+import { verifyKeyProof } from './operations/verify-key-proof.ts';
+import type { VaultPorts } from './ports.ts';
+
+type Answer = NonNullable<ExchangeResponse['answer']>;
+type ValueOf<Case extends Answer['$case']> = Extract<Answer, { $case: Case }>['value'];
+
+/** An operation's result as the answer of a case. */
+function answered<Case extends Answer['$case']>($case: Case, result: Result<ValueOf<Case>>): Result<Answer> {
+  // The compiler does not follow that a case and its own value make one member of the union.
+  return result.ok ? ok({ $case, value: result.value } as Answer) : result;
+}
+
+function operate({ call }: ExchangeRequest, keys: VaultKeys, ports: VaultPorts): Result<Answer> {
+  switch (call?.$case) {
+    case 'describeKeys':
+      return answered('describeKeys', ok(describeKeys(keys)));
+    case 'signDeviceToken':
+      return answered('signDeviceToken', signDeviceToken(call.value, keys));
+    case 'signGrant':
+      return answered('signed', signGrant(call.value, keys, ports));
+    case 'signPinGrant':
+      return answered('signed', signPinGrant(call.value, keys, ports));
+    case 'offerKeys':
+      return answered('signed', offerKeys(call.value, keys, ports));
+    case 'verifyKeyProof':
+      return answered('verifyKeyProof', verifyKeyProof(call.value, keys));
+    case 'shuffleLayout':
+      return answered('shuffleLayout', ok(shuffleLayout(ports.random)));
+    case 'checkPinBlock':
+      return answered('checkPinBlock', checkPinBlock(call.value, keys));
+    case 'authorizePayment':
+      return answered('authorizePayment', authorizePayment(call.value, keys, ports));
+    default:
+      return refuse('MALFORMED_MESSAGE', 'no call');
+  }
+}
+
+/**
+ * Answers one call. A refusal is answered by its code alone; its detail goes to the log. An exception is a bug of the
+ * vault: VAULT_UNAVAILABLE is answered, and its class alone is logged.
+ */
+export function dispatch(
+  request: ExchangeRequest,
+  keys: VaultKeys,
+  ports: VaultPorts,
+  log: VaultLog,
+): ExchangeResponse {
+  const operation = request.call?.$case ?? 'none';
+  try {
+    const result = operate(request, keys, ports);
+    if (result.ok) return { id: request.id, answer: result.value };
+    log('refused', { operation, reason: result.reason, ...(result.detail !== undefined && { detail: result.detail }) });
+    return { id: request.id, answer: { $case: 'refused', value: result.reason } };
+  } catch (exception) {
+    log('failed', { operation, exception: classOf(exception) });
+    return { id: request.id, answer: { $case: 'refused', value: 'VAULT_UNAVAILABLE' } };
+  }
+}

@@ -1,0 +1,11 @@
+/** How the vault's process ends (sysexits.h), so that who starts it can tell a crash from a refusal to work. */
+export const EXIT = {
+  stopped: 0,
+  /** A bug: an exception that nobody expected. */
+  failed: 70,
+  /** The socket cannot be had. */
+  socketRefused: 73,
+  usage: 64,
+  /** The keystore is missing, damaged, or open to others. */
+  keystoreRefused: 78,
+} as const;
