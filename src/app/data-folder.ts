@@ -76,7 +76,11 @@ export class DataFolder {
   }
 }
 
+const LOOPBACK = new Set(['127.0.0.1', '::1']);
+
 /** `host:port` as gRPC takes it. */
 export function target({ host, port }: { readonly host: string; readonly port: number }): string {
+  // TLS sends the name of the server, and an address is none (RFC 6066 §3).
+  if (LOOPBACK.has(host)) return `localhost:${port}`;
   return host.includes(':') ? `[${host}]:${port}` : `${host}:${port}`;
 }

@@ -128,9 +128,10 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
 /** Stops at SIGTERM or SIGINT, or when told. */
 function untilStopped(addresses: Addresses, unwind: () => Promise<void>): Service {
   const { promise: stopped, resolve, reject } = Promise.withResolvers<void>();
-  let stopping: Promise<void> | null = null;
+  let stopping = false;
   const stop = (): Promise<void> => {
-    stopping ??= unwind().then(resolve, reject);
+    if (!stopping) unwind().then(resolve, reject);
+    stopping = true;
     return stopped;
   };
   process.once('SIGTERM', () => void stop());

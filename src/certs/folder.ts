@@ -10,7 +10,7 @@ export type CertificateReason =
   | 'CERTIFICATES_INCOMPLETE'
   /** It is there already; nothing is ever overwritten. */
   | 'CERTIFICATE_EXISTS'
-  /** What is there does not fit what is asked for: other hosts, another name, another authority. */
+  /** What is there does not fit what is asked for: other hosts, another name, another authority, no certificate at all. */
   | 'CERTIFICATE_DIFFERS'
   /** The authority's key is not in the folder. */
   | 'AUTHORITY_MISSING'

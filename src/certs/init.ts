@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { isIP } from 'node:net';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import { CertificateFolder, type CertificateReason, fileNameOf, RESERVED_NAMES } from './folder.ts';
@@ -51,18 +51,26 @@ function checkCaller(caller: CertifiedCaller): Outcome<null> {
   return RESERVED_NAMES.includes(fileNameOf(caller)) ? refuse('NAME_INVALID', fileNameOf(caller)) : ok(null);
 }
 
-function namesIn(certificate: X509Certificate): string[] {
-  return (certificate.subjectAltName ?? '').split(', ');
+/** The certificate where the file holds one, and the key beside it is its own. */
+function pairOf({ certificate, key }: CertifiedKey): X509Certificate | null {
+  try {
+    const parsed = new X509Certificate(certificate);
+    return parsed.checkPrivateKey(createPrivateKey(key)) ? parsed : null;
+  } catch {
+    return null;
+  }
 }
 
 /** Whether what is there is what would be made: under this authority, with these names. */
 function fits(existing: CertifiedKey, authority: CertifiedKey, names: readonly string[]): boolean {
-  const certificate = new X509Certificate(existing.certificate);
+  const certificate = pairOf(existing);
+  if (certificate === null) return false;
   const issuer = new X509Certificate(authority.certificate);
-  const answers = (name: string): boolean =>
-    name.startsWith('spiffe:')
-      ? namesIn(certificate).includes(`URI:${name}`)
-      : Boolean(isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name));
+  const stated = (certificate.subjectAltName ?? '').split(', ');
+  const answers = (name: string): boolean => {
+    if (name.startsWith('spiffe:')) return stated.includes(`URI:${name}`);
+    return (isIP(name) === 0 ? certificate.checkHost(name) : certificate.checkIP(name)) !== undefined;
+  };
   return certificate.checkIssued(issuer) && certificate.verify(issuer.publicKey) && names.every(answers);
 }
 
@@ -80,6 +88,7 @@ class Plan {
     if (!existing.ok) return existing;
     const { certificate: path } = folder.pathsOf(AUTHORITY);
     if (existing.value) {
+      if (!pairOf(existing.value)?.ca) return refuse('CERTIFICATE_DIFFERS', path);
       this.#kept.push(path);
       return ok(existing.value);
     }
@@ -167,7 +176,8 @@ export async function initCertificates(request: CertificatesRequest): Promise<Ou
 /**
  * Issues one more client certificate under the plane's authority; answers its paths.
  *
- * CERTIFICATE_EXISTS where there is one of this name, AUTHORITY_MISSING where the authority or its key is not there.
+ * CERTIFICATE_EXISTS where there is one of this name, AUTHORITY_MISSING where the authority or its key is not there,
+ * CERTIFICATE_DIFFERS where the two do not belong together.
  */
 export async function issueClientCertificate(request: {
   readonly directory: string;
@@ -183,6 +193,7 @@ export async function issueClientCertificate(request: {
   const folder = new CertificateFolder(request.directory, caller.plane);
   const authority = await folder.read(AUTHORITY);
   if (!authority.ok || !authority.value) return refuse('AUTHORITY_MISSING', folder.pathsOf(AUTHORITY).key);
+  if (!pairOf(authority.value)?.ca) return refuse('CERTIFICATE_DIFFERS', folder.pathsOf(AUTHORITY).certificate);
   const name = fileNameOf(caller);
   const existing = await folder.read(name);
   if (!existing.ok) return existing;

@@ -4,6 +4,7 @@ import { format, layers, types, unused } from './code.ts';
 import { contractBreaking, contractLint, generatedUpToDate } from './contract.ts';
 import type { Check, Finding } from './finding.ts';
 import { lockfile } from './lock.ts';
+import { portableSql } from './portable-sql.ts';
 import { domainPurity } from './purity.ts';
 import { ROOT } from './root.ts';
 
@@ -13,6 +14,7 @@ const CHECKS: Readonly<Record<string, Check>> = {
   unused,
   layers,
   purity: domainPurity,
+  sql: portableSql,
   'contract-lint': contractLint,
   'contract-breaking': contractBreaking,
   generated: generatedUpToDate,

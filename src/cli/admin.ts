@@ -1,9 +1,9 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { Metadata, type ServiceError } from '@grpc/grpc-js';
 import { Option } from 'commander';
 import { ConfigError } from '../app/config.ts';
 import { DataFolder, target } from '../app/data-folder.ts';
+import { callUnary, type UnaryCall } from '../wire/call.ts';
 import { type ChannelTls, channelCredentials, channelOptions } from '../wire/channel.ts';
 
 const CALL_WITHIN = 15_000;
@@ -77,22 +77,7 @@ export async function withClient<C extends { close(): void }, T>(
   }
 }
 
-/** A generated client's unary method. */
-type UnaryMethod<Request, Response> = (
-  request: Request,
-  metadata: Metadata,
-  options: { deadline: number },
-  callback: (error: ServiceError | null, response: Response) => void,
-) => unknown;
-
-/** One unary call with a deadline, as a promise. The method is bound to its client. */
-export function callOnce<Request, Response>(
-  method: UnaryMethod<Request, Response>,
-  request: Request,
-): Promise<Response> {
-  return new Promise((resolve, reject) => {
-    method(request, new Metadata(), { deadline: Date.now() + CALL_WITHIN }, (error, response) =>
-      error === null ? resolve(response) : reject(error),
-    );
-  });
+/** One unary call of the admin listener. The method is bound to its client. */
+export function callOnce<Request, Response>(method: UnaryCall<Request, Response>, request: Request): Promise<Response> {
+  return callUnary(method, request, CALL_WITHIN);
 }

@@ -1,6 +1,6 @@
 import { ConfigError } from '../app/config.ts';
 import { isReason, meaningOf } from '../reasons/catalogue.ts';
-import { EmbeddedError } from '../store/sql/engine/embedded.ts';
+import { EmbeddedError } from '../store/sql/engine/embedded/error.ts';
 import { PhoneRefused, ServiceNotTrusted } from '../virtual/phone/refused.ts';
 import { refusalFromError } from '../wire/status.ts';
 

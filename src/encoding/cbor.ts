@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 
 /** Why bytes are not the CBOR that was expected (RFC 8949, deterministic lengths). */
@@ -124,11 +125,9 @@ class CborDecoder {
   }
 
   #text(length: number): string {
-    try {
-      return new TextDecoder('utf-8', { fatal: true, ignoreBOM: true }).decode(this.#take(length));
-    } catch (error) {
-      throw error instanceof CborRefusal ? error : new CborRefusal('CBOR_TEXT_INVALID');
-    }
+    const bytes = this.#take(length);
+    if (!isUtf8(bytes)) throw new CborRefusal('CBOR_TEXT_INVALID');
+    return bytes.toString('utf8');
   }
 
   #array(length: number, depth: number): readonly CborValue[] {

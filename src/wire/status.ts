@@ -1,5 +1,6 @@
 import { Metadata, type ServiceError, type StatusObject, status } from '@grpc/grpc-js';
 import type { Any } from '../gen/google/protobuf/any.ts';
+import type { Duration } from '../gen/google/protobuf/duration.ts';
 import { ErrorInfo, RetryInfo } from '../gen/google/rpc/error_details.ts';
 import { Status } from '../gen/google/rpc/status.ts';
 import { Refusal } from '../gen/tapgate/v1/refusal.ts';
@@ -89,10 +90,19 @@ export function statusOf(reasons: readonly [Reason, ...Reason[]], options: Statu
   return { code, details: message, metadata };
 }
 
+// A service that asks for more is not believed.
+const MAXIMUM_RETRY_DELAY = 3_600_000;
+
+function millisecondsOf({ seconds, nanos }: Duration): number {
+  const milliseconds = Number(seconds) * 1000 + Math.round(nanos / 1_000_000);
+  return Math.min(Math.max(milliseconds, 0), MAXIMUM_RETRY_DELAY);
+}
+
 /** A refusal as a client received it. */
 export interface ReceivedRefusal {
   /** Codes of the catalogue, the first one decisive; a newer service may send codes that this version does not know. */
   readonly reasons: string[];
+  /** From RetryInfo; 0 to one hour. */
   readonly retryAfterMilliseconds?: number;
   /** ErrorInfo.metadata. */
   readonly metadata: Readonly<Record<string, string>>;
@@ -114,7 +124,7 @@ function readDetails(encoded: Buffer): ReceivedRefusal | null {
     if (typeUrl === TYPES.refusal) reasons = codesOf(Refusal.decode(value));
     if (typeUrl === TYPES.retryInfo) {
       const delay = RetryInfo.decode(value).retryDelay;
-      if (delay) retryAfterMilliseconds = Number(delay.seconds) * 1000 + Math.round(delay.nanos / 1_000_000);
+      if (delay) retryAfterMilliseconds = millisecondsOf(delay);
     }
   }
   if (info?.domain !== ERROR_DOMAIN) return null;

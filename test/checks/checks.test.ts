@@ -7,6 +7,7 @@ import { contractBreaking, contractLint, generatedUpToDate } from '../../src/che
 import type { Check } from '../../src/checks/finding.ts';
 import { generate, writeGenerated } from '../../src/checks/generated.ts';
 import { lockfile } from '../../src/checks/lock.ts';
+import { portableSql } from '../../src/checks/portable-sql.ts';
 import { domainPurity } from '../../src/checks/purity.ts';
 import { temporaryCheckout } from './checkout.ts';
 
@@ -96,6 +97,40 @@ describe('the checks of the wire contract', () => {
   });
 });
 
+describe('the check of SQL', () => {
+  const MIGRATION = 'src/store/sql/migrations/001.do.a.sql';
+
+  test.each([
+    'CREATE TABLE a (id INT8 PRIMARY KEY);',
+    'CREATE UNIQUE INDEX a_by_b ON a (b);',
+    'ALTER TABLE a ADD COLUMN b TEXT;',
+    'ALTER TABLE a DROP COLUMN b;',
+    'CREATE TABLE IF NOT EXISTS a (id BIGSERIAL PRIMARY KEY);',
+    'CREATE TABLE IF NOT EXISTS a (amount MONEY);',
+    'CREATE TRIGGER b AFTER INSERT ON a FOR EACH ROW EXECUTE FUNCTION c();',
+    'ALTER TABLE a ADD CONSTRAINT b UNIQUE (c) DEFERRABLE;',
+  ])('finds the migration %s', async (text) => {
+    const finding = await portableSql(checkoutOf({ [MIGRATION]: `-- about a\n${text}\n` }));
+    expect(finding).toMatchObject({ status: 'failed', output: expect.stringContaining(`${MIGRATION}:2`) });
+  });
+
+  test.each(['SELECT pg_advisory_lock(1)', 'LISTEN a', 'SELECT 1 FROM a FOR SHARE', 'SELECT $1::DOUBLE PRECISION'])(
+    'finds the statement %s',
+    async (text) => {
+      const finding = await portableSql(checkoutOf({ 'src/store/sql/a.ts': `export const A = '${text}';\n` }));
+      expect(finding).toMatchObject({ status: 'failed', output: expect.stringContaining('src/store/sql/a.ts:1') });
+    },
+  );
+
+  test('passes what both databases have', async () => {
+    const root = checkoutOf({
+      [MIGRATION]: '-- no TRIGGER here\nCREATE TABLE IF NOT EXISTS a (id UUID PRIMARY KEY, amount INT8 NOT NULL);\n',
+      'src/store/sql/a.ts': "export const A = 'UPDATE a SET amount = $1 WHERE id = $2 RETURNING id';\n",
+    });
+    expect(await portableSql(root)).toMatchObject({ status: 'passed', seen: '2 files' });
+  });
+});
+
 describe('the check of package-lock.json', () => {
   const lock = (entry: object) => JSON.stringify({ packages: { '': {}, 'node_modules/a': entry } });
 
@@ -103,6 +138,14 @@ describe('the check of package-lock.json', () => {
     ['passes one with hashes and no addresses', { integrity: 'sha512-x' }, 'passed'],
     ['finds an address', { integrity: 'sha512-x', resolved: 'https://registry.example/a.tgz' }, 'failed'],
     ['finds a package without a hash', {}, 'failed'],
+    ['passes a package of another platform without a hash', { optional: true, os: ['win32'] }, 'passed'],
+    ['finds a dependency that is not locked', { integrity: 'sha512-x', dependencies: { b: '1' } }, 'failed'],
+    [
+      'finds an optional dependency that is not locked',
+      { integrity: 'sha512-x', optionalDependencies: { b: '1' } },
+      'failed',
+    ],
+    ['passes a dependency that is locked above', { integrity: 'sha512-x', dependencies: { a: '1' } }, 'passed'],
   ])('%s', async (_, entry, status) => {
     expect(await lockfile(checkoutOf({ 'package-lock.json': lock(entry) }))).toMatchObject({ status });
   });

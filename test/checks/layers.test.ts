@@ -49,7 +49,7 @@ const VIOLATIONS: readonly (readonly [string, string, string])[] = [
   ['store-implements-ports', 'src/store/a.ts', '../server/listen.ts'],
   ['vault-implements-ports', 'src/vault/a.ts', '../store/sql/rows.ts'],
   ['app-chooses-the-store', 'src/cli/a.ts', '../store/sql/rows.ts'],
-  ['app-chooses-the-store', 'src/cli/a.ts', '../vault/open.ts'],
+  ['app-chooses-the-vault', 'src/cli/a.ts', '../vault/open.ts'],
   ['virtual-stays-outside', 'src/virtual/a.ts', '../server/listen.ts'],
   ['tools-stay-outside', 'src/app/a.ts', '../checks/check.ts'],
   ['tests-stay-outside', 'src/app/a.ts', '../../test/fixture.ts'],

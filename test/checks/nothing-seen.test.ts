@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { format, layers, types, unused } from '../../src/checks/code.ts';
 import { contractBreaking, contractLint, generatedUpToDate } from '../../src/checks/contract.ts';
+import { portableSql } from '../../src/checks/portable-sql.ts';
 import { domainPurity } from '../../src/checks/purity.ts';
 import { temporaryCheckout } from './checkout.ts';
 
@@ -18,6 +19,7 @@ test.each([
   ['unused', unused],
   ['layers', layers],
   ['purity', domainPurity],
+  ['sql', portableSql],
   ['contract-lint', contractLint],
   ['generated', generatedUpToDate],
 ] as const)('%s fails where it saw no files', async (_, check) => {

@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer';
 import { type DerFailure, type DerReader, NO_TAG, readDer, TAG } from '../../encoding/der.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 
@@ -40,13 +41,6 @@ function readSigners(der: DerReader): string[] {
   return signers;
 }
 
-function decodeText(bytes: Uint8Array): string | null {
-  const buffer = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
-  const text = buffer.toString('utf8');
-  // Malformed UTF-8 decodes to U+FFFD and so does not encode back to the same bytes.
-  return Buffer.from(text, 'utf8').equals(buffer) ? text : null;
-}
-
 /** Parses an AttestationApplicationId: the DER in the octets of tag 709. Versions over 2⁵³ − 1 are refused. */
 export function parseApplicationId(octets: Uint8Array): Result<ApplicationId, ApplicationIdFailure> {
   const parsed = readDer(octets, { maximumBytes: octets.length, maximumDepth: MAXIMUM_DEPTH }, (der) => {
@@ -59,9 +53,8 @@ export function parseApplicationId(octets: Uint8Array): Result<ApplicationId, Ap
   if (!parsed.ok) return parsed;
   const packages: AttestedPackage[] = [];
   for (const { name: bytes, version } of parsed.value.packages) {
-    const name = decodeText(bytes);
-    if (name === null) return refuse('TEXT_INVALID');
-    packages.push({ name, version });
+    if (!isUtf8(bytes)) return refuse('TEXT_INVALID');
+    packages.push({ name: Buffer.from(bytes).toString('utf8'), version });
   }
   return ok({ packages, signers: parsed.value.signers });
 }

@@ -3,10 +3,10 @@ import type { AttestationPolicy } from '../policy.ts';
 import type { AnchorSet } from './anchors.ts';
 import { type ApplicationId, type ApplicationIdFailure, parseApplicationId } from './application-id.ts';
 import { type Certificate, parseCertificate } from './certificate.ts';
-import { type PathFacts, verifyPath } from './chain.ts';
+import { type ChainCertificate, type PathFacts, verifyPath } from './chain.ts';
 import { type KeyDescription, parseKeyDescription } from './key-description.ts';
 import { type ProvisioningFailure, type ProvisioningInfo, parseProvisioningInfo } from './provisioning.ts';
-import type { VerifiedIssuers } from './verified-issuers.ts';
+import { fingerprintOf, type VerifiedIssuers } from './verified-issuers.ts';
 
 /** A certificate that carries a key description. */
 export interface DescribedCertificate {
@@ -36,20 +36,41 @@ export interface ChainFacts {
   readonly path: PathFacts;
 }
 
-function parseCertificates(
+/** Bounds of a chain, before anything of it is read. */
+function overLimit(chain: readonly Uint8Array[], limits: AttestationPolicy['limits']): string | null {
+  if (chain.length === 0) return 'no certificates';
+  if (chain.length > limits.maximumCertificates) return `${chain.length} certificates`;
+  const bytes = chain.reduce((sum, certificate) => sum + certificate.length, 0);
+  return bytes > limits.maximumBytes ? `${bytes} bytes` : null;
+}
+
+/** Parses one certificate, unless it is an issuer that is known. The leaf is new each time, and not looked up. */
+function readCertificate(
+  der: Uint8Array,
+  position: number,
+  maximumBytes: number,
+  issuers: VerifiedIssuers | undefined,
+): Result<ChainCertificate, 'CHAIN_MALFORMED'> {
+  const fingerprint = issuers === undefined || position === 0 ? null : fingerprintOf(der);
+  const known = fingerprint === null ? undefined : issuers?.find(fingerprint);
+  if (known !== undefined) return ok({ certificate: known.certificate, fingerprint, known });
+  // What may be remembered must not keep the message alive that it came in.
+  const certificate = parseCertificate(fingerprint === null ? der : Buffer.from(der), maximumBytes);
+  if (!certificate.ok) return refuse('CHAIN_MALFORMED', `certificate ${position}: ${certificate.reason}`);
+  return ok({ certificate: certificate.value, fingerprint, known });
+}
+
+function readCertificates(
   chain: readonly Uint8Array[],
   limits: AttestationPolicy['limits'],
-): Result<readonly Certificate[], 'CHAIN_MALFORMED'> {
-  if (chain.length === 0) return refuse('CHAIN_MALFORMED', 'no certificates');
-  if (chain.length > limits.maximumCertificates) return refuse('CHAIN_MALFORMED', `${chain.length} certificates`);
-  const bytes = chain.reduce((sum, certificate) => sum + certificate.length, 0);
-  if (bytes > limits.maximumBytes) return refuse('CHAIN_MALFORMED', `${bytes} bytes`);
-  const certificates: Certificate[] = [];
-  for (const der of chain) {
-    const certificate = parseCertificate(der, limits.maximumBytes);
-    if (!certificate.ok) {
-      return refuse('CHAIN_MALFORMED', `certificate ${certificates.length}: ${certificate.reason}`);
-    }
+  issuers: VerifiedIssuers | undefined,
+): Result<readonly ChainCertificate[], 'CHAIN_MALFORMED'> {
+  const excess = overLimit(chain, limits);
+  if (excess !== null) return refuse('CHAIN_MALFORMED', excess);
+  const certificates: ChainCertificate[] = [];
+  for (const [position, der] of chain.entries()) {
+    const certificate = readCertificate(der, position, limits.maximumBytes, issuers);
+    if (!certificate.ok) return certificate;
     certificates.push(certificate.value);
   }
   return ok(certificates);
@@ -116,17 +137,16 @@ export function readChain(
   anchors: AnchorSet,
   issuers?: VerifiedIssuers,
 ): Result<ChainFacts, 'CHAIN_MALFORMED'> {
-  const certificates = parseCertificates(chain, limits);
-  if (!certificates.ok) return certificates;
-  const described = parseDescriptions(certificates.value);
+  const read = readCertificates(chain, limits, issuers);
+  if (!read.ok) return read;
+  const certificates = read.value.map(({ certificate }) => certificate);
+  const described = parseDescriptions(certificates);
   if (!described.ok) return described;
   const located = locateAttestedKey(described.value);
-  const rsa = { minimumRsaBits: limits.minimumIssuerRsaBits, maximumRsaBits: limits.maximumIssuerRsaBits };
-  const path = verifyPath(certificates.value, located.attested?.position ?? 0, anchors, rsa, issuers);
-  return ok({
-    certificates: certificates.value,
-    ...located,
-    ...provisioningOf(certificates.value.slice(located.topDescribed + 1)),
-    path,
+  const path = verifyPath(read.value, located.attested?.position ?? 0, {
+    anchors,
+    limits: { minimumRsaBits: limits.minimumIssuerRsaBits, maximumRsaBits: limits.maximumIssuerRsaBits },
+    issuers,
   });
+  return ok({ certificates, ...located, ...provisioningOf(certificates.slice(located.topDescribed + 1)), path });
 }

@@ -1,9 +1,8 @@
-import { createPublicKey, type KeyObject, verify } from 'node:crypto';
+import { type KeyObject, verify, X509Certificate } from 'node:crypto';
 import { equalBytes } from '../../encoding/digest.ts';
 import { type AnchorSet, anchorCarriedBy, anchorsNamedBy, type ReadyAnchor } from './anchors.ts';
 import type { Certificate } from './certificate.ts';
-import type { SubjectKey } from './subject-key.ts';
-import { linkOf, type VerifiedIssuers } from './verified-issuers.ts';
+import type { VerifiedIssuer, VerifiedIssuers } from './verified-issuers.ts';
 
 /** Which keys may have signed a certificate; what is outside is not even tried. */
 export interface IssuerKeyLimits {
@@ -36,7 +35,7 @@ export interface PathFacts {
 // A public exponent costs time as it grows; every issuer in use has 65537.
 const MAXIMUM_RSA_EXPONENT = 2 ** 32;
 
-function readyKey(key: SubjectKey, limits: IssuerKeyLimits): KeyObject | null {
+function readyKey({ key, der }: Certificate, limits: IssuerKeyLimits): KeyObject | null {
   const { algorithm, bits, exponent } = key;
   const isRsa =
     algorithm === 'rsa' &&
@@ -48,7 +47,8 @@ function readyKey(key: SubjectKey, limits: IssuerKeyLimits): KeyObject | null {
   const isEc = algorithm === 'ec-p256' || algorithm === 'ec-p384' || algorithm === 'ec-p521';
   if (!isRsa && !isEc) return null;
   try {
-    return createPublicKey({ key: Buffer.from(key.spki), format: 'der', type: 'spki' });
+    // Twice as fast as createPublicKey, and the same key: in strict DER a certificate has one subject key.
+    return new X509Certificate(der).publicKey;
   } catch {
     // Well-formed DER that is no key, such as a point that is not on its curve.
     return null;
@@ -62,18 +62,27 @@ function verifyLink(certificate: Certificate, issuer: KeyObject): LinkStatus {
   return verify(algorithm.hash, tbs, issuer, signature) ? 'verified' : 'invalid';
 }
 
-function nameMismatches(certificates: readonly Certificate[]): number[] {
+function nameMismatches(chain: readonly ChainCertificate[]): number[] {
   const positions: number[] = [];
-  for (let position = 0; position + 1 < certificates.length; position += 1) {
-    if (!equalBytes(certificates[position]!.issuer, certificates[position + 1]!.subject)) positions.push(position);
+  for (let position = 0; position + 1 < chain.length; position += 1) {
+    const { issuer } = chain[position]!.certificate;
+    if (!equalBytes(issuer, chain[position + 1]!.certificate.subject)) positions.push(position);
   }
   return positions;
 }
 
-/** A link to remember once the whole chain has proved genuine. */
-interface NewLink {
-  readonly link: string;
-  readonly key: KeyObject;
+/** A certificate of a chain; looked up among the verified issuers where it may be one. */
+export interface ChainCertificate {
+  readonly certificate: Certificate;
+  readonly fingerprint: string | null;
+  readonly known: VerifiedIssuer | undefined;
+}
+
+/** What `verifyPath` verifies with. */
+export interface PathTerms {
+  readonly anchors: AnchorSet;
+  readonly limits: IssuerKeyLimits;
+  readonly issuers: VerifiedIssuers | undefined;
 }
 
 /**
@@ -81,70 +90,70 @@ interface NewLink {
  * after the link of `lowest`.
  */
 function verifyDown(
-  certificates: readonly Certificate[],
+  chain: readonly ChainCertificate[],
   top: number,
   anchor: ReadyAnchor,
   lowest: number,
-  limits: IssuerKeyLimits,
-  issuers: VerifiedIssuers | undefined,
+  { limits, issuers }: PathTerms,
 ): LinkStatus[] {
   const links = new Array<LinkStatus>(top + 1).fill('untried');
-  const fresh: NewLink[] = [];
+  const fresh: { fingerprint: string; issuer: VerifiedIssuer }[] = [];
   let issuerKey: KeyObject | null = anchor.key;
   let issuerSpki = anchor.spki;
   for (let position = top; position >= lowest; position -= 1) {
-    const certificate = certificates[position]!;
+    const { certificate, fingerprint, known } = chain[position]!;
     if (issuerKey === null) {
       links[position] = 'unsupported';
       return links;
     }
-    // Only issuers come again: what `lowest` certifies is unique to its key, and its own key verifies nothing.
-    const issues = position > lowest;
-    const link = issues && issuers !== undefined ? linkOf(certificate, issuerSpki) : null;
-    const remembered: KeyObject | undefined = link === null ? undefined : issuers?.keyOf(link);
-    links[position] = remembered === undefined ? verifyLink(certificate, issuerKey) : 'remembered';
-    if (links[position] === 'invalid' || links[position] === 'unsupported') return links;
-    issuerKey = remembered ?? (issues ? readyKey(certificate.key, limits) : null);
+    const remembered = known?.under && equalBytes(known.under, issuerSpki) ? known : undefined;
+    const status = remembered === undefined ? verifyLink(certificate, issuerKey) : 'remembered';
+    links[position] = status;
+    if (status === 'invalid' || status === 'unsupported') return links;
+    // Nothing rests on the key of `lowest`: it is the one that the chain attests.
+    if (position === lowest) break;
+    const key: KeyObject | null = remembered?.key ?? readyKey(certificate, limits);
+    if (remembered === undefined && key !== null && fingerprint !== null) {
+      fresh.push({ fingerprint, issuer: { certificate, key, under: issuerSpki } });
+    }
+    issuerKey = key;
     issuerSpki = certificate.key.spki;
-    if (link !== null && remembered === undefined && issuerKey !== null) fresh.push({ link, key: issuerKey });
   }
-  for (const { link, key } of fresh) issuers?.remember(link, key);
+  // Only now: what hangs on no anchor must not push out what does.
+  for (const { fingerprint, issuer } of fresh) issuers?.remember(fingerprint, issuer);
   return links;
 }
 
 const verifies = (links: readonly LinkStatus[], lowest: number): boolean =>
   links.slice(lowest).every((status) => status === 'verified' || status === 'remembered');
 
+/** Spares the next chain of this anchor the parsing of its carrier; that no signature of it was verified is kept, too. */
+function rememberCarrier(chain: readonly ChainCertificate[], { key }: ReadyAnchor, issuers?: VerifiedIssuers): void {
+  const { certificate, fingerprint, known } = chain.at(-1)!;
+  if (fingerprint !== null && known === undefined) issuers?.remember(fingerprint, { certificate, key, under: null });
+}
+
 /**
  * Verifies a chain, leaf first, by position: every certificate under the key of the next, the last one under an anchor
  * of its issuer's name, or itself the carrier of an anchor's name and key. Links below `lowest` are not tried: nothing
  * rests on them.
  */
-export function verifyPath(
-  certificates: readonly Certificate[],
-  lowest: number,
-  anchors: AnchorSet,
-  limits: IssuerKeyLimits,
-  issuers?: VerifiedIssuers,
-): PathFacts {
-  const last = certificates.at(-1);
+export function verifyPath(chain: readonly ChainCertificate[], lowest: number, terms: PathTerms): PathFacts {
+  const last = chain.at(-1)?.certificate;
   if (last === undefined) return { anchor: null, carriesAnchor: false, links: [], nameMismatches: [] };
-  const mismatches = nameMismatches(certificates);
-  const carried = anchorCarriedBy(last, anchors);
+  const carried = anchorCarriedBy(last, terms.anchors);
   // A chain of nothing but an anchor has no link, and so proves nothing.
-  const carriesAnchor = carried !== null && certificates.length > 1;
-  const candidates = carriesAnchor ? [carried] : anchorsNamedBy(last, anchors);
-  const top = certificates.length - (carriesAnchor ? 2 : 1);
-  let best: PathFacts = {
-    anchor: null,
-    carriesAnchor: false,
-    links: new Array<LinkStatus>(top + 1).fill('untried'),
-    nameMismatches: mismatches,
-  };
+  const carriesAnchor = carried !== null && chain.length > 1;
+  const candidates = carriesAnchor ? [carried] : anchorsNamedBy(last, terms.anchors);
+  const top = chain.length - (carriesAnchor ? 2 : 1);
+  const common = { carriesAnchor, nameMismatches: nameMismatches(chain) };
+  let best: PathFacts = { anchor: null, links: new Array<LinkStatus>(top + 1).fill('untried'), ...common };
   for (const anchor of candidates) {
-    const links = verifyDown(certificates, top, anchor, lowest, limits, issuers);
-    best = { anchor, carriesAnchor, links, nameMismatches: mismatches };
-    if (verifies(links, lowest)) break;
+    const links = verifyDown(chain, top, anchor, lowest, terms);
+    best = { anchor, links, ...common };
+    if (!verifies(links, lowest)) continue;
+    if (carriesAnchor) rememberCarrier(chain, anchor, terms.issuers);
+    break;
   }
   return best;
 }

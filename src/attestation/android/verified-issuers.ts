@@ -1,42 +1,46 @@
 import { hash, type KeyObject } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
 
+/** A certificate whose signature verified in an earlier appraisal, parsed, with its key ready to verify the next one. */
+export interface VerifiedIssuer {
+  readonly certificate: Certificate;
+  readonly key: KeyObject;
+  /** SubjectPublicKeyInfo (DER) of the key under which its signature verified; null for a carrier of an anchor. */
+  readonly under: Uint8Array | null;
+}
+
 /**
- * Remembers that a certificate's signature verified under an issuer's key, and the certificate's own key made ready.
+ * Remembers issuers of chains that reached an anchor, by the fingerprint of their bytes.
  *
- * Signatures never change, so that is all it remembers: dates, revocation and position are judged anew in each appraisal.
+ * A certificate's bytes always parse to the same fields, and its signature under a key always verifies or never does: that
+ * is all it remembers. Dates, revocation and position are judged anew in each appraisal.
  */
 export interface VerifiedIssuers {
-  /** Ready key of the certificate behind a link, where the link verified before. */
-  keyOf(link: string): KeyObject | undefined;
-  remember(link: string, key: KeyObject): void;
+  find(fingerprint: string): VerifiedIssuer | undefined;
+  remember(fingerprint: string, issuer: VerifiedIssuer): void;
 }
 
-/** Names a link: this certificate, byte for byte, under this issuer's key. */
-export function linkOf(certificate: Certificate, issuerSpki: Uint8Array): string {
-  return hash('sha256', Buffer.concat([issuerSpki, certificate.der]), 'base64url');
+/** Names a certificate by its bytes: SHA-256, base64url. */
+export function fingerprintOf(der: Uint8Array): string {
+  return hash('sha256', der, 'base64url');
 }
 
-/**
- * Remembers up to `capacity` links in memory and forgets the one that was used longest ago.
- *
- * The issuer's SPKI and the certificate are both DER, so their concatenation in `linkOf` is read in one way only.
- */
+/** Remembers up to `capacity` issuers in memory, and forgets the one that was used longest ago. */
 export function createVerifiedIssuers(capacity: number): VerifiedIssuers {
-  const keys = new Map<string, KeyObject>();
+  const issuers = new Map<string, VerifiedIssuer>();
   return {
-    keyOf(link) {
-      const key = keys.get(link);
-      if (key === undefined) return undefined;
-      keys.delete(link);
-      keys.set(link, key);
-      return key;
+    find(fingerprint) {
+      const issuer = issuers.get(fingerprint);
+      if (issuer === undefined) return undefined;
+      issuers.delete(fingerprint);
+      issuers.set(fingerprint, issuer);
+      return issuer;
     },
-    remember(link, key) {
-      keys.delete(link);
-      keys.set(link, key);
-      const [oldest] = keys.keys();
-      if (keys.size > capacity && oldest !== undefined) keys.delete(oldest);
+    remember(fingerprint, issuer) {
+      issuers.delete(fingerprint);
+      issuers.set(fingerprint, issuer);
+      const [oldest] = issuers.keys();
+      if (issuers.size > capacity && oldest !== undefined) issuers.delete(oldest);
     },
   };
 }

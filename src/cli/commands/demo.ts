@@ -1,5 +1,121 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { Command } from 'commander';
+import ora from 'ora';
+import { systemClock, systemRandom } from '../../app/system.ts';
+import { ATTACKS } from '../../virtual/attacks/all.ts';
+import { HONEST_STEPS } from '../../virtual/demo/honest.ts';
+import { World } from '../../virtual/world/world.ts';
+import { EXIT } from '../exit.ts';
+import { print, printJson, printTable, when } from '../output.ts';
+
+interface DemoOptions {
+  readonly keep?: boolean;
+  readonly json?: boolean;
+}
+
 /** `tapgate demo`. */
 export function demoCommand(): Command {
-  return new Command('demo');
+  return new Command('demo')
+    .description('starts everything on free ports, pays, attacks, and shows what came of it')
+    .option('--keep', 'leave it running until Ctrl-C')
+    .option('--json', 'one JSON object a line')
+    .addHelpText('after', '\nExample:\n  tapgate demo --keep')
+    .action((options: DemoOptions) => demo(options));
+}
+
+async function demo(options: DemoOptions): Promise<void> {
+  const root = await mkdtemp(join(tmpdir(), 'tapgate-demo-'));
+  const spinner = ora({ text: 'preparing', isEnabled: process.stderr.isTTY && !options.json, stream: process.stderr });
+  const title = (text: string): void => (options.json ? undefined : print(`\n${text}`));
+  const tell = (step: string): void => (options.json ? printJson({ event: 'started', step }) : print(`  · ${step}`));
+  title('Starting');
+  spinner.start();
+  const world = await World.start(
+    { root, tapgate: process.argv[1] ?? '', clock: systemClock, random: systemRandom },
+    (step) => {
+      spinner.clear();
+      tell(step);
+    },
+  ).finally(() => spinner.stop());
+  try {
+    title('Honest');
+    const honest = await runHonest(world, options);
+    title('Attacks');
+    const refused = await runAttacks(world, options);
+    await showLedger(world, options);
+    const summary = `demo: ${honest} honest ok, ${refused} attacks refused`;
+    const complete = honest === HONEST_STEPS.length && refused === ATTACKS.length;
+    if (!complete) {
+      process.exitCode = EXIT.refused;
+      print(`\nNot everything came out right: ${HONEST_STEPS.length} and ${ATTACKS.length} were expected.`);
+    }
+    if (options.keep) await keepRunning(world);
+    print(options.json ? summary : `\n${summary}`);
+  } finally {
+    await world.stop();
+    await rm(root, { recursive: true, force: true });
+  }
+}
+
+async function runHonest(world: World, options: DemoOptions): Promise<number> {
+  let done = 0;
+  for (const step of HONEST_STEPS) {
+    const said = await step
+      .run(world)
+      .catch((error: unknown) => `FAILED: ${error instanceof Error ? error.message : error}`);
+    const good = !said.startsWith('FAILED');
+    if (good) done += 1;
+    if (options.json) printJson({ event: 'honest', name: step.name, ok: good, said });
+    else print(`  ${good ? '✓' : '✗'} ${step.name.padEnd(34)} ${said}`);
+  }
+  return done;
+}
+
+async function runAttacks(world: World, options: DemoOptions): Promise<number> {
+  let refused = 0;
+  for (const attack of ATTACKS) {
+    const outcome = await attack
+      .run(world)
+      .catch((error: unknown) => `ERROR ${error instanceof Error ? error.message : error}`);
+    const good = outcome === attack.expects;
+    if (good) refused += 1;
+    if (options.json)
+      printJson({ event: 'attack', name: attack.name, ok: good, reason: outcome, expected: attack.expects });
+    else print(`  ${good ? '✓' : '✗'} ${attack.name.padEnd(38)} ${outcome.padEnd(26)} ${attack.story}`);
+  }
+  return refused;
+}
+
+async function showLedger(world: World, options: DemoOptions): Promise<void> {
+  const entries = await (await world.processing()).ledger();
+  if (options.json) {
+    for (const entry of entries) printJson({ event: 'ledger', ...entry });
+    return;
+  }
+  print("\nLedger of the acquirer's processing");
+  printTable(
+    ['order', 'merchant', 'amount', 'PIN', 'card', 'paid'],
+    entries.map((entry) => [
+      entry.order,
+      entry.merchant,
+      `${(Number(entry.amountMinor) / 100).toFixed(2)} (${entry.currency})`,
+      entry.pinVerified ? 'verified' : '-',
+      entry.cardReference.slice(0, 12),
+      when(entry.paidAt),
+    ]),
+    'Nothing was paid.',
+  );
+}
+
+async function keepRunning(world: World): Promise<void> {
+  const { device, processing, admin, ops } = world.addresses;
+  print(`\nRunning until Ctrl-C. Data: ${world.folder.data}`);
+  print(`  device ${device}  processing ${processing}  admin ${admin}  ops ${ops}`);
+  print(`  try: npm run -s tapgate -- device list --data ${world.folder.data}`);
+  await new Promise<void>((resolve) => {
+    process.once('SIGINT', () => resolve());
+    process.once('SIGTERM', () => resolve());
+  });
 }

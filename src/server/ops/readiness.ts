@@ -13,6 +13,7 @@ export interface Readiness {
 async function outcomeOf(check: ReadinessCheck, milliseconds: number): Promise<CheckOutcome> {
   const late = Promise.withResolvers<CheckOutcome>();
   const timer = setTimeout(() => late.resolve('late'), milliseconds);
+  timer.unref();
   const asked = (async (): Promise<CheckOutcome> => ((await check()) ? 'ok' : 'failed'))().catch(
     (): CheckOutcome => 'failed',
   );

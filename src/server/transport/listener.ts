@@ -1,4 +1,3 @@
-import { createServer, type Socket, type Server as TcpServer } from 'node:net';
 import { Server, type UntypedServiceImplementation } from '@grpc/grpc-js';
 import type { Logger } from 'pino';
 import type { Plane } from '../../certs/uri-name.ts';

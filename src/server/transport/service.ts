@@ -23,19 +23,33 @@ export interface UnaryMethod<In, Out> {
   readonly withinMilliseconds: number;
 }
 
-/** A bidirectional method. Limits that are not stated are those of a short exchange. */
+// Node turns a longer timer into one of a millisecond.
+const MAXIMUM_TIMER = 2 ** 31 - 1;
+
+function checkTimer(milliseconds: number): void {
+  if (!(milliseconds > 0 && milliseconds <= MAXIMUM_TIMER)) throw new RangeError('a time limit is 1 ms to 24 days');
+}
+
+/**
+ * A bidirectional method. Limits that are not stated are those of a short exchange. Throws RangeError for a time that a
+ * timer cannot hold.
+ */
 export function conversation<In, Out>(
   run: RunConversation<In, Out>,
   limits: Partial<ConversationLimits> = {},
 ): ConversationMethod<In, Out> {
-  return { kind: 'conversation', run, limits: { ...DEFAULT_CONVERSATION_LIMITS, ...limits } };
+  const bounds = { ...DEFAULT_CONVERSATION_LIMITS, ...limits };
+  checkTimer(bounds.maximumLifetimeMilliseconds);
+  checkTimer(bounds.sendWithinMilliseconds);
+  return { kind: 'conversation', run, limits: bounds };
 }
 
-/** A unary method. */
+/** A unary method. Throws RangeError for a time that a timer cannot hold. */
 export function unary<In, Out>(
   run: RunUnary<In, Out>,
   withinMilliseconds: number = DEFAULT_UNARY_MILLISECONDS,
 ): UnaryMethod<In, Out> {
+  checkTimer(withinMilliseconds);
   return { kind: 'unary', run, withinMilliseconds };
 }
 

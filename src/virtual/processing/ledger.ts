@@ -149,8 +149,9 @@ export class SqliteLedger implements OrderLedger {
     return this.#prepared('paid').all({ limit }).map(orderOf);
   }
 
+  /** Closes the file; calling it again does nothing. */
   close(): void {
-    this.#database.close();
+    if (this.#database.isOpen) this.#database.close();
   }
 
   #settle({ merchant, order, intentHash }: OrderAttempt, state: OrderState, pin: boolean, at: Date): boolean {

@@ -36,10 +36,13 @@ export async function startServing(
     readonly log: string;
     readonly isReady: (line: string) => boolean;
     readonly onLine?: (line: string) => void;
+    /** Added to this process's own. */
+    readonly environment?: Readonly<Record<string, string>>;
   },
 ): Promise<ServingChild> {
   const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', ...argv], {
     stdio: ['ignore', 'pipe', 'pipe'],
+    env: { ...process.env, ...options.environment },
   });
   const log = createWriteStream(options.log, { flags: 'a', mode: 0o600 });
   child.stderr.pipe(log);

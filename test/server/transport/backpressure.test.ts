@@ -1,6 +1,8 @@
+import { once } from 'node:events';
+import { connect, constants } from 'node:http2';
 import { status } from '@grpc/grpc-js';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import type { OpenRequest } from '../../../src/gen/tapgate/v1/session_service.ts';
+import { type OpenRequest, SessionServiceService } from '../../../src/gen/tapgate/v1/session_service.ts';
 import { Certificates, callLines } from './support/edge.ts';
 import { directive, type RunSession, type SessionStream, withSession } from './support/session.ts';
 
@@ -73,6 +75,36 @@ describe('a client that does not read', () => {
       expect(cut).toBe(0);
       expect(await endOf(client)).toMatchObject({ code: status.RESOURCE_EXHAUSTED });
     });
+  });
+});
+
+describe('a client that keeps its side open after the status', () => {
+  test('has its stream reset', async () => {
+    await withSession(
+      certificates,
+      async () => {},
+      { sendWithinMilliseconds: 20 },
+      async ({ edge }) => {
+        const ca = await certificates.read('device/ca.crt');
+        const session = connect(`https://${edge.target}`, { ca, servername: 'localhost' });
+        const stream = session.request(
+          {
+            ':method': 'POST',
+            ':path': SessionServiceService.open.path,
+            'content-type': 'application/grpc',
+            te: 'trailers',
+          },
+          { endStream: false },
+        );
+        stream.on('error', () => {});
+        stream.resume();
+        const [headers] = await once(stream, 'response');
+        expect(headers['grpc-status']).toBe('0');
+        await once(stream, 'close');
+        expect(stream.rstCode).toBe(constants.NGHTTP2_ENHANCE_YOUR_CALM);
+        session.destroy();
+      },
+    );
   });
 });
 

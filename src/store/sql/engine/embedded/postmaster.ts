@@ -57,6 +57,11 @@ function programFromPs(pid: number, cluster: string): string | null {
   }
 }
 
+/** The program of the process where it is a PostgreSQL on the cluster, or null. */
+function programServing(pid: number, cluster: string): string | null {
+  return process.platform === 'linux' ? programFromProc(pid, cluster) : programFromPs(pid, cluster);
+}
+
 /**
  * The PostgreSQL that runs on the cluster, or null. The pid file alone proves nothing: after a crash its number may be
  * another process's, so the process is asked what it is.
@@ -64,8 +69,7 @@ function programFromPs(pid: number, cluster: string): string | null {
 export function findPostmaster(cluster: string): Postmaster | null {
   const file = readPidFile(cluster);
   if (file === null) return null;
-  const ask = process.platform === 'linux' ? programFromProc : programFromPs;
-  const program = ask(file.pid, cluster);
+  const program = programServing(file.pid, cluster);
   return program === null ? null : { pid: file.pid, program, socketFolder: file.socketFolder };
 }
 
@@ -87,7 +91,8 @@ function isLongEmpty(path: string): boolean {
 
 async function waitForEnd(cluster: string, pid: number, milliseconds: number): Promise<boolean> {
   const deadline = performance.now() + milliseconds;
-  while (findPostmaster(cluster)?.pid === pid) {
+  // It removes its pid file a moment before it ends.
+  while (programServing(pid, cluster) !== null) {
     if (performance.now() > deadline) return false;
     await delay(POLL_MILLISECONDS);
   }

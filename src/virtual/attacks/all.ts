@@ -1,0 +1,13 @@
+import type { Attack } from './attack.ts';
+import { ATTESTATION_ATTACKS } from './on-attestation.ts';
+import { KEY_ATTACKS } from './on-keys.ts';
+import { PAYMENT_ATTACKS } from './on-payments.ts';
+import { SESSION_ATTACKS } from './on-sessions.ts';
+
+/** Every attack, along the path. */
+export const ATTACKS: readonly Attack[] = [
+  ...ATTESTATION_ATTACKS,
+  ...KEY_ATTACKS,
+  ...SESSION_ATTACKS,
+  ...PAYMENT_ATTACKS,
+];

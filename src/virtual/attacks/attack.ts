@@ -1,0 +1,39 @@
+import type { TransactionTerms } from '../../sessions/transaction.ts';
+import { PhoneRefused, ServiceNotTrusted } from '../phone/refused.ts';
+import type { World } from '../world/world.ts';
+
+/** What an attack ended with: a code of the reasons catalogue, or one of these. */
+export type AttackOutcome = string;
+
+/** The phone itself refused what the attacker planted. */
+export const REFUSED_BY_PHONE = 'REFUSED_BY_PHONE';
+
+/** Nothing refused: the attack succeeded. */
+export const ALLOWED = 'ALLOWED';
+
+/** One attack on a running world, and the reason with which it has to be refused. */
+export interface Attack {
+  readonly name: string;
+  /** What the attacker does. */
+  readonly story: string;
+  readonly expects: AttackOutcome;
+  run(world: World): Promise<AttackOutcome>;
+}
+
+/** Runs an attacker's step and says how it was refused, or ALLOWED. Anything but a refusal is thrown on. */
+export async function outcomeOf(step: () => Promise<unknown>): Promise<AttackOutcome> {
+  try {
+    await step();
+    return ALLOWED;
+  } catch (error) {
+    if (error instanceof PhoneRefused) return error.reasons[0] ?? 'UNKNOWN';
+    if (error instanceof ServiceNotTrusted) return REFUSED_BY_PHONE;
+    throw error;
+  }
+}
+
+/** Terms of a sale with an order number of its own. */
+export function saleOf(world: World, amountMinor: bigint): TransactionTerms {
+  const order = `order-${world.random.bytes(6).toString('hex')}`;
+  return { type: 'sale', amountMinor, currency: 978, merchant: 'courier-7', order };
+}

@@ -1,0 +1,118 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { saleOf } from '../attacks/attack.ts';
+import type { VirtualPhone } from '../phone/phone.ts';
+import type { PaymentResult } from '../world/processing-client.ts';
+import type { World } from '../world/world.ts';
+
+/** One step of honest use; answers a line of what happened, throws where it did not. */
+export interface HonestStep {
+  readonly name: string;
+  run(world: World): Promise<string>;
+}
+
+const phones = new WeakMap<World, VirtualPhone>();
+
+async function courier(world: World): Promise<VirtualPhone> {
+  const known = phones.get(world);
+  if (known !== undefined) return known;
+  const phone = await world.phone();
+  phones.set(world, phone);
+  return phone;
+}
+
+function euros(minor: bigint): string {
+  return `${(Number(minor) / 100).toFixed(2)} EUR`;
+}
+
+async function payOnce(world: World, amountMinor: bigint, withPin: boolean, scheme: 'visa' | 'mastercard' | 'mir') {
+  const phone = await courier(world);
+  const card = await world.card(scheme);
+  const payment = await phone.pay(saleOf(world, amountMinor), card, withPin ? card.account.pin : null);
+  const paid = await (await world.processing()).submit(payment);
+  if (paid.outcome !== 'paid') throw new Error(`${paid.outcome} ${paid.reasons.join(', ')}`);
+  return { paid, payment };
+}
+
+const enrol: HonestStep = {
+  name: 'phone enrols with an invite',
+  run: async (world) => {
+    const phone = await courier(world);
+    const result = await phone.attest(await world.invite());
+    return `device ${result.deviceId}, ${result.checks.length} checks, token for ten minutes`;
+  },
+};
+
+const inject: HonestStep = {
+  name: 'keys are injected and proven',
+  run: async (world) => {
+    const keys = await (await courier(world)).injectKeys();
+    return `PIN and account data keys active for ${keys.maximumTransactions} transactions`;
+  },
+};
+
+const small: HonestStep = {
+  name: 'tap below the limit',
+  run: async (world) => {
+    const { paid } = await payOnce(world, 1250n, false, 'visa');
+    return `12.50 EUR paid, wallet ${euros(paid.balanceMinor)}`;
+  },
+};
+
+const withPin: HonestStep = {
+  name: 'tap above the limit, with PIN',
+  run: async (world) => {
+    const { paid } = await payOnce(world, 9900n, true, 'mastercard');
+    return `99.00 EUR paid, PIN verified by the issuer, wallet ${euros(paid.balanceMinor)}`;
+  },
+};
+
+const again: HonestStep = {
+  name: 'one payment submitted three times',
+  run: async (world) => {
+    const { paid, payment } = await payOnce(world, 700n, false, 'mir');
+    const processing = await world.processing();
+    const second = await processing.submit(payment);
+    const third = await processing.submit(payment);
+    const once = second.balanceMinor === paid.balanceMinor && third.balanceMinor === paid.balanceMinor;
+    if (!once || third.receipt !== paid.receipt) throw new Error('the wallet was topped up more than once');
+    return `one top-up, one receipt, wallet ${euros(third.balanceMinor)}`;
+  },
+};
+
+const renew: HonestStep = {
+  name: 'phone attests again and pays',
+  run: async (world) => {
+    const phone = await courier(world);
+    await phone.attest(null);
+    const { paid } = await payOnce(world, 500n, false, 'visa');
+    return `new session key, same device and keys, wallet ${euros(paid.balanceMinor)}`;
+  },
+};
+
+/** Asks again while nothing is decided, as processing does: for at most half a minute. */
+async function untilDecided(submit: () => Promise<PaymentResult>): Promise<PaymentResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await submit();
+    if (result.outcome !== 'unavailable' || attempt === 30) return result;
+    await sleep(1000);
+  }
+}
+
+const powerCut: HonestStep = {
+  name: 'service killed between tap and answer',
+  run: async (world) => {
+    const phone = await courier(world);
+    const payment = await phone.pay(saleOf(world, 2500n), await world.card(), null);
+    await world.killService();
+    const processing = await world.processing();
+    const during = await processing.submit(payment);
+    if (during.outcome !== 'unavailable') throw new Error(`expected no decision, got ${during.outcome}`);
+    await world.startService();
+    const paid = await untilDecided(() => processing.submit(payment));
+    if (paid.outcome !== 'paid') throw new Error(`${paid.outcome} ${paid.reasons.join(', ')}`);
+    return `nothing decided while down, paid once after the restart, wallet ${euros(paid.balanceMinor)}`;
+  },
+};
+
+/** Honest use, in its order. */
+export const HONEST_STEPS: readonly HonestStep[] = [enrol, inject, small, withPin, again, renew, powerCut];

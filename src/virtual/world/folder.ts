@@ -1,0 +1,114 @@
+import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { keyCheckValue } from '../../payment-crypto/kcv.ts';
+import { SecretKey } from '../../payment-crypto/secret-key.ts';
+import type { Random } from '../../ports/random.ts';
+import { runToEnd } from './process.ts';
+
+/** The acquirers of a world: the one that phones enrol with, and a rival. */
+export const ACQUIRERS = ['acquirer', 'rival'] as const;
+
+/** One of them. */
+export type Acquirer = (typeof ACQUIRERS)[number];
+
+/** Places of a world's files. */
+export class WorldFolder {
+  readonly root: string;
+
+  constructor(root: string) {
+    this.root = root;
+  }
+
+  get data(): string {
+    return join(this.root, 'data');
+  }
+  certificate(plane: 'device' | 'processing' | 'admin', file: string): string {
+    return join(this.data, 'certs', plane, file);
+  }
+  log(name: string): string {
+    return join(this.root, `${name}.log`);
+  }
+  issuerMasterKey(): string {
+    return join(this.root, 'issuer-master.key');
+  }
+  component(acquirer: Acquirer, custodian: number): string {
+    return join(this.root, `${acquirer}-component-${custodian}.txt`);
+  }
+  zone(acquirer: Acquirer): string {
+    return join(this.root, `${acquirer}-zone.json`);
+  }
+  ledger(acquirer: Acquirer): string {
+    return join(this.root, `${acquirer}-ledger.sqlite`);
+  }
+  processingConfig(acquirer: Acquirer): string {
+    return join(this.root, `${acquirer}-processing.json`);
+  }
+}
+
+const ISSUER = 'https://tapgate.localhost';
+
+const secret = (path: string, text: string): Promise<void> => writeFile(path, `${text}\n`, { mode: 0o600 });
+
+/** Two custodians' components of a new zone key-encryption key, each with its check value. */
+async function writeComponents(folder: WorldFolder, acquirer: Acquirer, random: Random): Promise<void> {
+  for (const custodian of [1, 2]) {
+    const key = SecretKey.generate('AES', 256, random);
+    const hex = key.use((bytes) => Buffer.from(bytes).toString('hex').toUpperCase());
+    await secret(folder.component(acquirer, custodian), `${hex} ${keyCheckValue(key).toString('hex').toUpperCase()}`);
+    key.wipe();
+  }
+}
+
+/**
+ * Prepares an installation with two acquirers by the commands that people use: certificates, vault, key ceremony, all
+ * on free ports. `tapgate` is the path of the command's program.
+ */
+export async function prepareWorld(folder: WorldFolder, tapgate: string, random: Random): Promise<void> {
+  // The database runs under its own account where root starts the service, and has to reach its folder.
+  await chmod(folder.root, 0o711);
+  await mkdir(folder.data, { recursive: true, mode: 0o711 });
+  const config = join(folder.data, 'config.yaml');
+  const free = (plane: string): string => `  ${plane}: { port: 0 }`;
+  const lines = [
+    `issuer: ${ISSUER}`,
+    'listeners:',
+    ...['device', 'processing', 'admin', 'ops'].map(free),
+    `acquirers: [${ACQUIRERS.join(', ')}]`,
+  ];
+  await writeFile(config, `${lines.join('\n')}\n`);
+  await runToEnd([tapgate, 'certs', 'init', '--data', folder.data, '--config', config, '--json']);
+  await runToEnd([tapgate, 'vault', 'init', '--data', folder.data, '--json']);
+  await secret(folder.issuerMasterKey(), random.bytes(16).toString('hex').toUpperCase());
+  for (const acquirer of ACQUIRERS) {
+    await writeComponents(folder, acquirer, random);
+    const components = [1, 2].map((custodian) => folder.component(acquirer, custodian));
+    const ceremony = ['--acquirer', acquirer, '--component', ...components, '--out', folder.zone(acquirer), '--json'];
+    await runToEnd([tapgate, 'vault', 'zone', '--data', folder.data, ...ceremony]);
+  }
+}
+
+/** Writes the configuration of an acquirer's processing, which calls the gate at this address. */
+export async function configureProcessing(folder: WorldFolder, acquirer: Acquirer, gate: string): Promise<void> {
+  const config = {
+    listen: {
+      port: 0,
+      certificate: folder.certificate('device', 'server.crt'),
+      key: folder.certificate('device', 'server.key'),
+    },
+    gate: {
+      address: gate,
+      ca: folder.certificate('processing', 'ca.crt'),
+      certificate: folder.certificate('processing', `${acquirer}.crt`),
+      key: folder.certificate('processing', `${acquirer}.key`),
+    },
+    receiptIssuer: ISSUER,
+    zone: {
+      file: folder.zone(acquirer),
+      components: [1, 2].map((custodian) => folder.component(acquirer, custodian)),
+    },
+    ledger: folder.ledger(acquirer),
+    issuer: { masterKey: folder.issuerMasterKey() },
+    logLevel: 'info',
+  };
+  await secret(folder.processingConfig(acquirer), JSON.stringify(config, null, 2));
+}

@@ -1,0 +1,259 @@
+import { createPublicKey } from 'node:crypto';
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { DeviceAdminServiceClient } from '../../gen/tapgate/v1/device_admin_service.ts';
+import { InviteAdminServiceClient } from '../../gen/tapgate/v1/invite_admin_service.ts';
+import { PaymentGateServiceClient } from '../../gen/tapgate/v1/payment_gate_service.ts';
+import { SecretKey } from '../../payment-crypto/secret-key.ts';
+import type { Clock } from '../../ports/clock.ts';
+import type { Random } from '../../ports/random.ts';
+import { callUnary } from '../../wire/call.ts';
+import { type ChannelTls, channelCredentials, channelOptions } from '../../wire/channel.ts';
+import { type CardScheme, TEST_ACCOUNTS } from '../card/account.ts';
+import { createVirtualCard, type VirtualCard } from '../card/card.ts';
+import { loadVirtualFactory, type VirtualFactory } from '../keymint/factory.ts';
+import type { KeyMint } from '../keymint/keymint.ts';
+import { namedProfiles } from '../keymint/named.ts';
+import { VIRTUAL_APPLICATION } from '../keymint/profiles.ts';
+import { connectDevice, type DeviceConnection } from '../phone/connection.ts';
+import { VirtualPhone } from '../phone/phone.ts';
+import { ACQUIRERS, type Acquirer, configureProcessing, prepareWorld, WorldFolder } from './folder.ts';
+import { type ServingChild, startServing } from './process.ts';
+import { ProcessingClient } from './processing-client.ts';
+
+const CALL_WITHIN = 15_000;
+const PROCESSING = fileURLToPath(new URL('../processing/main.ts', import.meta.url));
+
+/** What a world is started with. */
+export interface WorldOptions {
+  /** An empty folder of its own. */
+  readonly root: string;
+  /** Path of the `tapgate` program. */
+  readonly tapgate: string;
+  readonly clock: Clock;
+  readonly random: Random;
+}
+
+interface Addresses {
+  readonly device: string;
+  readonly processing: string;
+  readonly admin: string;
+  readonly ops: string;
+}
+
+/** The service and two acquirers' processing as processes of their own, with virtual phones and cards around them. */
+export class World {
+  readonly folder: WorldFolder;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly #tapgate: string;
+  readonly #processing = new Map<Acquirer, { readonly child: ServingChild; readonly address: string }>();
+  readonly #closers: (() => void)[] = [];
+  #service: ServingChild | null = null;
+  #addresses: Addresses | null = null;
+  #factory: VirtualFactory | null = null;
+
+  private constructor({ root, tapgate, clock, random }: WorldOptions) {
+    this.folder = new WorldFolder(root);
+    this.clock = clock;
+    this.random = random;
+    this.#tapgate = tapgate;
+  }
+
+  /** Prepares and starts everything; `tell` hears of the steps. */
+  static async start(options: WorldOptions, tell: (step: string) => void = () => {}): Promise<World> {
+    const world = new World(options);
+    try {
+      await prepareWorld(world.folder, options.tapgate, options.random);
+      tell('certificates, vault and zone keys made');
+      await world.startService();
+      tell(`service started, process ${world.#service?.pid}`);
+      for (const acquirer of ACQUIRERS) await world.startProcessing(acquirer);
+      tell(`processing of ${ACQUIRERS.join(' and ')} started`);
+      return world;
+    } catch (error) {
+      await world.stop();
+      throw error;
+    }
+  }
+
+  get addresses(): Addresses {
+    if (this.#addresses === null) throw new Error('the service is not running');
+    return this.#addresses;
+  }
+
+  /** Where an acquirer's processing listens. */
+  processingAddress(acquirer: Acquirer): string {
+    const running = this.#processing.get(acquirer);
+    if (running === undefined) throw new Error(`the processing of ${acquirer} is not running`);
+    return running.address;
+  }
+
+  /** Starts the service, on the ports that it had before if it ran before. */
+  async startService(): Promise<void> {
+    const { data } = this.folder;
+    const argv = [this.#tapgate, 'serve', '--data', data, '--trust-virtual-phones', '--json'];
+    this.#service = await startServing(argv, {
+      log: this.folder.log('service'),
+      isReady: (line) => line.includes('"event":"ready"'),
+      environment: this.#portsAsBefore(),
+    });
+    const announced = JSON.parse(await readFile(join(data, 'addresses.json'), 'utf8')) as Record<
+      string,
+      { port: number }
+    >;
+    const at = (plane: string): string => `localhost:${announced[plane]?.port}`;
+    this.#addresses = { device: at('device'), processing: at('processing'), admin: at('admin'), ops: at('ops') };
+  }
+
+  #portsAsBefore(): Record<string, string> {
+    const entries = Object.entries(this.#addresses ?? {});
+    const name = (plane: string): string => `TAPGATE_CONFIG_LISTENERS_${plane.toUpperCase()}_PORT`;
+    return Object.fromEntries(entries.map(([plane, address]) => [name(plane), address.split(':')[1] ?? '0']));
+  }
+
+  /** Kills the service's process as a power cut would; its children are on their own. */
+  async killService(): Promise<void> {
+    await this.#service?.kill();
+    this.#service = null;
+  }
+
+  /** Starts an acquirer's processing. */
+  async startProcessing(acquirer: Acquirer): Promise<void> {
+    await configureProcessing(this.folder, acquirer, this.addresses.processing);
+    let address = '';
+    const child = await startServing([PROCESSING, this.folder.processingConfig(acquirer)], {
+      log: this.folder.log(`processing-${acquirer}`),
+      isReady: (line) => line.startsWith('listening on '),
+      onLine: (line) => {
+        const port = /^listening on .*:(\d+)$/.exec(line)?.[1];
+        if (port !== undefined) address = `localhost:${port}`;
+      },
+    });
+    this.#processing.set(acquirer, { child, address });
+  }
+
+  /** Kills an acquirer's processing. */
+  async killProcessing(acquirer: Acquirer): Promise<void> {
+    await this.#processing.get(acquirer)?.child.kill();
+    this.#processing.delete(acquirer);
+  }
+
+  /** A new connection to the device listener. */
+  async connect(): Promise<DeviceConnection> {
+    const connection = connectDevice(
+      this.addresses.device,
+      await readFile(this.folder.certificate('device', 'ca.crt')),
+    );
+    this.#closers.push(() => connection.close());
+    return connection;
+  }
+
+  /** The factory of virtual phones that the service trusts. */
+  async factory(): Promise<VirtualFactory> {
+    if (this.#factory !== null) return this.#factory;
+    const folder = join(this.folder.data, 'virtual-factory');
+    const [key, certificate] = await Promise.all([
+      readFile(join(folder, 'root.key'), 'utf8'),
+      readFile(join(folder, 'root.crt'), 'utf8'),
+    ]);
+    const factory = loadVirtualFactory({ key, certificate }, { now: () => this.clock.now() });
+    if (!factory.ok) throw new Error(factory.reason);
+    this.#factory = factory.value;
+    return factory.value;
+  }
+
+  /** The KeyMint of a new phone of a named profile. */
+  async keymint(profile: string): Promise<KeyMint> {
+    const found = namedProfiles(this.clock.now()).get(profile);
+    if (found === undefined) throw new RangeError(`no profile ${profile}`);
+    return (await this.factory()).provision(found);
+  }
+
+  /** A new virtual phone, not yet enrolled. */
+  async phone(keymint: KeyMint | string = 'tee'): Promise<VirtualPhone> {
+    const anchor = createPublicKey(await readFile(join(this.folder.data, 'service-anchor.pem'), 'utf8'));
+    return new VirtualPhone({
+      connection: await this.connect(),
+      keymint: typeof keymint === 'string' ? await this.keymint(keymint) : keymint,
+      application: VIRTUAL_APPLICATION,
+      serviceAnchor: anchor.export({ format: 'der', type: 'spki' }),
+      now: () => this.clock.now(),
+      random: this.random,
+    });
+  }
+
+  /** A phone that is enrolled and has keys. */
+  async readyPhone(): Promise<VirtualPhone> {
+    const phone = await this.phone();
+    await phone.attest(await this.invite());
+    await phone.injectKeys();
+    return phone;
+  }
+
+  /** A test card of a scheme, of the issuer that processing asks. */
+  async card(scheme: CardScheme = 'visa'): Promise<VirtualCard> {
+    const hex = (await readFile(this.folder.issuerMasterKey(), 'utf8')).trim();
+    const issuerMasterKey = SecretKey.parse('AES', Buffer.from(hex, 'hex'));
+    if (!issuerMasterKey.ok) throw new Error(issuerMasterKey.reason);
+    return createVirtualCard({ ...TEST_ACCOUNTS[scheme], issuerMasterKey: issuerMasterKey.value, random: this.random });
+  }
+
+  /** An acquirer's processing as phones reach it. */
+  async processing(acquirer: Acquirer = 'acquirer'): Promise<ProcessingClient> {
+    const ca = await readFile(this.folder.certificate('device', 'ca.crt'));
+    const client = new ProcessingClient(this.processingAddress(acquirer), ca);
+    this.#closers.push(() => client.close());
+    return client;
+  }
+
+  /** The gate as an acquirer's processing reaches it. */
+  async gate(acquirer: Acquirer): Promise<PaymentGateServiceClient> {
+    const tls = await this.#clientTls('processing', acquirer);
+    const client = new PaymentGateServiceClient(this.addresses.processing, channelCredentials(tls), channelOptions());
+    this.#closers.push(() => client.close());
+    return client;
+  }
+
+  /** A new invite's code. */
+  async invite(merchant = 'courier-7', acquirer: Acquirer = 'acquirer'): Promise<string> {
+    const tls = await this.#clientTls('admin', 'admin@security');
+    const client = new InviteAdminServiceClient(this.addresses.admin, channelCredentials(tls), channelOptions());
+    try {
+      const request = { acquirer, merchant, validForSeconds: 600 };
+      return (await callUnary(client.createInvite.bind(client), request, CALL_WITHIN)).code;
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Revokes a phone, as the security team does. */
+  async revoke(deviceId: string): Promise<void> {
+    const tls = await this.#clientTls('admin', 'admin@security');
+    const client = new DeviceAdminServiceClient(this.addresses.admin, channelCredentials(tls), channelOptions());
+    try {
+      await callUnary(client.revokeDevice.bind(client), { deviceId, cause: 'reported lost' }, CALL_WITHIN);
+    } finally {
+      client.close();
+    }
+  }
+
+  /** Ends everything that was started. */
+  async stop(): Promise<void> {
+    for (const close of this.#closers.splice(0)) close();
+    for (const { child } of this.#processing.values()) await child.stop();
+    this.#processing.clear();
+    await this.#service?.stop();
+    this.#service = null;
+  }
+
+  async #clientTls(plane: 'processing' | 'admin', name: string): Promise<ChannelTls> {
+    const [ca, cert, key] = await Promise.all([
+      readFile(this.folder.certificate(plane, 'ca.crt')),
+      readFile(this.folder.certificate(plane, `${name}.crt`)),
+      readFile(this.folder.certificate(plane, `${name}.key`)),
+    ]);
+    return { ca, cert, key };
+  }
+}

@@ -1,0 +1,122 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import type { CheckPinBlockCall } from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
+import { randomUuid } from '../../../src/ports/random.ts';
+import type { Reason } from '../../../src/reasons/catalogue.ts';
+import { checkPinBlock } from '../../../src/vault/operations/check-pin-block.ts';
+import { shuffleLayout } from '../../../src/vault/operations/shuffle-layout.ts';
+import { accountDataToWire } from '../../../src/wire/transaction.ts';
+import { random, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import { CARD_TLV, encipherPin, encryptAccountData, PIN, type TestPhone, testPhone } from '../support/phone.ts';
+
+let vault: VaultFixture;
+let phone: TestPhone;
+beforeAll(() => {
+  vault = vaultFixture();
+  phone = testPhone(vault);
+});
+afterAll(() => vault.remove());
+
+describe('a shuffled layout', () => {
+  test('has every digit once', () => {
+    for (let count = 0; count < 200; count += 1) {
+      expect([...shuffleLayout(random).layout].sort().join('')).toBe('0123456789');
+    }
+  });
+
+  test('puts every digit in every place equally often', () => {
+    const rounds = 20_000;
+    const places = Array.from({ length: 10 }, () => new Array<number>(10).fill(0));
+    // A linear congruential generator: the same draws in every run.
+    let state = 1n;
+    const seeded = {
+      bytes: (length: number): Buffer =>
+        Buffer.from(
+          Array.from({ length }, () => {
+            state = (state * 6_364_136_223_846_793_005n + 1_442_695_040_888_963_407n) % 2n ** 64n;
+            return Number(state >> 56n);
+          }),
+        ),
+    };
+    for (let round = 0; round < rounds; round += 1) {
+      for (const [place, digit] of [...shuffleLayout(seeded).layout].entries()) {
+        const row = places[place];
+        if (row !== undefined) row[Number(digit)] = (row[Number(digit)] ?? 0) + 1;
+      }
+    }
+    // 81 degrees of freedom: chi-squared is above 130 once in 2 000 runs.
+    const expected = rounds / 10;
+    const chi = places.flat().reduce((sum, count) => sum + (count - expected) ** 2 / expected, 0);
+    expect(chi).toBeLessThan(130);
+  });
+});
+
+describe('a PIN block', () => {
+  const grantId = randomUuid(random);
+  const call = (bend: Partial<CheckPinBlockCall> = {}): CheckPinBlockCall => ({
+    grantId,
+    pinKsn: phone.pin.ksn(7),
+    block: encipherPin(phone, 7),
+    accountData: accountDataToWire(encryptAccountData(phone, grantId, 7)),
+    minimumLength: 4,
+    maximumLength: 12,
+    ...bend,
+  });
+
+  test('of every allowed length passes, and the answer says nothing of it', () => {
+    for (let length = 4; length <= 12; length += 1) {
+      const block = encipherPin(phone, 7, PIN.slice(0, length));
+      const bounds = { minimumLength: length, maximumLength: length };
+      expect(checkPinBlock(call({ block, ...bounds }), vault.keys)).toEqual({ ok: true, value: {} });
+    }
+  });
+
+  test.each<[string, Reason, () => Partial<CheckPinBlockCall>]>([
+    ['for another PAN', 'PIN_BLOCK_MALFORMED', () => ({ block: encipherPin(phone, 7, PIN, '4111111111111111') })],
+    ['under another counter', 'PIN_BLOCK_MALFORMED', () => ({ block: encipherPin(phone, 8) })],
+    ['at a counter that none may use', 'PIN_BLOCK_MALFORMED', () => ({ pinKsn: Buffer.alloc(12) })],
+    ['at a KSN of the other domain', 'PIN_BLOCK_MALFORMED', () => ({ pinKsn: phone.accountData.ksn(7) })],
+    ['of 8 bytes', 'PIN_BLOCK_MALFORMED', () => ({ block: Buffer.alloc(8) })],
+    ['of no bytes', 'PIN_BLOCK_MALFORMED', () => ({ block: Buffer.alloc(0) })],
+    ['too short for policy', 'PIN_BLOCK_MALFORMED', () => ({ block: encipherPin(phone, 7, '1234'), minimumLength: 5 })],
+    ['too long for policy', 'PIN_BLOCK_MALFORMED', () => ({ maximumLength: 11 })],
+    ['without account data', 'MALFORMED_MESSAGE', () => ({ accountData: undefined })],
+    ['under no grant', 'MALFORMED_MESSAGE', () => ({ grantId: 'x' })],
+    ['of lengths that ISO 9564 does not know', 'MALFORMED_MESSAGE', () => ({ minimumLength: 1 })],
+    [
+      "with another grant's account data",
+      'ACCOUNT_DATA_INVALID',
+      () => ({ accountData: accountDataToWire(encryptAccountData(phone, randomUuid(random), 7)) }),
+    ],
+    [
+      'with account data that is no card data',
+      'ACCOUNT_DATA_INVALID',
+      () => ({ accountData: accountDataToWire(encryptAccountData(phone, grantId, 7, CARD_TLV.subarray(1))) }),
+    ],
+  ])('%s is refused: %s', (_, reason, bend) => {
+    expect(checkPinBlock(call(bend()), vault.keys)).toMatchObject({ ok: false, reason });
+  });
+
+  test('with any bit changed is not taken for another PIN, but for none, as a rule', () => {
+    const block = encipherPin(phone, 7);
+    let taken = 0;
+    for (let bit = 0; bit < 128; bit += 1) {
+      const changed = Buffer.from(block);
+      changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
+      if (checkPinBlock(call({ block: changed }), vault.keys).ok) taken += 1;
+    }
+    // Eight bytes of a changed block are random: one in about 10^5 looks like a PIN.
+    expect(taken).toBeLessThanOrEqual(1);
+  });
+
+  test('of any form is refused without an exception', () => {
+    const bytes = (maxLength: number) => fc.uint8Array({ maxLength }).map((value) => Buffer.from(value));
+    const accountData = fc.record({ ksn: bytes(13), initializationVector: bytes(13), ciphertext: bytes(600) });
+    fc.assert(
+      fc.property(bytes(40), bytes(13), accountData, (block, pinKsn, data) => {
+        expect(checkPinBlock(call({ block, pinKsn, accountData: data }), vault.keys).ok).toBe(false);
+      }),
+      { seed: 1, numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,202 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { verifyEs256 } from '../../../src/encoding/jws.ts';
+import { CONTEXT, verifySigned } from '../../../src/encoding/signed.ts';
+import type { PinGrant } from '../../../src/pin/vault.ts';
+import { randomUuid } from '../../../src/ports/random.ts';
+import type { TransactionGrant } from '../../../src/sessions/transaction.ts';
+import { DEVICE_TOKEN_PROFILE, DEVICE_TOKEN_TYPE } from '../../../src/tokens/claims.ts';
+import { signDeviceToken } from '../../../src/vault/operations/sign-device-token.ts';
+import { signGrant } from '../../../src/vault/operations/sign-grant.ts';
+import { signPinGrant } from '../../../src/vault/operations/sign-pin-grant.ts';
+import { signCompact } from '../../../src/vault/signing.ts';
+import { encodePinGrant } from '../../../src/wire/pin.ts';
+import { encodeGrant } from '../../../src/wire/transaction.ts';
+import { clock, NOW, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import { testGrant } from '../support/payment.ts';
+import { type TestPhone, testPhone } from '../support/phone.ts';
+
+let vault: VaultFixture;
+let phone: TestPhone;
+beforeAll(() => {
+  vault = vaultFixture();
+  phone = testPhone(vault);
+});
+afterAll(() => vault.remove());
+
+const ports = { random, clock };
+
+/** Seconds of the service key's life: two years. */
+const expiry = () => new Date(vault.keys.grant.notAfter * 1000);
+const at = (instant: Date) => ({ random, clock: { now: () => instant } });
+
+describe('a device token', () => {
+  const claims = {
+    iss: 'https://tapgate.example',
+    sub: 'device-1',
+    aud: 'acquirer-a',
+    iat: 1_770_000_000,
+    exp: 1_770_000_600,
+    jti: 'token-1',
+    cnf: { jkt: 'a'.repeat(43) },
+    eat_profile: DEVICE_TOKEN_PROFILE,
+    merchant: 'shop-1',
+    submods: { phone: { 'ear.status': 'affirming', 'ear.appraisal-policy-id': 'policy-1' } },
+  };
+  const sign = (text: string) => signDeviceToken({ claims: text }, vault.keys);
+
+  test('is signed by the device token key and by no other', () => {
+    const { compact } = unwrap(sign(JSON.stringify(claims)));
+    const { keyId, publicKey } = vault.keys.deviceToken;
+    expect(verifyEs256(compact, DEVICE_TOKEN_TYPE, new Map([[keyId, publicKey]]))).toEqual({ ok: true, value: claims });
+    expect(new Set([keyId, vault.keys.receipt.keyId, vault.keys.grant.keyId]).size).toBe(3);
+  });
+
+  test('says each thing once, whatever its text said', () => {
+    const twice = JSON.stringify(claims).replace('"sub":"device-1"', '"sub":"device-1","sub":"device-2"');
+    const { compact } = unwrap(sign(twice));
+    const text = Buffer.from(compact.split('.')[1] ?? '', 'base64url').toString();
+    expect(text.match(/"sub"/g)).toHaveLength(1);
+  });
+
+  test.each<[string, unknown]>([
+    ['no object', []],
+    ['text', 'claims'],
+    ['null', null],
+    ['another member', { ...claims, scope: 'admin' }],
+    ['no subject', { ...claims, sub: undefined }],
+    ['an empty subject', { ...claims, sub: '' }],
+    ['a long subject', { ...claims, sub: 'd'.repeat(257) }],
+    ['another profile', { ...claims, eat_profile: 'tag:example.com,2026:other' }],
+    ['no thumbprint', { ...claims, cnf: { jkt: 'short' } }],
+    ['another way to confirm', { ...claims, cnf: { jkt: 'a'.repeat(43), kid: 'x' } }],
+    [
+      'a refused phone',
+      { ...claims, submods: { phone: { ...claims.submods.phone, 'ear.status': 'contraindicated' } } },
+    ],
+    ['no life', { ...claims, exp: claims.iat }],
+    ['a life of more than an hour', { ...claims, exp: claims.iat + 3601 }],
+    ['a fraction of a second', { ...claims, iat: 1.5 }],
+  ])('is refused with %s', (_, bent) => {
+    expect(sign(JSON.stringify(bent))).toMatchObject({ ok: false, reason: 'MALFORMED_MESSAGE' });
+  });
+
+  test.each([
+    ['not JSON', '{'],
+    ['empty', ''],
+    ['too long', `${' '.repeat(4096)}{}`],
+  ])('is refused where its claims are %s', (_, text) => {
+    expect(sign(text)).toMatchObject({ ok: false, reason: 'MALFORMED_MESSAGE' });
+  });
+});
+
+test('every ECDSA signature makes a compact JWS that verifies, short integers too', () => {
+  const { keyId, publicKey } = vault.keys.receipt;
+  const keys = new Map([[keyId, publicKey]]);
+  // About one in 128 has an integer with a leading zero byte.
+  for (let count = 0; count < 400; count += 1) {
+    const compact = signCompact('test+jwt', { count }, vault.keys.receipt);
+    expect(verifyEs256(compact, 'test+jwt', keys)).toEqual({ ok: true, value: { count } });
+  }
+});
+
+describe('a transaction grant', () => {
+  const sign = (bend: (grant: TransactionGrant) => TransactionGrant = (grant) => grant) =>
+    signGrant({ payload: encodeGrant(bend(testGrant(phone))) }, vault.keys, ports);
+
+  test('is signed by the service key for its purpose only', () => {
+    const message = unwrap(sign());
+    expect(message.keyId).toBe(vault.keys.grant.keyId);
+    expect(verifySigned(CONTEXT.grant, message, vault.keys.grant.publicKey)).toBe(true);
+    expect(verifySigned(CONTEXT.pinGrant, message, vault.keys.grant.publicKey)).toBe(false);
+  });
+
+  test.each<[string, (grant: TransactionGrant) => TransactionGrant]>([
+    ['grant_id', (grant) => ({ ...grant, id: 'grant-1' })],
+    ['nonce', (grant) => ({ ...grant, nonce: Buffer.alloc(15) })],
+    ['device_id', (grant) => ({ ...grant, deviceId: '' })],
+    ['device_id', (grant) => ({ ...grant, deviceId: 'd'.repeat(65) })],
+    ['session_key_thumbprint', (grant) => ({ ...grant, thumbprint: 'short' })],
+    ['acquirer', (grant) => ({ ...grant, acquirer: 'Acquirer A' })],
+    ['terms.amount_minor', (grant) => ({ ...grant, terms: { ...grant.terms, amountMinor: -1n } })],
+    ['terms.order', (grant) => ({ ...grant, terms: { ...grant.terms, order: '' } })],
+    ['pin_ksn', (grant) => ({ ...grant, pinKsn: phone.accountData.ksn(7) })],
+    ['account_data_ksn', (grant) => ({ ...grant, accountDataKsn: phone.pin.ksn(7) })],
+    ['pin_ksn', (grant) => ({ ...grant, pinKsn: Buffer.concat([phone.pin.initialKeyId, Buffer.alloc(4)]) })],
+    ['expires_at', (grant) => ({ ...grant, expiresAt: grant.issuedAt })],
+  ])('is refused for its %s', (field, bend) => {
+    expect(sign(bend)).toEqual({ ok: false, reason: 'MALFORMED_MESSAGE', detail: field });
+  });
+
+  test('is refused where it holds a byte that was not read', () => {
+    const payload = encodeGrant(testGrant(phone));
+    // Field 100, of length 1: a reader that does not know it skips it.
+    const longer = Buffer.concat([payload, Buffer.from('a2060100', 'hex')]);
+    expect(signGrant({ payload: longer }, vault.keys, ports)).toMatchObject({ detail: 'another serialisation' });
+  });
+
+  test('is never signed by accident: any bytes are refused without an exception', () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
+        const payload = Buffer.from(bytes);
+        expect(signGrant({ payload }, vault.keys, ports).ok).toBe(false);
+        expect(signPinGrant({ payload }, vault.keys, ports).ok).toBe(false);
+      }),
+      { seed: 1, numRuns: 300 },
+    );
+  });
+
+  test('is signed to the last second of the service key and not after', () => {
+    const payload = encodeGrant(testGrant(phone));
+    const late = new Date(expiry().getTime() + 1);
+    expect(signGrant({ payload }, vault.keys, at(expiry())).ok).toBe(true);
+    expect(signGrant({ payload }, vault.keys, at(late))).toEqual({ ok: false, reason: 'SERVICE_KEY_EXPIRED' });
+  });
+});
+
+describe('a PIN grant', () => {
+  const grant = (): PinGrant => ({
+    id: randomUuid(random),
+    grantId: randomUuid(random),
+    thumbprint: phone.thumbprint,
+    accountDataHash: Buffer.alloc(32, 1),
+    pinKsn: phone.pin.ksn(7),
+    layout: '7203986154',
+    minimumLength: 4,
+    maximumLength: 12,
+    reportIntervalMilliseconds: 2000,
+    expiresAt: NOW,
+    nonce: Buffer.alloc(16, 2),
+  });
+  const sign = (bend: (pinGrant: PinGrant) => PinGrant = (pinGrant) => pinGrant) =>
+    signPinGrant({ payload: encodePinGrant(bend(grant())) }, vault.keys, ports);
+
+  test('is signed by the service key for its purpose only', () => {
+    const message = unwrap(sign());
+    expect(verifySigned(CONTEXT.pinGrant, message, vault.keys.grant.publicKey)).toBe(true);
+    expect(verifySigned(CONTEXT.grant, message, vault.keys.grant.publicKey)).toBe(false);
+  });
+
+  test.each<[string, (pinGrant: PinGrant) => PinGrant]>([
+    ['pin_grant_id', (pinGrant) => ({ ...pinGrant, id: '' })],
+    ['grant_id', (pinGrant) => ({ ...pinGrant, grantId: '' })],
+    ['session_key_thumbprint', (pinGrant) => ({ ...pinGrant, thumbprint: '' })],
+    ['account_data_hash', (pinGrant) => ({ ...pinGrant, accountDataHash: Buffer.alloc(31) })],
+    ['pin_ksn', (pinGrant) => ({ ...pinGrant, pinKsn: phone.accountData.ksn(7) })],
+    ['layout', (pinGrant) => ({ ...pinGrant, layout: '0012345678' })],
+    ['maximum_length', (pinGrant) => ({ ...pinGrant, minimumLength: 3 })],
+    ['maximum_length', (pinGrant) => ({ ...pinGrant, maximumLength: 13 })],
+    ['maximum_length', (pinGrant) => ({ ...pinGrant, minimumLength: 6, maximumLength: 5 })],
+    ['nonce', (pinGrant) => ({ ...pinGrant, nonce: Buffer.alloc(8) })],
+  ])('is refused for its %s', (field, bend) => {
+    expect(sign(bend)).toEqual({ ok: false, reason: 'MALFORMED_MESSAGE', detail: field });
+  });
+
+  test('is refused where it holds a byte that was not read, and past the life of the service key', () => {
+    const payload = encodePinGrant(grant());
+    const longer = Buffer.concat([payload, Buffer.from('a2060100', 'hex')]);
+    expect(signPinGrant({ payload: longer }, vault.keys, ports)).toMatchObject({ detail: 'another serialisation' });
+    const late = at(new Date(expiry().getTime() + 1));
+    expect(signPinGrant({ payload }, vault.keys, late)).toEqual({ ok: false, reason: 'SERVICE_KEY_EXPIRED' });
+  });
+});

@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { cmac } from '../../../src/payment-crypto/cmac.ts';
+import { importKeyBlock } from '../../../src/payment-crypto/key-block/import.ts';
+import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
+import type { Clock } from '../../../src/ports/clock.ts';
+import type { Random } from '../../../src/ports/random.ts';
+import type { VaultKeys } from '../../../src/vault/keys.ts';
+import type { KeyComponent } from '../../../src/vault/keystore/components.ts';
+import { initialise } from '../../../src/vault/keystore/initialise.ts';
+import { loadKeystore } from '../../../src/vault/keystore/load.ts';
+import { enterZoneKek, makeZoneKeys, type OfferedZoneKeys } from '../../../src/vault/keystore/zone-ceremony.ts';
+
+/** The instant at which the tests' vaults live. */
+export const NOW = new Date('2026-03-01T12:00:00Z');
+export const clock: Clock = { now: () => NOW };
+export const random: Random = { bytes: (length) => randomBytes(length) };
+export const ACQUIRER = 'acquirer-a';
+
+/** The value of a result that must be one. */
+export function unwrap<T>(result: { ok: true; value: T } | { ok: false; reason: string; detail?: string }): T {
+  if (!result.ok) throw new Error(`${result.reason} ${result.detail ?? ''}`);
+  return result.value;
+}
+
+/** A new folder below the system's temporary one, and its removal. */
+export function temporaryFolder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), 'tapgate-vault-'));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}
+
+/** A key component of so many bytes with its check value, as a custodian brings it. */
+export function component(bytes: Uint8Array): KeyComponent {
+  const key = unwrap(SecretKey.parse('AES', bytes));
+  const kcv = cmac(key, new Uint8Array(16)).subarray(0, 5);
+  return { component: Buffer.from(bytes).toString('hex'), kcv: kcv.toString('hex') };
+}
+
+/** Zone KEK of the tests, and the two components that it is entered by. */
+export const ZONE_KEK = Buffer.from('00112233445566778899aabbccddeeff102030405060708090a0b0c0d0e0f001', 'hex');
+const FIRST = Buffer.from('5a'.repeat(31).concat('3c'), 'hex');
+export const COMPONENTS = [component(FIRST), component(FIRST.map((byte, at) => byte ^ (ZONE_KEK[at] ?? 0)))];
+
+/** An acquirer's side of its zone: the keys of the blocks that the ceremony gave it. */
+export interface AcquirerZone {
+  readonly pin: SecretKey;
+  readonly data: SecretKey;
+  readonly offered: OfferedZoneKeys;
+}
+
+/** Enters the tests' zone KEK for an acquirer, makes its zone keys, and opens them as the acquirer does. */
+export function openZone(directory: string, acquirer: string): AcquirerZone {
+  unwrap(enterZoneKek(directory, { acquirer, components: COMPONENTS }, { random }));
+  const offered = unwrap(makeZoneKeys(directory, acquirer, { random }));
+  return { pin: zoneKeyOf(offered.pin.block), data: zoneKeyOf(offered.data.block), offered };
+}
+
+/** Opens a zone key's block under the tests' zone KEK. */
+export function zoneKeyOf(block: string): SecretKey {
+  const kek = unwrap(SecretKey.parse('AES', ZONE_KEK));
+  const { key } = unwrap(importKeyBlock(block, kek, { tolerate: new Set() }));
+  if (!(key instanceof SecretKey)) throw new Error('not a symmetric key');
+  return key;
+}
+
+/** A keystore with one acquirer, loaded. */
+export interface VaultFixture {
+  readonly directory: string;
+  readonly keys: VaultKeys;
+  readonly zone: AcquirerZone;
+  remove(): void;
+}
+
+export function vaultFixture(): VaultFixture {
+  const folder = temporaryFolder();
+  const directory = join(folder.path, 'keys');
+  unwrap(initialise(directory, { random, clock }));
+  const zone = openZone(directory, ACQUIRER);
+  return { directory, keys: unwrap(loadKeystore(directory)), zone, remove: folder.remove };
+}
