@@ -4,12 +4,12 @@ import { basename, join } from 'node:path';
 import { BootstrapError } from './error.mjs';
 import { withInstallLock } from './install-lock.mjs';
 
+/** The file's value, or undefined where it is missing or, while another command installs, not whole. */
 function readJson(path) {
   try {
     return JSON.parse(readFileSync(path, 'utf8'));
-  } catch (error) {
-    if (error.code === 'ENOENT') return undefined;
-    throw new BootstrapError(`${path} cannot be read: ${error.message}`);
+  } catch {
+    return undefined;
   }
 }
 
@@ -24,7 +24,8 @@ function readJson(path) {
  */
 export function staleness(root) {
   const wanted = readJson(join(root, 'package-lock.json'))?.packages;
-  if (wanted === undefined) throw new BootstrapError('package-lock.json is missing: this is not a whole checkout.');
+  if (wanted === undefined)
+    throw new BootstrapError('package-lock.json is missing or not whole: get it from the repository again.');
   const installed = readJson(join(root, 'node_modules', '.package-lock.json'))?.packages;
   if (installed === undefined) return 'nothing is installed yet';
   for (const [path, entry] of Object.entries(wanted)) {

@@ -7,9 +7,14 @@ export async function format(root: string): Promise<Finding> {
   const flags = ['--verbose', '--error-on-warnings', '--diagnostic-level=warn'];
   const run = await runTool('biome', ['check', ...flags, '.'], { cwd: root });
   const isListed = (line: string) => /^ {2}- \S/.test(line);
+  const isNoise = (line: string) => /VERBOSE|Files (processed|fixed):|! The list is empty/.test(line);
   const lines = (run.stdout + run.stderr).split('\n');
   const seen = lines.filter((line) => isListed(line) && line.endsWith('.ts')).length;
-  return judge({ ...run, stdout: lines.filter((line) => !isListed(line)).join('\n'), stderr: '' }, seen, 'files');
+  return judge(
+    { ...run, stdout: lines.filter((line) => !isListed(line) && !isNoise(line)).join('\n'), stderr: '' },
+    seen,
+    'files',
+  );
 }
 
 /** The TypeScript compiler, over sources, tests and benchmarks. */

@@ -97,6 +97,11 @@ export class DerReader {
     return false;
   }
 
+  /** True where the open element has nothing left. */
+  get atEnd(): boolean {
+    return this.#position >= this.#end;
+  }
+
   /** The tag of the next element, or NO_TAG where the open element has none left. */
   peek(): number {
     if (this.#position >= this.#end) return NO_TAG;
@@ -299,6 +304,6 @@ export class DerReader {
 export function readDer<T>(bytes: Uint8Array, limits: DerLimits, parse: (der: DerReader) => T): Result<T, DerFailure> {
   const der = new DerReader(bytes, limits);
   const value = parse(der);
-  if (der.failure === null && der.peek() !== NO_TAG) der.fail('DER_TRAILING_BYTES');
+  if (der.failure === null && !der.atEnd) der.fail('DER_TRAILING_BYTES');
   return der.failure === null ? ok(value) : refuse(der.failure);
 }

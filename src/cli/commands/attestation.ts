@@ -39,9 +39,9 @@ async function verifyFiles(files: readonly string[], options: VerifyOptions): Pr
   const { policy, expected } = await termsOf(options);
   let refused = 0;
   for (const file of files) {
+    // A file without certificates is an empty chain: refused like any other that is malformed.
     const pem = decodePem(await readText(file), 'CERTIFICATE', MAXIMUM_PEM);
-    if (!pem.ok) throw new ConfigError(`${file}: ${pem.reason}`);
-    const appraisal = appraiseKey({ chain: pem.value, at, policy, expected, anchors });
+    const appraisal = appraiseKey({ chain: pem.ok ? pem.value : [], at, policy, expected, anchors });
     if (appraisal.verdict === 'refused') refused += 1;
     if (options.json) printJson({ file, ...appraisal });
     else show(file, appraisal);

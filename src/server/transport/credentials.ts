@@ -11,7 +11,10 @@ export interface ListenerTls {
 }
 
 function contextOptions({ key, cert, clientCa }: ListenerTls): SecureContextOptions {
-  return { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', key, cert, ...(clientCa && { ca: clientCa }) };
+  // Without authorities of its own, Node would trust the public ones.
+  if (clientCa?.length === 0) throw new TypeError('client authorities are empty');
+  const mutual = clientCa === undefined ? {} : { ca: clientCa };
+  return { minVersion: 'TLSv1.3', maxVersion: 'TLSv1.3', key, cert, ...mutual };
 }
 
 /**

@@ -1,6 +1,7 @@
 import type { Server, ServerWritableStream, UntypedServiceImplementation } from '@grpc/grpc-js';
 import { HealthImplementation, service as healthService } from 'grpc-health-check';
-import type { OpenCalls } from './open-calls.ts';
+import { statusOf } from '../../wire/status.ts';
+import { audienceOf, type Edge } from './context.ts';
 import { CallRefused } from './refused.ts';
 
 /** grpc.health.v1 of one listener: the empty name stands for the whole, the others for its services. */
@@ -18,7 +19,7 @@ export class ListenerHealth {
   }
 
   /** Watchers count as open calls, so that they are bounded and end when the listener drains. */
-  addTo(server: Server, openCalls: OpenCalls): void {
+  addTo(server: Server, { openCalls, plane, random }: Edge): void {
     this.#health.addToServer({
       addService: (_, implementation: UntypedServiceImplementation) => {
         const watch = implementation.watch as (call: ServerWritableStream<unknown, unknown>) => void;
@@ -29,7 +30,7 @@ export class ListenerHealth {
             watch(call);
           } catch (cause) {
             if (!(cause instanceof CallRefused)) throw cause;
-            call.end();
+            call.emit('error', statusOf(cause.reasons, { audience: audienceOf(plane), random }));
           }
         };
         server.addService(healthService, { ...implementation, watch: bounded });

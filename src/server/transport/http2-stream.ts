@@ -34,11 +34,14 @@ export function resetStream(stream: ServerHttp2Stream | null): void {
 
 /**
  * Resets the stream unless it is closed within the time: a peer that does not read its status, or that goes on sending
- * after it, holds nothing.
+ * after it, holds nothing. The latter has its answer, and is told NO_ERROR (RFC 9113 8.1).
  */
 export function closeWithin(stream: ServerHttp2Stream | null, milliseconds: number): void {
   if (!stream || stream.destroyed) return;
-  const timer = setTimeout(() => resetStream(stream), milliseconds);
+  const timer = setTimeout(() => {
+    if (stream.writableFinished) stream.close(constants.NGHTTP2_NO_ERROR);
+    else resetStream(stream);
+  }, milliseconds);
   timer.unref();
   stream.once('close', () => clearTimeout(timer));
 }

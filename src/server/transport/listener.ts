@@ -95,7 +95,7 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
   for (const each of services) addService(server, each, edge);
   const names = services.map((each) => each.name);
   const health = new ListenerHealth(names);
-  health.addTo(server, openCalls);
+  health.addTo(server, edge);
   if (protoDirectory !== undefined) addReflection(server, names, protoDirectory, edge);
 
   const credentials = new Tls13Credentials(tls, limits.handshakeMilliseconds);

@@ -18,10 +18,6 @@ export class OpenCalls {
     this.#maximum = maximum;
   }
 
-  get size(): number {
-    return this.#calls.size;
-  }
-
   /** Counts a call in; throws CallRefused with SHUTTING_DOWN or TOO_MANY_REQUESTS. The answer counts it out again. */
   enter(call: OpenCall): () => void {
     if (this.#draining) throw new CallRefused(['SHUTTING_DOWN']);

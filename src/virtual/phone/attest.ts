@@ -11,12 +11,12 @@ import {
   Hello,
 } from '../../gen/tapgate/v1/attestation_service.ts';
 import { KeyTransport } from '../../gen/tapgate/v1/key_transport.ts';
-import { ClientConversation } from '../../wire/channel.ts';
 import { encodePosture } from '../../wire/posture.ts';
 import type { GeneratedKey } from '../keymint/keymint.ts';
 import type { DeviceConnection } from './connection.ts';
 import { type PhoneMemory, signFor } from './memory.ts';
 import { exchange, ServiceNotTrusted } from './refused.ts';
+import { PhoneStream } from './stream.ts';
 
 const STEP_WITHIN = 15_000;
 
@@ -33,7 +33,11 @@ export function attestPhone(
   tampering: AttestationTampering = {},
 ): Promise<AttestResult> {
   return exchange(async () => {
-    const stream = new ClientConversation<AttestRequest, AttestResponse>(connection.attestation.attest());
+    const stream = new PhoneStream<AttestRequest, AttestResponse>(
+      connection.attestation.attest(),
+      'attest',
+      memory.probe,
+    );
     try {
       const hello = encodeHello(memory, inviteCode);
       await stream.send({ message: { $case: 'hello', value: hello } });

@@ -19,12 +19,12 @@ import { agreeSharedSecret, deriveKbpk } from '../../payment-crypto/key-agreemen
 import { importKeyBlock } from '../../payment-crypto/key-block/import.ts';
 import { InitialKeyId } from '../../payment-crypto/ksn.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
-import { ClientConversation } from '../../wire/channel.ts';
 import { signedToWire } from '../../wire/signed.ts';
 import type { GeneratedKey } from '../keymint/keymint.ts';
 import type { DeviceConnection } from './connection.ts';
 import { type PhoneMemory, type PhoneSession, sessionOf, signFor } from './memory.ts';
 import { exchange, ServiceNotTrusted } from './refused.ts';
+import { PhoneStream } from './stream.ts';
 
 const STEP_WITHIN = 15_000;
 
@@ -49,7 +49,11 @@ export function injectKeys(
 ): Promise<KeysActive> {
   return exchange(async () => {
     const session = sessionOf(memory);
-    const stream = new ClientConversation<InjectRequest, InjectResponse>(connection.injection.inject());
+    const stream = new PhoneStream<InjectRequest, InjectResponse>(
+      connection.injection.inject(),
+      'inject',
+      memory.probe,
+    );
     try {
       await stream.send({ message: { $case: 'begin', value: { deviceToken: session.token } } });
       const challenge = (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;

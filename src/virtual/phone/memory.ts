@@ -3,6 +3,7 @@ import { type SignedBytes, type SigningContext, signingInput } from '../../encod
 import type { DukptRegisters } from '../../payment-crypto/aes-dukpt/registers.ts';
 import type { Posture } from '../../sessions/posture.ts';
 import type { GeneratedKey, KeyMint } from '../keymint/keymint.ts';
+import type { PhoneProbe } from './stream.ts';
 import type { ServiceTrust } from './trust.ts';
 
 /** The session that the phone has attested. */
@@ -28,6 +29,8 @@ export interface PhoneMemory {
   readonly sdkLevel: number;
   readonly trust: ServiceTrust;
   posture: Posture;
+  /** Told of every message; honest phones have one that does nothing. */
+  probe: PhoneProbe;
   deviceKey: GeneratedKey | null;
   deviceId: string | null;
   session: PhoneSession | null;

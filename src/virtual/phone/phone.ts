@@ -53,6 +53,7 @@ export class VirtualPhone {
       sdkLevel: 34,
       trust: new ServiceTrust(serviceAnchor, now),
       posture: new Set(),
+      probe: async () => {},
       deviceKey: null,
       deviceId: null,
       session: null,

@@ -8,7 +8,6 @@ import { Pan } from '../../payment-crypto/pin-block/pan.ts';
 import type { PinBlock } from '../../pin/entry.ts';
 import type { EncryptedAccountData, PinGrant } from '../../pin/vault.ts';
 import type { Random } from '../../ports/random.ts';
-import { ClientConversation } from '../../wire/channel.ts';
 import { decodePinGrant, encodePinBlock, encodePinEntryRequest } from '../../wire/pin.ts';
 import { encodePostureReport } from '../../wire/posture.ts';
 import { signedToWire } from '../../wire/signed.ts';
@@ -16,6 +15,7 @@ import type { DeviceConnection } from './connection.ts';
 import { type PhoneMemory, sessionOf, signFor } from './memory.ts';
 import { exchange, ServiceNotTrusted } from './refused.ts';
 import type { PhoneTransaction } from './session.ts';
+import { PhoneStream } from './stream.ts';
 
 const STEP_WITHIN = 15_000;
 
@@ -55,7 +55,7 @@ export function enterPin(
       context: typeof CONTEXT.pinEntry | typeof CONTEXT.postureReport | typeof CONTEXT.pinBlock,
       bytes: Uint8Array,
     ) => signedToWire(signFor(context, bytes, session.key.privateKey));
-    const stream = new ClientConversation<EnterRequest, EnterResponse>(connection.pinEntry.enter());
+    const stream = new PhoneStream<EnterRequest, EnterResponse>(connection.pinEntry.enter(), 'pin', memory.probe);
     const next = async () => (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
     try {
       const request = encodePinEntryRequest({

@@ -2,7 +2,6 @@ import { CONTEXT } from '../../encoding/signed.ts';
 import type { OpenRequest, OpenResponse } from '../../gen/tapgate/v1/session_service.ts';
 import type { DukptTransaction } from '../../payment-crypto/aes-dukpt/transaction.ts';
 import type { TransactionGrant, TransactionTerms } from '../../sessions/transaction.ts';
-import { ClientConversation } from '../../wire/channel.ts';
 import { encodePostureReport } from '../../wire/posture.ts';
 import { codesOf } from '../../wire/refusal.ts';
 import { encodeBeginTransaction } from '../../wire/session.ts';
@@ -11,6 +10,7 @@ import { decodeGrant } from '../../wire/transaction.ts';
 import type { DeviceConnection } from './connection.ts';
 import { type PhoneMemory, sessionOf, signFor } from './memory.ts';
 import { exchange, PhoneRefused, ServiceNotTrusted } from './refused.ts';
+import { PhoneStream } from './stream.ts';
 
 const STEP_WITHIN = 15_000;
 
@@ -30,10 +30,10 @@ export interface TransactionTampering {
 /** An open session as the phone holds it: answers report requests by itself, begins transactions. */
 export class PhoneSessionStream {
   readonly #memory: PhoneMemory;
-  readonly #stream: ClientConversation<OpenRequest, OpenResponse>;
+  readonly #stream: PhoneStream<OpenRequest, OpenResponse>;
   #nonce: Buffer = Buffer.alloc(0);
 
-  private constructor(memory: PhoneMemory, stream: ClientConversation<OpenRequest, OpenResponse>) {
+  private constructor(memory: PhoneMemory, stream: PhoneStream<OpenRequest, OpenResponse>) {
     this.#memory = memory;
     this.#stream = stream;
   }
@@ -41,7 +41,7 @@ export class PhoneSessionStream {
   /** Opens the session and makes the first report. */
   static open(connection: DeviceConnection, memory: PhoneMemory): Promise<PhoneSessionStream> {
     return exchange(async () => {
-      const stream = new ClientConversation<OpenRequest, OpenResponse>(connection.session.open());
+      const stream = new PhoneStream<OpenRequest, OpenResponse>(connection.session.open(), 'session', memory.probe);
       const session = new PhoneSessionStream(memory, stream);
       await stream.send({ message: { $case: 'open', value: { deviceToken: sessionOf(memory).token } } });
       await session.#expect('reportDue');

@@ -22,6 +22,11 @@ const configSchema = z.strictObject({
     ca: file.describe('Authority of the processing listener'),
     certificate: file.describe("The acquirer's client certificate"),
     key: file,
+    serverName: z
+      .string()
+      .min(1)
+      .optional()
+      .describe('Name in its certificate, where it is not the host of the address'),
     deadlineMilliseconds: z.int().min(100).max(60_000).default(5_000),
   }),
   receiptIssuer: z.string().min(1).describe('`iss` of receipts: the issuer in the configuration of the service'),

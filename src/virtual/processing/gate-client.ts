@@ -20,6 +20,8 @@ export interface GateAddress {
   readonly address: string;
   /** The listener's authority, and the acquirer's client certificate and key. */
   readonly tls: ChannelTls;
+  /** Name in the listener's certificate, where it is not the host of the address. */
+  readonly serverName?: string;
   readonly deadlineMilliseconds: number;
 }
 
@@ -90,10 +92,11 @@ function receiptKeysOf(keys: readonly JsonWebKey[]): Map<string, KeyObject> {
 }
 
 /** Connects to the gate with mutual TLS. Every call has the deadline; connections are made when they are needed. */
-export function connectGate({ address, tls, deadlineMilliseconds }: GateAddress): GateConnection {
+export function connectGate({ address, tls, serverName, deadlineMilliseconds }: GateAddress): GateConnection {
   const credentials = channelCredentials(tls);
-  const gate = new PaymentGateServiceClient(address, credentials, channelOptions());
-  const tokens = new DeviceTokenServiceClient(address, credentials, channelOptions());
+  const options = channelOptions(serverName === undefined ? {} : { serverName });
+  const gate = new PaymentGateServiceClient(address, credentials, options);
+  const tokens = new DeviceTokenServiceClient(address, credentials, options);
   const within = () => ({ deadline: Date.now() + deadlineMilliseconds });
   return {
     async authorizePayment({ deviceToken, intent, sessionKey }) {

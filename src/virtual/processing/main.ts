@@ -34,6 +34,7 @@ async function run(config: ProcessingConfig): Promise<void> {
     address: gate.address,
     tls: { ca: readPem(gate.ca), cert: readPem(gate.certificate), key: readPem(gate.key) },
     deadlineMilliseconds: gate.deadlineMilliseconds,
+    ...(gate.serverName !== undefined && { serverName: gate.serverName }),
   });
   const ledger = new SqliteLedger(config.ledger);
   const processing = new PaymentProcessing({
@@ -53,6 +54,8 @@ async function run(config: ProcessingConfig): Promise<void> {
     connection.close();
     ledger.close();
     for (const key of [zone.pin.key, zone.data.key, issuerMasterKey]) key.wipe();
+    // A connection that was cut may linger and would keep the process.
+    process.exit(0);
   };
   for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => void stop());
   process.stdout.write(`listening on ${server.address}\n`);

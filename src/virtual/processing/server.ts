@@ -157,11 +157,15 @@ export async function startProcessingServer(options: ProcessingServerOptions): P
     address: `${bracketed(address.host)}:${port}`,
     close: (withinMilliseconds) =>
       new Promise((resolve) => {
-        const cut = setTimeout(() => server.forceShutdown(), withinMilliseconds);
-        server.tryShutdown(() => {
+        const ended = (): void => {
           clearTimeout(cut);
           resolve();
-        });
+        };
+        const cut = setTimeout(() => {
+          server.forceShutdown();
+          ended();
+        }, withinMilliseconds);
+        server.tryShutdown(ended);
       }),
   };
 }

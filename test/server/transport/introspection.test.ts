@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import {
   type Client,
   type ClientReadableStream,
@@ -13,6 +14,7 @@ import { DeviceTokenServiceService } from '../../../src/gen/tapgate/v1/device_to
 import { SessionServiceService } from '../../../src/gen/tapgate/v1/session_service.ts';
 import { conversation, service, unary } from '../../../src/server/transport/service.ts';
 import { ClientConversation } from '../../../src/wire/channel.ts';
+import { refusalFromError } from '../../../src/wire/status.ts';
 import { Certificates, channelTo, type Edge, startEdge } from './support/edge.ts';
 
 let certificates: Certificates;
@@ -65,6 +67,21 @@ describe('health', () => {
     expect((await watched.next()).done).toBe(true);
     expect(await drained).toEqual({ cut: 0 });
     client.close();
+  });
+});
+
+describe('watching health', () => {
+  test('counts as an open call, and is refused over their number', async () => {
+    const edge = await startEdge(certificates, 'device', [sessions()], { limits: { maximumOpenCalls: 1 } });
+    const client = await healthOf(edge);
+    const first = client.watch({ service: '' });
+    first.on('error', () => {});
+    await once(first, 'data');
+    const second = client.watch({ service: '' });
+    const [error] = await once(second.resume(), 'error').catch((cause: unknown) => [cause]);
+    expect(refusalFromError(error)?.reasons).toEqual(['TOO_MANY_REQUESTS']);
+    client.close();
+    await edge.listener.drain(1_000);
   });
 });
 

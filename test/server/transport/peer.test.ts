@@ -55,6 +55,8 @@ describe('TLS of a listener', () => {
     const { key, cert } = await certificates.server(plane);
     const start = startEdge(certificates, plane, [], { tls: { key, cert } });
     await expect(start).rejects.toThrow('client authorities');
+    const empty = startEdge(certificates, plane, [], { tls: { key, cert, clientCa: '' } });
+    await expect(empty).rejects.toThrow('client authorities');
   });
 
   test('gives new connections the renewed certificate', async () => {

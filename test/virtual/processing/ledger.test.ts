@@ -173,17 +173,19 @@ interface Written {
 /** Lines that a writer may be ahead of what was read: it is killed wherever it is within them. */
 const AHEAD = 24;
 
-/** Runs a writer; kills it with SIGKILL as soon as its n-th line is read. */
-function write(path: string, writer: string, orders: number, killAt = Number.POSITIVE_INFINITY): Promise<Written> {
+/** Runs a writer; it is killed as soon as its n-th line is read, or kills itself after so many statements. */
+function write(
+  path: string,
+  writer: string,
+  orders: number,
+  { killAt = Number.POSITIVE_INFINITY, diesAfter = 0 } = {},
+): Promise<Written> {
   return new Promise((resolve, reject) => {
-    const child = spawn(
-      process.execPath,
-      ['--disable-warning=ExperimentalWarning', WRITER, path, writer, `${orders}`],
-      {
-        stdio: ['pipe', 'pipe', 'inherit'],
-        env: {},
-      },
-    );
+    const options = [path, writer, `${orders}`, `${diesAfter}`];
+    const child = spawn(process.execPath, ['--disable-warning=ExperimentalWarning', WRITER, ...options], {
+      stdio: ['pipe', 'pipe', 'inherit'],
+      env: {},
+    });
     const paid: string[] = [];
     let lines = 0;
     let finished = false;
@@ -211,7 +213,7 @@ describe('processes', () => {
     const path = folder.at('ledger.sqlite');
     const told: string[] = [];
     for (const [round, killAt] of [1, 2, 7, 20, 33, 54, 79].entries()) {
-      const { paid, finished } = await write(path, `writer-${round % 2}`, ORDERS, killAt);
+      const { paid, finished } = await write(path, `writer-${round % 2}`, ORDERS, { killAt });
       expect(finished).toBe(false);
       told.push(...paid);
       const ledger = new SqliteLedger(path);
@@ -230,6 +232,21 @@ describe('processes', () => {
     expect(ledger.balance('corner-shop', 978)).toBe(EVERYTHING);
     ledger.close();
   });
+
+  test.each([1, 2, 3, 4, 5, 6])(
+    'that die after statement %d leave a wallet that agrees with its orders',
+    async (diesAfter) => {
+      using folder = new Folder();
+      const path = folder.at('ledger.sqlite');
+      expect(await write(path, 'first', 2, { diesAfter })).toMatchObject({ finished: false });
+      const ledger = new SqliteLedger(path);
+      const sum = ledger.paidOrders(2).reduce((total, { amountMinor }) => total + amountMinor, 0n);
+      expect(ledger.balance('corner-shop', 978)).toBe(sum);
+      expect(await write(path, 'second', 2)).toMatchObject({ finished: true });
+      expect(ledger.balance('corner-shop', 978)).toBe(3n);
+      ledger.close();
+    },
+  );
 
   test('that pay the same orders at the same time pay each once', async () => {
     using folder = new Folder();

@@ -158,7 +158,7 @@ describe('the process', () => {
   test('speaks TLS 1.3 only', async () => {
     const [host = '', port = ''] = processing.address.split(':');
     const ca = readFileSync(folder.at('device/ca.crt'));
-    const socket = connect({ host, port: Number(port), ca, maxVersion: 'TLSv1.2' });
+    const socket = connect({ host, port: Number(port), ca, servername: 'localhost', maxVersion: 'TLSv1.2' });
     const code = await new Promise((resolve) => {
       socket.once('secureConnect', () => resolve('connected'));
       socket.once('error', (error: NodeJS.ErrnoException) => resolve(error.code));

@@ -99,6 +99,7 @@ describe('a payment that the issuer declines', () => {
     expect(await shop.processing.submit(wrong)).toEqual({ outcome: 'declined', reasons: [] });
     expect(await shop.processing.submit(wrong)).toEqual({ outcome: 'declined', reasons: [] });
     expect([shop.issuer.asked.length, shop.balance]).toEqual([1, 0n]);
+    expect(shop.issuer.reversed).toEqual([]);
     expect(await shop.processing.submit(submit({ order: 'o-1', pin: '1234' }))).toMatchObject(PAID);
   });
 

@@ -6,8 +6,6 @@ import { stopPostmaster } from './embedded/postmaster.ts';
 import { addressAt, bringUp, type Server, type Site } from './embedded/server.ts';
 import type { DatabaseAddress } from './pool.ts';
 
-export { EmbeddedError } from './embedded/error.ts';
-
 /** What happens to an embedded database, for the log. */
 export interface EmbeddedEvent {
   /** `lost`: its PostgreSQL ended unasked, and is being brought up again. `gone`: that did not succeed. */

@@ -1,9 +1,22 @@
 import { createHash } from 'node:crypto';
 import { readSync, writeSync } from 'node:fs';
+import { StatementSync } from 'node:sqlite';
 import { SqliteLedger } from '../../../../src/virtual/processing/ledger.ts';
 
 // Pays orders 0, 1, 2… of one merchant, every one with this writer's own intent, and says after each step what is done.
-const [path = '', writer = '', orders = '0'] = process.argv.slice(2);
+const [path = '', writer = '', orders = '0', diesAfter = 'never'] = process.argv.slice(2);
+
+// Killed between two statements of a transaction, or between the last one and its commit.
+let written = 0;
+const { run } = StatementSync.prototype;
+Object.defineProperty(StatementSync.prototype, 'run', {
+  value(this: StatementSync, ...parameters: unknown[]): unknown {
+    const result: unknown = Reflect.apply(run, this, parameters);
+    written += 1;
+    if (String(written) === diesAfter) process.kill(process.pid, 'SIGKILL');
+    return result;
+  },
+});
 const ledger = new SqliteLedger(path);
 // Each line costs a byte of standard input, so that the reader decides how far ahead the writer may be.
 const say = (line: string): void => {

@@ -115,6 +115,7 @@ export function configure(folder: Folder, gatePort: number, over: Record<string,
       ca: 'processing/ca.crt',
       certificate: 'processing/acme.crt',
       key: 'processing/acme.key',
+      serverName: 'localhost',
       deadlineMilliseconds: 2_000,
     },
     receiptIssuer: RECEIPT_ISSUER,
@@ -140,7 +141,7 @@ export class ProcessingProcess {
     this.client = new ProcessingServiceClient(
       address,
       channelCredentials({ ca }),
-      channelOptions({ ownConnection: true }),
+      channelOptions({ ownConnection: true, serverName: 'localhost' }),
     );
   }
 
@@ -176,11 +177,13 @@ export class ProcessingProcess {
     });
   }
 
-  /** Ends the process with a signal; answers its exit code. */
+  /** Ends the process with a signal, the client still connected; answers its exit code. */
   end(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | null> {
-    this.client.close();
     return new Promise((resolve) => {
-      this.child.once('exit', (code) => resolve(code));
+      this.child.once('exit', (code) => {
+        this.client.close();
+        resolve(code);
+      });
       this.child.kill(signal);
     });
   }

@@ -55,3 +55,7 @@ export const zoneDocument = () => ({
   pinKeyBlock: zoneKeyBlock(zonePinKey(), { usage: 'P0', label: 'zone-pin-1' }),
   dataKeyBlock: zoneKeyBlock(zoneDataKey(), { usage: 'D0', label: 'zone-data-1' }),
 });
+
+/** Check value of a component, 10 hexadecimal digits. */
+export const componentKcv = (component: string): string =>
+  keyCheckValue(SecretKey.ofOwned('AES', Uint8Array.from(Buffer.from(component, 'hex')))).toString('hex');

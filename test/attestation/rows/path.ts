@@ -1,0 +1,141 @@
+import { createAnchorSet } from '../../../src/attestation/android/anchors.ts';
+import { derNull } from '../../../src/virtual/keymint/der.ts';
+import { basicConstraints } from '../../../src/x509/extensions.ts';
+import {
+  anchorOf,
+  authorityExtensions,
+  chainOf,
+  KEYS,
+  namedKey,
+  namedRsaKey,
+  policyWith,
+  provisioningExtension,
+  withExtensions,
+} from '../support/phone.ts';
+import { dated, type Row } from './row.ts';
+
+const strangers = { ...KEYS, lower: namedKey('Batch'), upper: namedKey('Intermediate'), root: namedKey('Root') };
+const weakRsa = namedRsaKey('Batch', 1024);
+
+const RKP = provisioningExtension(Buffer.of(0xa1, 0x01, 0x08));
+
+/** A certificate with one byte pattern exchanged after it was signed. */
+function patched(certificate: Buffer, from: Buffer, to: Buffer): Buffer {
+  const copy = Buffer.from(certificate);
+  copy.set(to, copy.indexOf(from));
+  return copy;
+}
+
+export const PATH_ROWS: readonly Row[] = [
+  { name: 'an honest phone' },
+  { name: 'an honest phone whose chain leaves out the root', chain: () => chainOf().slice(0, 3) },
+  {
+    name: 'a certificate that is cut off',
+    chain: () => chainOf().map((certificate, position) => (position === 1 ? certificate.subarray(0, -1) : certificate)),
+    fails: { CHAIN_WELL_FORMED: 'CHAIN_MALFORMED' },
+  },
+  { name: 'no certificates', chain: () => [], fails: { CHAIN_WELL_FORMED: 'CHAIN_MALFORMED' } },
+  {
+    name: 'more certificates than policy reads',
+    evidence: { policy: policyWith({ limits: { maximumCertificates: 3 } }) },
+    fails: { CHAIN_WELL_FORMED: 'CHAIN_MALFORMED' },
+  },
+  {
+    name: 'more bytes than policy reads',
+    evidence: { policy: policyWith({ limits: { maximumBytes: 1024 } }) },
+    fails: { CHAIN_WELL_FORMED: 'CHAIN_MALFORMED' },
+  },
+  {
+    name: 'issuers of the same names and other keys',
+    phone: { keys: strangers },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+  },
+  {
+    name: 'a root of another name',
+    phone: { keys: { root: namedKey('Other root') } },
+    fails: { CHAIN_ANCHORED: 'CHAIN_UNTRUSTED' },
+  },
+  {
+    name: 'the anchor alone',
+    chain: () => chainOf().slice(3),
+    fails: { KEY_DESCRIPTION_PRESENT: 'KEY_DESCRIPTION_MISSING' },
+  },
+  {
+    name: 'a software root',
+    evidence: { anchors: createAnchorSet([anchorOf(KEYS.root, 'software')]) },
+    fails: { CHAIN_ANCHORED: 'ATTESTATION_SOFTWARE' },
+  },
+  {
+    name: 'a leaf that another key signed',
+    phone: { leaf: (leaf) => ({ ...leaf, signingKey: KEYS.upper.privateKey }) },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+  },
+  {
+    name: 'an intermediate that another key signed',
+    phone: { upper: (upper) => ({ ...upper, signingKey: KEYS.lower.privateKey }) },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+  },
+  {
+    name: 'an issuer whose RSA key is too short',
+    phone: { keys: { lower: weakRsa } },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+  },
+  {
+    name: 'a signature algorithm that is not checked',
+    chain: () => {
+      const [leaf, ...issuers] = chainOf();
+      const sha256 = Buffer.from('06082a8648ce3d040302', 'hex');
+      const unknown = Buffer.from('06082a8648ce3d04037f', 'hex');
+      return [patched(patched(leaf!, sha256, unknown), sha256, unknown), ...issuers];
+    },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+  },
+  {
+    name: 'a critical extension that is not known',
+    phone: { lower: withExtensions({ oid: '1.2.3.4', critical: true, value: derNull() }) },
+    fails: { CRITICAL_EXTENSIONS_KNOWN: 'CHAIN_MALFORMED' },
+  },
+  {
+    name: 'a remotely provisioned issuer that has expired',
+    phone: { lower: (lower) => dated(-20, -1)(withExtensions(RKP)(lower)) },
+    fails: { REMOTE_PROVISIONING_CURRENT: 'CHAIN_EXPIRED' },
+  },
+  {
+    name: 'a remotely provisioned issuer that is not valid yet',
+    phone: { lower: withExtensions(RKP), upper: dated(1, 20) },
+    fails: { REMOTE_PROVISIONING_CURRENT: 'CHAIN_EXPIRED' },
+  },
+  {
+    name: 'an expired issuer below a provisioning authority, without provisioning information',
+    phone: { keys: { upper: namedKey('Droid CA3') }, lower: dated(-20, -1) },
+    fails: { REMOTE_PROVISIONING_CURRENT: 'CHAIN_EXPIRED' },
+  },
+  { name: 'a remotely provisioned phone', phone: { lower: (lower) => dated(-7, 7)(withExtensions(RKP)(lower)) } },
+  {
+    name: 'a factory issuer that has expired',
+    phone: { upper: dated(-900, -1) },
+    tolerates: ['FACTORY_CERTIFICATES_CURRENT'],
+  },
+  { name: 'a root that has expired', phone: { root: dated(-900, -1) }, tolerates: ['ANCHOR_CERTIFICATE_CURRENT'] },
+  { name: 'a leaf that has expired', phone: { leaf: dated(-900, -1) }, tolerates: ['LEAF_DATES_PLAUSIBLE'] },
+  {
+    name: 'a leaf whose dates are in the wrong order',
+    phone: { leaf: dated(900, -900) },
+    tolerates: ['LEAF_DATES_PLAUSIBLE'],
+  },
+  {
+    name: 'an issuer name that is not the subject above',
+    phone: { leaf: (leaf) => ({ ...leaf, issuer: [{ type: 'CN', value: 'Somebody' }] }) },
+    tolerates: ['ISSUER_NAMES_MATCH'],
+  },
+  {
+    name: 'an issuer with CA:FALSE',
+    phone: { lower: (lower) => ({ ...lower, extensions: [basicConstraints({ ca: false })] }) },
+    tolerates: ['ISSUERS_ARE_AUTHORITIES'],
+  },
+  {
+    name: 'an issuer without basic constraints',
+    phone: { lower: (lower) => ({ ...lower, extensions: authorityExtensions().slice(1) }) },
+    tolerates: ['ISSUERS_ARE_AUTHORITIES'],
+  },
+];

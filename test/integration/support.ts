@@ -1,0 +1,78 @@
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { systemClock, systemRandom } from '../../src/app/system.ts';
+import type { TransactionTerms } from '../../src/sessions/transaction.ts';
+import type { SignedPayment } from '../../src/virtual/phone/intent.ts';
+import type { VirtualPhone } from '../../src/virtual/phone/phone.ts';
+import { PhoneRefused } from '../../src/virtual/phone/refused.ts';
+import type { PaymentResult } from '../../src/virtual/world/processing-client.ts';
+import { World } from '../../src/virtual/world/world.ts';
+
+const TAPGATE = fileURLToPath(new URL('../../src/cli/tapgate.ts', import.meta.url));
+const PAUSE = 200;
+const ATTEMPTS = 100;
+
+/** A world in a folder of its own, and how to end it. */
+export async function startWorld(): Promise<{ readonly world: World; readonly end: () => Promise<void> }> {
+  const root = await mkdtemp(join(tmpdir(), 'tapgate-test-'));
+  const world = await World.start({ root, tapgate: TAPGATE, clock: systemClock, random: systemRandom });
+  const end = async (): Promise<void> => {
+    await world.stop();
+    await rm(root, { recursive: true, force: true });
+  };
+  return { world, end };
+}
+
+/** Tries again while the service is away, as an app does: what it refuses is thrown on. */
+export async function persistently<T>(step: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await step();
+    } catch (error) {
+      if (error instanceof PhoneRefused || attempt === ATTEMPTS) throw error;
+      await sleep(PAUSE);
+    }
+  }
+}
+
+/** Submits until something is decided. */
+export async function untilDecided(submit: () => Promise<PaymentResult>): Promise<PaymentResult> {
+  for (let attempt = 1; ; attempt += 1) {
+    const result = await submit().catch((): PaymentResult | null => null);
+    if (result !== null && result.outcome !== 'unavailable') return result;
+    if (attempt === ATTEMPTS) throw new Error('nothing was decided in time');
+    await sleep(PAUSE);
+  }
+}
+
+/**
+ * Pays an order as an app would, through whatever happens: a lost grant, lost keys or a lost PIN begin the transaction
+ * anew, under the same order.
+ */
+export async function payThrough(
+  world: World,
+  phone: VirtualPhone,
+  terms: TransactionTerms,
+  onPayment: (payment: SignedPayment) => void = () => {},
+): Promise<PaymentResult> {
+  const card = await world.card();
+  const pin = terms.amountMinor > 5000n ? card.account.pin : null;
+  const processing = await world.processing();
+  for (let attempt = 1; attempt <= 20; attempt += 1) {
+    try {
+      const payment = await persistently(() => phone.pay(terms, card, pin));
+      onPayment(payment);
+      const result = await untilDecided(() => processing.submit(payment));
+      if (result.outcome === 'paid') return result;
+      if (!result.reasons.includes('PIN_LOST')) throw new Error(`not paid: ${result.reasons.join(', ')}`);
+    } catch (error) {
+      if (!(error instanceof PhoneRefused)) throw error;
+      if (error.reasons.includes('KEYS_NOT_ACTIVE')) await persistently(() => phone.injectKeys());
+      else if (!error.reasons.includes('PIN_ENTRY_BEGUN')) throw error;
+    }
+  }
+  throw new Error('not paid after twenty transactions');
+}
