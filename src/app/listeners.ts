@@ -12,6 +12,9 @@ import { systemRandom } from './system.ts';
 
 const PROTOS = fileURLToPath(new URL('../../proto', import.meta.url));
 
+/** A connection that is told to go keeps its streams as long as the longest of them may last: sessions and the gate's. */
+const LONGEST_STREAM = 86_400_000 + 60_000;
+
 /** The three gRPC listeners. */
 export type Listeners = Readonly<Record<Plane, Listener>>;
 
@@ -42,6 +45,7 @@ export async function startListeners(
       logger: on.logger,
       metrics,
       random: systemRandom,
+      limits: { connectionAgeGraceMilliseconds: LONGEST_STREAM },
       ...(config.reflection ? { protoDirectory: PROTOS } : {}),
     });
   const device = await start('device');

@@ -1,6 +1,5 @@
 import { ConfigError } from '../app/config.ts';
 import { isReason, meaningOf } from '../reasons/catalogue.ts';
-import { EmbeddedError } from '../store/sql/engine/embedded/error.ts';
 import { PhoneRefused, ServiceNotTrusted } from '../virtual/phone/refused.ts';
 import { refusalFromError } from '../wire/status.ts';
 
@@ -23,8 +22,9 @@ function explain(reasons: readonly string[]): string[] {
 
 /** Turns what a command threw into words and an exit code: what is wrong, and what to do. */
 export function leavingFor(error: unknown): Leaving {
-  if (error instanceof ConfigError || error instanceof EmbeddedError)
-    return { code: EXIT.usage, lines: [error.message] };
+  if (error instanceof ConfigError || codeOf(error).startsWith('EMBEDDED_')) {
+    return { code: EXIT.usage, lines: [messageOf(error)] };
+  }
   if (error instanceof PhoneRefused) return { code: EXIT.refused, lines: explain(error.reasons) };
   if (error instanceof ServiceNotTrusted) return { code: EXIT.refused, lines: [error.message] };
   const refusal = refusalFromError(error);
@@ -40,6 +40,12 @@ export function leavingFor(error: unknown): Leaving {
 
 function isConnectionError(error: unknown): boolean {
   return typeof error === 'object' && error !== null && 'details' in error && 'metadata' in error;
+}
+
+/** The code that errors of the store carry, or nothing. */
+function codeOf(error: unknown): string {
+  const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
+  return typeof code === 'string' ? code : '';
 }
 
 function messageOf(error: unknown): string {

@@ -58,10 +58,10 @@ export function verifyEs256(
     return refuse('JWS_MALFORMED', 'not three segments');
   const header = jsonObject(compact.slice(0, first));
   if (header === null) return refuse('JWS_MALFORMED', 'header');
-  if (header['alg'] !== 'ES256' || header['typ'] !== type) return refuse('JWS_ALGORITHM');
-  if (Object.keys(header).length !== 3 || typeof header['kid'] !== 'string')
+  if (header.alg !== 'ES256' || header.typ !== type) return refuse('JWS_ALGORITHM');
+  if (Object.keys(header).length !== 3 || typeof header.kid !== 'string')
     return refuse('JWS_MALFORMED', 'header members');
-  const key = keys.get(header['kid']);
+  const key = keys.get(header.kid);
   if (key === undefined) return refuse('JWS_KEY_UNKNOWN');
   const signature = Buffer.from(compact.slice(second + 1), 'base64url');
   if (signature.length !== 64) return refuse('JWS_SIGNATURE', 'not 64 bytes');

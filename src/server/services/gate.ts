@@ -53,18 +53,28 @@ async function authorizeMany(
     if (payment === undefined) throw new CallRefused(['MALFORMED_MESSAGE'], 'payment');
     await stream.send({ correlation, decision: await authorize(payment, context, parts) });
   };
-  for (;;) {
-    const request = await stream.next();
-    if (request === null) break;
+  const takeAll = async (): Promise<void> => {
+    for (;;) {
+      const request = await stream.next();
+      if (request === null) return;
+      take(request);
+      if (inFlight.size >= MAX_IN_FLIGHT) await Promise.race(inFlight);
+    }
+  };
+  const take = (request: AuthorizePaymentsRequest): void => {
     const work = answer(request)
       .catch((error: unknown) =>
         stream.cut(error instanceof CallRefused ? error : new CallRefused(['SERVICE_UNAVAILABLE'])),
       )
       .finally(() => inFlight.delete(work));
     inFlight.add(work);
-    if (inFlight.size >= MAX_IN_FLIGHT) await Promise.race(inFlight);
+  };
+  try {
+    await takeAll();
+  } finally {
+    // A drain ends the taking, not the deciding: what was taken is answered.
+    await Promise.all(inFlight);
   }
-  await Promise.all(inFlight);
 }
 
 async function authorize(

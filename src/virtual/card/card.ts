@@ -1,5 +1,5 @@
 import { tlv } from '../../encoding/tlv.ts';
-import type { SecretKey } from '../../payment-crypto/secret-key.ts';
+import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import type { Random } from '../../ports/random.ts';
 import type { CardholderVerification, TransactionType } from '../../sessions/transaction.ts';
 import { accountDefect, expiryDay, type VirtualAccount } from './account.ts';
@@ -141,4 +141,10 @@ function encode(elements: ReadonlyMap<string, Uint8Array>): Buffer {
  */
 export function createVirtualCard(options: VirtualCardOptions): VirtualCard {
   return new VirtualCard(options);
+}
+
+/** A test card of an issuer that nobody knows: good for a tap, not for a payment. */
+export function createStrayCard(account: VirtualAccount, random: Random): VirtualCard {
+  const issuerMasterKey = SecretKey.generate('AES', 128, random);
+  return new VirtualCard({ ...account, issuerMasterKey, random });
 }

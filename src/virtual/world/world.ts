@@ -1,7 +1,6 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
-import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
+import { extname, join } from 'node:path';
 import { DeviceAdminServiceClient } from '../../gen/tapgate/v1/device_admin_service.ts';
 import { InviteAdminServiceClient } from '../../gen/tapgate/v1/invite_admin_service.ts';
 import { PaymentGateServiceClient } from '../../gen/tapgate/v1/payment_gate_service.ts';
@@ -23,7 +22,8 @@ import { type ServingChild, startServing } from './process.ts';
 import { ProcessingClient } from './processing-client.ts';
 
 const CALL_WITHIN = 15_000;
-const PROCESSING = fileURLToPath(new URL('../processing/main.ts', import.meta.url));
+// Compiled, it is a .js file beside this one's.
+const PROCESSING = join(import.meta.dirname, `../processing/main${extname(import.meta.filename)}`);
 
 /** What a world is started with. */
 export interface WorldOptions {

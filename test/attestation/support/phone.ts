@@ -71,6 +71,8 @@ export interface Description {
   hardware: Map<number, Buffer>;
   /** Order of tags in the encoding; ascending by default. */
   ordered: boolean;
+  /** Authorisations after the ordered ones of `hardware`. */
+  trailing: [tag: number, value: Buffer][];
   /** Appended after the published fields. */
   more: Buffer[];
 }
@@ -101,12 +103,17 @@ export function honestDescription(): Description {
       [719, derInteger(20_260_505)],
     ]),
     ordered: true,
+    trailing: [],
     more: [],
   };
 }
 
-function encodeList(list: ReadonlyMap<number, Buffer>, ordered: boolean): Buffer {
-  const entries = [...list].sort(([a], [b]) => (ordered ? a - b : b - a));
+function encodeList(
+  list: ReadonlyMap<number, Buffer>,
+  ordered: boolean,
+  trailing: readonly [tag: number, value: Buffer][] = [],
+): Buffer {
+  const entries = [...[...list].sort(([a], [b]) => (ordered ? a - b : b - a)), ...trailing];
   return derSequence(...entries.map(([tag, value]) => derExplicit(tag, value)));
 }
 
@@ -119,7 +126,7 @@ export function encodeDescription(description: Description): Buffer {
     derOctetString(description.challenge),
     derOctetString(Buffer.alloc(0)),
     encodeList(description.software, description.ordered),
-    encodeList(description.hardware, description.ordered),
+    encodeList(description.hardware, description.ordered, description.trailing),
     ...description.more,
   );
 }

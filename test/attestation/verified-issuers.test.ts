@@ -1,0 +1,118 @@
+import { describe, expect, test } from '@jest/globals';
+import { createAnchorSet } from '../../src/attestation/android/anchors.ts';
+import { createVerifiedIssuers, type VerifiedIssuers } from '../../src/attestation/android/verified-issuers.ts';
+import { issueCertificate } from '../../src/x509/issue.ts';
+import {
+  AT,
+  anchorOf,
+  appraise,
+  authorityExtensions,
+  certificateTemplate,
+  chainOf,
+  KEYS,
+  namedKey,
+  provisioningExtension,
+  statusList,
+  withExtensions,
+} from './support/phone.ts';
+
+/** Verified issuers that say what was asked of them. */
+function watched(capacity = 100) {
+  const issuers = createVerifiedIssuers(capacity);
+  const log: string[] = [];
+  const watching: VerifiedIssuers = {
+    find: (fingerprint) => {
+      const issuer = issuers.find(fingerprint);
+      log.push(issuer === undefined ? 'new' : 'known');
+      return issuer;
+    },
+    remember: (fingerprint, issuer) => {
+      log.push('remember');
+      issuers.remember(fingerprint, issuer);
+    },
+  };
+  return { issuers: watching, log };
+}
+
+const DAY = 86_400_000;
+
+describe('verified issuers', () => {
+  test('are remembered with their carrier of the anchor, and the leaf never', () => {
+    const { issuers, log } = watched();
+    const first = appraise(chainOf(), { issuers });
+    expect(log.splice(0)).toEqual(['new', 'new', 'new', 'remember', 'remember', 'remember']);
+    expect(appraise(chainOf(), { issuers }).verdict).toBe('trusted');
+    expect(appraise(chainOf(), { issuers }).checks).toEqual(first.checks);
+  });
+
+  test('are asked for, and change no verdict', () => {
+    const chain = chainOf();
+    const { issuers, log } = watched();
+    const first = appraise(chain, { issuers });
+    log.length = 0;
+    expect(appraise(chain, { issuers })).toEqual(first);
+    expect(log).toEqual(['known', 'known', 'known']);
+  });
+
+  test('are not remembered from a chain that does not hold', () => {
+    const { issuers, log } = watched();
+    appraise(chainOf({ leaf: (leaf) => ({ ...leaf, signingKey: KEYS.upper.privateKey }) }), { issuers });
+    appraise(chainOf({ keys: { root: namedKey('Root') } }), { issuers });
+    appraise(chainOf({ keys: { root: namedKey('Other') } }), { issuers });
+    expect(log).not.toContain('remember');
+  });
+
+  test('hold under the key that they were verified under, and under no other', () => {
+    const { issuers } = watched();
+    const chain = chainOf();
+    expect(appraise(chain, { issuers }).verdict).toBe('trusted');
+    // The same batch certificate below an intermediate of the same name and another key.
+    const impostor = namedKey('Intermediate');
+    const other = issueCertificate(certificateTemplate(impostor, KEYS.root, [0x99], authorityExtensions()));
+    expect(appraise([chain[0]!, chain[1]!, other, chain[3]!], { issuers }).reasons).toEqual([
+      'CHAIN_SIGNATURE_INVALID',
+    ]);
+    // The same chain below another anchor of the same name.
+    const anchors = createAnchorSet([anchorOf(namedKey('Root', 'P-384'))]);
+    expect(appraise(chain.slice(0, 3), { issuers, anchors }).reasons).toEqual(['CHAIN_SIGNATURE_INVALID']);
+  });
+
+  test("do not make the anchor's carrier an issuer whose signature was verified", () => {
+    const { issuers } = watched();
+    const chain = chainOf({ root: (root) => ({ ...root, signingKey: KEYS.leaf.privateKey }) });
+    expect(appraise(chain, { issuers }).verdict).toBe('trusted');
+    const again = chainOf();
+    expect(appraise([...chain, again[3]!], { issuers }).reasons).toEqual(['CHAIN_SIGNATURE_INVALID']);
+  });
+
+  test('are judged anew: revocation, dates and position', () => {
+    const { issuers } = watched();
+    const chain = chainOf({
+      lower: (lower) => ({
+        ...withExtensions(provisioningExtension(Buffer.of(0xa0)))(lower),
+        notBefore: new Date(AT.getTime() - DAY),
+        notAfter: new Date(AT.getTime() + DAY),
+      }),
+    });
+    expect(appraise(chain, { issuers }).verdict).toBe('trusted');
+    expect(appraise(chain, { issuers, statusList: statusList({ abcd: 'REVOKED' }) }).reasons).toEqual([
+      'CHAIN_REVOKED',
+    ]);
+    const later = new Date(AT.getTime() + 2 * DAY);
+    expect(appraise(chain, { issuers, at: later, statusList: statusList({}, later) }).reasons).toEqual([
+      'CHAIN_EXPIRED',
+    ]);
+    const forged = issueCertificate(certificateTemplate(namedKey('Forged'), KEYS.leaf, [3], []));
+    expect(appraise([forged, ...chain], { issuers }).reasons).toEqual(['CHAIN_FORGED_EXTENSION']);
+  });
+
+  test('are bounded, and the one that was used longest ago goes first', () => {
+    const issuers = createVerifiedIssuers(2);
+    const issuer = { certificate: null as never, key: null as never, under: null };
+    issuers.remember('a', issuer);
+    issuers.remember('b', issuer);
+    issuers.find('a');
+    issuers.remember('c', issuer);
+    expect(['a', 'b', 'c'].map((name) => issuers.find(name) !== undefined)).toEqual([true, false, true]);
+  });
+});
