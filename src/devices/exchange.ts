@@ -15,6 +15,7 @@ import type { TokenPolicy } from '../tokens/policy.ts';
 import { type AttestedState, type Device, standingRefusal } from './device.ts';
 import { inviteCodeHash } from './invite.ts';
 import type { DevicePolicy } from './policy.ts';
+import { forbiddenSigns, type Posture } from './posture.ts';
 import type { DeviceStore, InviteStore, NewSession } from './store.ts';
 
 /** How a phone says who it is. */
@@ -41,8 +42,9 @@ export interface Evidence {
   readonly deviceKeyChain: readonly Uint8Array[];
   readonly sessionSignature: Uint8Array;
   readonly deviceSignature: Uint8Array;
-  /** A serialised posture: signed with the evidence, for the record. */
+  /** A serialised posture, as the session key signed it, and what it says. */
   readonly posture: Uint8Array;
+  readonly reported: Posture;
 }
 
 /** A challenge, given once and taken once. */
@@ -163,6 +165,8 @@ export async function concludeAttestation(
   const proven = proveKeys(challenge, evidence, now, ports);
   if (!proven.ok) return proven;
   const { session, deviceKey, checks, attested } = proven.value;
+  const forbidden = forbiddenSigns(evidence.reported, policy.devices.postureForbidsAttestation);
+  if (forbidden.length > 0) return refused(refuse('POSTURE_REFUSED', forbidden.join(',')), checks);
   const accepted: NewSession = {
     ...session,
     appraisal: {

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { forbiddenSigns, type Posture } from '../devices/posture.ts';
 import type { AttestedSession } from '../devices/store.ts';
 import { accountDataHash } from '../encoding/contexts.ts';
 import { equalBytes, sha256 } from '../encoding/digest.ts';
@@ -8,7 +9,6 @@ import { type Random, randomUuid } from '../ports/random.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { PostureReport, ReportDue } from '../sessions/open-session.ts';
-import { forbiddenSigns, type Posture } from '../sessions/posture.ts';
 import type { StoredGrant } from '../sessions/store.ts';
 import type { PinPolicy } from './policy.ts';
 import type { HeldPinBlock, PinGrantStore } from './store.ts';

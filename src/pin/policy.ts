@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { POSTURE_SIGNS } from '../sessions/posture.ts';
+import { POSTURE_SIGNS } from '../devices/posture.ts';
 
 /** What policy says of PIN entry. */
 export const pinPolicySchema = z.strictObject({

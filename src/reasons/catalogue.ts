@@ -2,6 +2,7 @@ import { ATTESTATION_REASONS } from './attestation.ts';
 import { COMMON_REASONS } from './common.ts';
 import { GATE_REASONS } from './gate.ts';
 import { KEY_REASONS } from './keys.ts';
+import { PLAY_INTEGRITY_REASONS } from './play-integrity.ts';
 import type { ReasonMeaning } from './reason.ts';
 import { SESSION_REASONS } from './sessions.ts';
 
@@ -9,6 +10,7 @@ import { SESSION_REASONS } from './sessions.ts';
 export const REASONS = {
   ...COMMON_REASONS,
   ...ATTESTATION_REASONS,
+  ...PLAY_INTEGRITY_REASONS,
   ...KEY_REASONS,
   ...SESSION_REASONS,
   ...GATE_REASONS,

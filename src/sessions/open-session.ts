@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import { forbiddenSigns, type Posture } from '../devices/posture.ts';
 import type { AttestedSession } from '../devices/store.ts';
 import { equalBytes } from '../encoding/digest.ts';
 import { CONTEXT, type SignedBytes, verifySigned } from '../encoding/signed.ts';
@@ -6,7 +7,6 @@ import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { SessionPolicy } from './policy.ts';
-import { forbiddenSigns, type Posture } from './posture.ts';
 
 /** A posture report, parsed from its signed bytes. */
 export interface PostureReport {

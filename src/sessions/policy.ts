@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { POSTURE_SIGNS } from './posture.ts';
+import { POSTURE_SIGNS } from '../devices/posture.ts';
 
 const signs = z.array(z.enum(POSTURE_SIGNS)).describe('Reported signs that forbid it');
 

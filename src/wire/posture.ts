@@ -1,8 +1,8 @@
+import type { Posture, PostureSign } from '../devices/posture.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
 import { Posture as WirePosture, PostureReport as WireReport } from '../gen/tapgate/v1/posture.ts';
 import { ok, type Result } from '../reasons/result.ts';
 import type { PostureReport } from '../sessions/open-session.ts';
-import type { Posture, PostureSign } from '../sessions/posture.ts';
 import { decodeMessage, exactBytes, malformed } from './decode.ts';
 
 /** Posture as a message. */

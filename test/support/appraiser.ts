@@ -1,6 +1,6 @@
 import type { PlatformFacts } from '../../src/attestation/android/platform.ts';
-import type { Appraiser } from '../../src/attestation/appraiser.ts';
 import type { ExpectedKey, KeyAppraisal } from '../../src/attestation/appraise.ts';
+import type { Appraiser } from '../../src/attestation/appraiser.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
 import { keyFacts, PLATFORM } from './facts.ts';
 

@@ -19,6 +19,7 @@ import { type AppraisalCheck, CheckStatus } from '../../gen/tapgate/v1/refusal.t
 import { meaningOf, type Reason } from '../../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { decodeMessage, malformed } from '../../wire/decode.ts';
+import { decodePosture } from '../../wire/posture.ts';
 import { signedToWire } from '../../wire/signed.ts';
 import type { CallContext } from '../transport/context.ts';
 import type { Conversation } from '../transport/exchange.ts';
@@ -118,5 +119,8 @@ function evidenceFromWire(request: AttestRequest | null): Result<Evidence> {
   const { sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature, posture } = request.message.value;
   if (sessionKeyChain.length > MAX_CHAIN) return malformed('session_key_chain: over 16 certificates');
   if (deviceKeyChain.length > MAX_CHAIN) return malformed('device_key_chain: over 16 certificates');
-  return ok({ sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature, posture });
+  const reported = decodePosture(posture);
+  if (!reported.ok) return reported;
+  const { value } = reported;
+  return ok({ sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature, posture, reported: value });
 }

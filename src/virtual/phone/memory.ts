@@ -1,7 +1,7 @@
 import { type KeyObject, sign } from 'node:crypto';
 import { type SignedBytes, type SigningContext, signingInput } from '../../encoding/signed.ts';
 import type { DukptRegisters } from '../../payment-crypto/aes-dukpt/registers.ts';
-import type { Posture } from '../../sessions/posture.ts';
+import type { Posture } from '../../devices/posture.ts';
 import type { GeneratedKey, KeyMint } from '../keymint/keymint.ts';
 import type { PhoneProbe } from './stream.ts';
 import type { ServiceTrust } from './trust.ts';

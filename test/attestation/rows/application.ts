@@ -2,6 +2,11 @@ import { derOctetString } from '../../../src/virtual/keymint/der.ts';
 import { applicationId, PACKAGE, policyWith, SIGNER } from '../support/phone.ts';
 import { application, expected, type Row } from './row.ts';
 
+const OTHER = 'org.example.other';
+const OTHER_SIGNER = 'cd'.repeat(32);
+
+const ours = (signer: string) => ({ package: PACKAGE, signers: [signer] });
+
 export const APPLICATION_ROWS: readonly Row[] = [
   {
     name: 'no application id',
@@ -11,6 +16,21 @@ export const APPLICATION_ROWS: readonly Row[] = [
   {
     name: 'an application that Android could not name',
     phone: { description: application(applicationId([['UnknownApplication', 0]], [])) },
+    fails: { APPLICATION_IDENTIFIED: 'APP_ID_MISSING' },
+  },
+  {
+    name: 'an application beside one that Android could not name',
+    phone: {
+      description: application(
+        applicationId(
+          [
+            [PACKAGE, 7],
+            ['UnknownApplication', 0],
+          ],
+          [SIGNER],
+        ),
+      ),
+    },
     fails: { APPLICATION_IDENTIFIED: 'APP_ID_MISSING' },
   },
   {
@@ -40,7 +60,7 @@ export const APPLICATION_ROWS: readonly Row[] = [
   },
   {
     name: 'another application',
-    phone: { description: application(applicationId([['org.example.other', 7]], [SIGNER])) },
+    phone: { description: application(applicationId([[OTHER, 7]], [SIGNER])) },
     fails: { APPLICATION_ALLOWED: 'APP_NOT_ALLOWED' },
   },
   {
@@ -50,7 +70,7 @@ export const APPLICATION_ROWS: readonly Row[] = [
         applicationId(
           [
             [PACKAGE, 7],
-            ['org.example.other', 7],
+            [OTHER, 7],
           ],
           [SIGNER],
         ),
@@ -65,13 +85,48 @@ export const APPLICATION_ROWS: readonly Row[] = [
   },
   {
     name: 'a repackaged application',
-    phone: { description: application(applicationId([[PACKAGE, 7]], ['cd'.repeat(32)])) },
+    phone: { description: application(applicationId([[PACKAGE, 7]], [OTHER_SIGNER])) },
     fails: { APPLICATION_SIGNER_ALLOWED: 'APP_SIGNER_NOT_ALLOWED' },
   },
   {
     name: 'an application with a second signer',
-    phone: { description: application(applicationId([[PACKAGE, 7]], [SIGNER, 'cd'.repeat(32)])) },
+    phone: { description: application(applicationId([[PACKAGE, 7]], [SIGNER, OTHER_SIGNER])) },
     fails: { APPLICATION_SIGNER_ALLOWED: 'APP_SIGNER_NOT_ALLOWED' },
+  },
+  {
+    name: 'applications of one signer that policy allows for one of them only',
+    phone: {
+      description: application(
+        applicationId(
+          [
+            [PACKAGE, 7],
+            [OTHER, 1],
+          ],
+          [SIGNER],
+        ),
+      ),
+    },
+    evidence: { policy: policyWith({ applications: [ours(SIGNER), { package: OTHER, signers: [OTHER_SIGNER] }] }) },
+    fails: { APPLICATION_SIGNER_ALLOWED: 'APP_SIGNER_NOT_ALLOWED' },
+  },
+  {
+    name: 'applications of one signer that policy allows for both',
+    phone: {
+      description: application(
+        applicationId(
+          [
+            [PACKAGE, 7],
+            [OTHER, 1],
+          ],
+          [SIGNER],
+        ),
+      ),
+    },
+    evidence: { policy: policyWith({ applications: [ours(SIGNER), { package: OTHER, signers: [SIGNER] }] }) },
+  },
+  {
+    name: 'an application that policy names twice, once for its signer',
+    evidence: { policy: policyWith({ applications: [ours(OTHER_SIGNER), ours(SIGNER)] }) },
   },
   {
     name: 'an application without a signer',

@@ -6,6 +6,7 @@ import {
   provisioningExtension,
   raw,
   rootOfTrust,
+  setOf,
   withExtensions,
   withNeedlessNull,
 } from '../support/phone.ts';
@@ -46,6 +47,11 @@ export const ENCODING_ROWS: readonly Row[] = [
   {
     name: 'tags that descend',
     phone: { description: (stated) => Object.assign(stated, { ordered: false }) },
+    tolerates: ['AUTHORIZATIONS_ORDERED'],
+  },
+  {
+    name: 'one hardware-enforced tag out of its place',
+    phone: { description: (stated) => Object.assign(stated, { trailing: [[6, setOf(1)]] }) },
     tolerates: ['AUTHORIZATIONS_ORDERED'],
   },
   {

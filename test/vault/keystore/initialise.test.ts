@@ -113,8 +113,10 @@ describe('what is there is never overwritten', () => {
   });
 });
 
-test('a place that cannot be written to is a refusal, and leaves nothing behind', () => {
-  expect(initialise('/proc/tapgate/keys', options)).toMatchObject({ ok: false });
+test('a place below a file is a refusal', () => {
+  writeFileSync(directory, 'x');
+  expect(initialise(join(directory, 'keys'), options)).toMatchObject({ ok: false, reason: 'KEYSTORE_IO' });
+  expect(readdirSync(folder.path)).toEqual(['keys']);
 });
 
 test('wiped keys cannot be used, or printed before', () => {

@@ -29,6 +29,7 @@ beforeEach(() => {
   folder = temporaryFolder();
   directory = join(folder.path, 'keys');
   cpSync(whole.directory, directory, { recursive: true });
+  chmodSync(directory, 0o700);
 });
 afterEach(() => folder.remove());
 
@@ -37,7 +38,8 @@ const file = (name: string): string => join(directory, name);
 /** Changes the slots' file as an editor would. */
 function edit(change: (slots: Slot[]) => unknown): void {
   const document = JSON.parse(readFileSync(file('keys.json'), 'utf8')) as { version: number; slots: Slot[] };
-  const slots = change(document.slots) ?? document.slots;
+  const changed = change(document.slots);
+  const slots = Array.isArray(changed) ? changed : document.slots;
   writeFileSync(file('keys.json'), JSON.stringify({ ...document, slots }));
 }
 const slotOf = (slots: Slot[], kind: string): Slot => {
@@ -107,12 +109,12 @@ const REFUSALS: readonly [string, KeystoreFault, () => void][] = [
   [
     'a check value that differs',
     'KEYSTORE_CORRUPT',
-    () => edit((slots) => void (slotOf(slots, 'bdk-pin').kcv = '0000000000')),
+    () => edit((slots) => Object.assign(slotOf(slots, 'bdk-pin'), { kcv: '0000000000' })),
   ],
   [
     "a signing key's check value that differs",
     'KEYSTORE_CORRUPT',
-    () => edit((slots) => void (slotOf(slots, 'receipt').kcv = '0000000000')),
+    () => edit((slots) => Object.assign(slotOf(slots, 'receipt'), { kcv: '0000000000' })),
   ],
   [
     'two slots whose keys were exchanged',
@@ -123,26 +125,30 @@ const REFUSALS: readonly [string, KeystoreFault, () => void][] = [
         [a.block, b.block, a.kcv, b.kcv] = [b.block, a.block, b.kcv, a.kcv];
       }),
   ],
-  ['another BDK id', 'KEYSTORE_CORRUPT', () => edit((slots) => void (slotOf(slots, 'bdk-pin').bdkId = '00000000'))],
+  [
+    'another BDK id',
+    'KEYSTORE_CORRUPT',
+    () => edit((slots) => Object.assign(slotOf(slots, 'bdk-pin'), { bdkId: '00000000' })),
+  ],
   [
     "another acquirer's name on a zone key",
     'KEYSTORE_CORRUPT',
-    () => edit((slots) => void (slotOf(slots, 'zone-pin').acquirer = 'acquirer-b')),
+    () => edit((slots) => Object.assign(slotOf(slots, 'zone-pin'), { acquirer: 'acquirer-b' })),
   ],
   [
     'a slot under another name',
     'KEYSTORE_CORRUPT',
-    () => edit((slots) => void (slotOf(slots, 'zone-data').id = 'zone-data-1')),
+    () => edit((slots) => Object.assign(slotOf(slots, 'zone-data'), { id: 'zone-data-1' })),
   ],
   [
     'an active key that was retired in the file alone',
     'KEYSTORE_CORRUPT',
-    () => edit((slots) => void (slotOf(slots, 'receipt').state = 'retired')),
+    () => edit((slots) => Object.assign(slotOf(slots, 'receipt'), { state: 'retired' })),
   ],
   [
     'a KEK that was retired in the file alone',
     'KEYSTORE_INCOMPLETE',
-    () => edit((slots) => void (slotOf(slots, 'kek').state = 'retired')),
+    () => edit((slots) => Object.assign(slotOf(slots, 'kek'), { state: 'retired' })),
   ],
   ['a slot that is there twice', 'KEYSTORE_CORRUPT', () => edit((slots) => [...slots, slotOf(slots, 'receipt')])],
   [
@@ -159,7 +165,7 @@ const REFUSALS: readonly [string, KeystoreFault, () => void][] = [
   [
     'an acquirer on a key that belongs to none',
     'KEYSTORE_CORRUPT',
-    () => edit((slots) => void (slotOf(slots, 'receipt').acquirer = ACQUIRER)),
+    () => edit((slots) => Object.assign(slotOf(slots, 'receipt'), { acquirer: ACQUIRER })),
   ],
   ...(
     ['bdk-pin', 'bdk-account-data', 'anchor', 'device-token', 'receipt', 'grant', 'card-reference', 'kek'] as const

@@ -1,0 +1,17 @@
+import { describe } from '@jest/globals';
+import type { OpenStores } from './contracts/contract.ts';
+import { decisionContract } from './contracts/decisions.ts';
+import { deviceContract } from './contracts/devices.ts';
+import { grantContract } from './contracts/grants.ts';
+import { keySetContract } from './contracts/key-sets.ts';
+import { MemoryStores } from './stores.ts';
+
+// What the rooms are tested with honours the contracts that the SQL stores honour.
+describe('stores in memory', () => {
+  const stores = new MemoryStores();
+  const open: OpenStores = () => stores;
+  deviceContract(open);
+  keySetContract(open);
+  grantContract(open);
+  decisionContract(open);
+});
