@@ -5,7 +5,7 @@ import type { HeldPinBlock } from '../pin/store.ts';
 import type { Clock } from '../ports/clock.ts';
 import { type Random, randomUuid } from '../ports/random.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
-import type { Reason } from '../reasons/catalogue.ts';
+import { meaningOf, type Reason } from '../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { DeviceTokenClaims } from '../tokens/claims.ts';
 import { emvReason, grantReason, standingReason, verificationReason } from './checks.ts';
@@ -137,7 +137,9 @@ async function repeat(
     receipt: null,
   });
   // The decision stands whatever the vault says now: without a translation there is nothing to submit, so ask again.
-  if (!translated.ok) return { outcome: 'unavailable', reason: 'VAULT_UNAVAILABLE' };
+  if (!translated.ok) {
+    return { outcome: 'unavailable', reason: unavailable(translated.reason) ? translated.reason : 'VAULT_UNAVAILABLE' };
+  }
   return answer(decision, translated.value, decision.pinEntered && held === null);
 }
 
@@ -194,8 +196,9 @@ function expired(claims: DeviceTokenClaims, now: Date): boolean {
   return claims.exp * 1000 <= now.getTime();
 }
 
-function unavailable(reason: Reason): reason is 'VAULT_UNAVAILABLE' | 'ZONE_KEY_MISSING' {
-  return reason === 'VAULT_UNAVAILABLE' || reason === 'ZONE_KEY_MISSING';
+/** The catalogue says which reasons decide nothing; one that does must never become a refusal that is kept. */
+function unavailable(reason: Reason): boolean {
+  return meaningOf(reason).category === 'unavailable';
 }
 
 function refused(reason: Reason): GateAnswer {

@@ -92,7 +92,11 @@ function bind(server: Server, socket: string): Promise<Result<null, SocketFault>
 
 function drain(server: Server, deadlineMilliseconds: number): Promise<void> {
   return new Promise((resolve) => {
-    const timer = setTimeout(() => server.forceShutdown(), deadlineMilliseconds);
+    const timer = setTimeout(() => {
+      // Once forced, `tryShutdown` no longer calls back.
+      server.forceShutdown();
+      resolve();
+    }, deadlineMilliseconds);
     server.tryShutdown(() => {
       clearTimeout(timer);
       resolve();

@@ -140,7 +140,7 @@ export function encodeIntent(intent: PaymentIntent): Buffer {
   );
 }
 
-/** Parses an intent's signed bytes. */
+/** Parses an intent's signed bytes; refused where it carries a PIN block and claims that none was entered. */
 export function decodeIntent(payload: Uint8Array): Result<PaymentIntent, 'MALFORMED_MESSAGE'> {
   const decoded = decodeMessage(WireIntent, payload);
   if (!decoded.ok) return decoded;
@@ -153,6 +153,7 @@ export function decodeIntent(payload: Uint8Array): Result<PaymentIntent, 'MALFOR
   if (claimedVerification === undefined) return malformed('claimed_verification');
   const pin = pinOfIntent(message);
   if (!pin.ok) return pin;
+  if (pin.value !== null && claimedVerification !== 'online-pin') return malformed('claimed_verification');
   return ok({
     acquirer: message.acquirer,
     thumbprint: message.sessionKeyThumbprint,

@@ -53,7 +53,10 @@ export const playIntegrityPolicySchema = z.strictObject({
     .default(['LICENSED'])
     .describe('Allowed licensing verdicts; null: not asked'),
   appAccess: appAccessSchema.prefault({}).describe('Applications that can capture, cover or operate the screen'),
-  allowTestingResponses: z.boolean().default(false).describe('Verdicts that a Play Console made up; never in production'),
+  allowTestingResponses: z
+    .boolean()
+    .default(false)
+    .describe('Verdicts that a Play Console made up; never in production'),
   unknownFields: z
     .enum(['tolerate', 'refuse'])
     .default('tolerate')

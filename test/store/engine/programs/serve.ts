@@ -6,10 +6,11 @@ const send = (message: object) => process.stdout.write(`${JSON.stringify(message
 
 try {
   const database = await startEmbedded({ folder });
-  send({ pid: database.pid, connection: database.connection });
+  // Ready for the signal before anybody hears that it may be sent.
   process.once('SIGTERM', () => {
     void database.stop().then(() => process.exit(0));
   });
+  send({ pid: database.pid, connection: database.connection });
 } catch (error) {
   const code: unknown = error instanceof Error ? Reflect.get(error, 'code') : undefined;
   send({ code, message: String(error) });
