@@ -5,7 +5,12 @@ import { type Random, randomUuid } from '../ports/random.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { SessionPolicy } from './policy.ts';
 import type { GrantStore, StoredGrant } from './store.ts';
-import type { CardholderVerification, TransactionGrant, TransactionTerms } from './transaction.ts';
+import {
+  type CardholderVerification,
+  isOrderNumber,
+  type TransactionGrant,
+  type TransactionTerms,
+} from './transaction.ts';
 
 /** A phone's wish to begin a transaction, parsed from its signed bytes. */
 export interface TransactionRequest {
@@ -45,7 +50,7 @@ export function appraiseTerms(
   policy: SessionPolicy,
 ): Result<CardholderVerification> {
   if (terms.merchant !== merchant) return refuse('MERCHANT_MISMATCH');
-  if (terms.order.length === 0 || terms.order.length > 64) return refuse('MALFORMED_MESSAGE', 'order');
+  if (!isOrderNumber(terms.order)) return refuse('MALFORMED_MESSAGE', 'order');
   const limits = policy.currencies.find((candidate) => candidate.currency === terms.currency);
   if (limits === undefined) return refuse('CURRENCY_NOT_ALLOWED');
   const zero = terms.type === 'zero-amount';

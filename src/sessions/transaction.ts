@@ -15,6 +15,14 @@ export interface TransactionTerms {
   readonly order: string;
 }
 
+/** Line breaks and control characters, which logs and SQL text do not bear, and halves of characters. */
+const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
+
+/** True for a merchant's number of an order: 1 to 64 characters of any script, on one line. */
+export function isOrderNumber(text: string): boolean {
+  return text.length > 0 && text.length <= 64 && !UNPRINTABLE.test(text);
+}
+
 /** True where both sides name the same transaction. */
 export function sameTerms(a: TransactionTerms, b: TransactionTerms): boolean {
   return (

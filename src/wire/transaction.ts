@@ -9,11 +9,12 @@ import {
 } from '../gen/tapgate/v1/transaction.ts';
 import type { EncryptedAccountData } from '../pin/vault.ts';
 import { ok, type Result } from '../reasons/result.ts';
-import type {
-  CardholderVerification,
-  TransactionGrant,
-  TransactionTerms,
-  TransactionType,
+import {
+  type CardholderVerification,
+  isOrderNumber,
+  type TransactionGrant,
+  type TransactionTerms,
+  type TransactionType,
 } from '../sessions/transaction.ts';
 import { decodeMessage, exactBytes, malformed } from './decode.ts';
 
@@ -40,12 +41,12 @@ export function termsToWire(terms: TransactionTerms): WireTerms {
   return { ...terms, type: keyFor(TYPES, terms.type) };
 }
 
-/** Terms out of a message; the order is bounded here, amounts and currency by policy. */
+/** Terms out of a message; order and merchant are bounded here, amounts and currency by policy. */
 export function termsFromWire(message: WireTerms | undefined): Result<TransactionTerms, 'MALFORMED_MESSAGE'> {
   if (message === undefined) return malformed('terms');
   const type = TYPES.get(message.type);
   if (type === undefined) return malformed('terms.type');
-  if (message.order.length === 0 || message.order.length > 64) return malformed('terms.order');
+  if (!isOrderNumber(message.order)) return malformed('terms.order');
   if (message.merchant.length === 0 || message.merchant.length > 64) return malformed('terms.merchant');
   const { amountMinor, currency, merchant, order } = message;
   return ok({ type, amountMinor, currency, merchant, order });

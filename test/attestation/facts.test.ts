@@ -126,8 +126,9 @@ describe('an ML-DSA key', () => {
   const chain = () => chainOf({ leaf: (leaf) => ({ ...leaf, spki }) });
 
   test('is reported and refused where a key is to be used', () => {
-    const { reasons, facts } = appraise(chain());
+    const { reasons, facts, checks } = appraise(chain(), { expected: { challenge: CHALLENGE, purpose: null } });
     expect(reasons).toEqual(['KEY_PROPERTIES_NOT_ALLOWED']);
+    expect(checks.filter(({ status }) => status === 'fail').map(({ code }) => code)).toEqual(['KEY_ALGORITHM']);
     expect(facts).toMatchObject({ keyAlgorithm: 'ml-dsa-65', keySize: null, publicKey: spki });
   });
 

@@ -36,6 +36,8 @@ describe('each rule decides alone', () => {
     const tolerated = checks.filter(({ status }) => status === 'tolerated').map(({ code }) => code);
     expect(tolerated).toEqual(row.tolerates ?? []);
     expect(checks.map(({ code }) => code)).toEqual(CHECK_CODES);
+    const details = Object.fromEntries(checks.map(({ code, detail }) => [code, detail]));
+    expect(details).toMatchObject(row.details ?? {});
   });
 });
 

@@ -132,6 +132,7 @@ export const APPLICATION_ROWS: readonly Row[] = [
     name: 'an application without a signer',
     phone: { description: application(applicationId([[PACKAGE, 7]], [])) },
     fails: { APPLICATION_SIGNER_ALLOWED: 'APP_SIGNER_NOT_ALLOWED' },
+    details: { APPLICATION_SIGNER_ALLOWED: 'no signer' },
   },
   {
     name: 'an application that is too old',

@@ -20,6 +20,7 @@ export const ENCODING_ROWS: readonly Row[] = [
     name: 'BOOLEAN TRUE as 0x01 in the root of trust',
     phone: { description: hardware([704, rootOfTrust({ locked: ODD_TRUE })]) },
     tolerates: ['BOOLEANS_CANONICAL'],
+    details: { BOOLEANS_CANONICAL: 'certificates 0' },
   },
   {
     name: 'BOOLEAN TRUE as 0x01 in basic constraints',

@@ -24,6 +24,18 @@ export const KEY_ROWS: readonly Row[] = [
       fails: { KEY_PURPOSE: 'KEY_PROPERTIES_NOT_ALLOWED' },
     }),
   ),
+  {
+    name: 'a signing key of no purpose at all',
+    phone: { description: hardware([1, null]) },
+    fails: { KEY_PURPOSE: 'KEY_PROPERTIES_NOT_ALLOWED' },
+    details: { KEY_PURPOSE: 'purposes none' },
+  },
+  {
+    name: 'a signing key that attests, too',
+    phone: { description: hardware([1, setOf(2, 7)]) },
+    fails: { KEY_PURPOSE: 'KEY_PROPERTIES_NOT_ALLOWED' },
+    details: { KEY_PURPOSE: 'purposes SIGN, ATTEST_KEY' },
+  },
   { name: 'a signing key that may verify', phone: { description: hardware([1, setOf(2, 3)]) } },
   {
     name: 'a purpose that only software states',

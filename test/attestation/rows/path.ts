@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto';
 import { createAnchorSet } from '../../../src/attestation/android/anchors.ts';
 import { derNull } from '../../../src/virtual/keymint/der.ts';
 import { basicConstraints } from '../../../src/x509/extensions.ts';
@@ -16,6 +17,14 @@ import { dated, type Row } from './row.ts';
 
 const strangers = { ...KEYS, lower: namedKey('Batch'), upper: namedKey('Intermediate'), root: namedKey('Root') };
 const weakRsa = namedRsaKey('Batch', 1024);
+const rsa = namedRsaKey('Batch', 2048);
+
+/** The same modulus, with a public exponent that makes verification slow. */
+function slowSpki(): Buffer {
+  const { n } = createPublicKey({ key: rsa.spki, format: 'der', type: 'spki' }).export({ format: 'jwk' });
+  const key = { kty: 'RSA', n: String(n), e: Buffer.from('0100000001', 'hex').toString('base64url') };
+  return createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'der' });
+}
 
 const RKP = provisioningExtension(Buffer.of(0xa1, 0x01, 0x08));
 
@@ -74,11 +83,46 @@ export const PATH_ROWS: readonly Row[] = [
     name: 'an intermediate that another key signed',
     phone: { upper: (upper) => ({ ...upper, signingKey: KEYS.lower.privateKey }) },
     fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+    details: { CHAIN_SIGNATURES_VALID: 'certificate 2: invalid' },
   },
   {
     name: 'an issuer whose RSA key is too short',
     phone: { keys: { lower: weakRsa } },
     fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+    details: { CHAIN_SIGNATURES_VALID: 'certificate 0: unsupported' },
+  },
+  {
+    name: 'an issuer whose RSA key is too long',
+    phone: { keys: { lower: rsa } },
+    evidence: { policy: policyWith({ limits: { minimumIssuerRsaBits: 1024, maximumIssuerRsaBits: 2047 } }) },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+  },
+  {
+    name: 'an issuer whose RSA exponent is too large',
+    phone: { keys: { lower: rsa }, lower: (lower) => ({ ...lower, spki: slowSpki() }) },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+    details: { CHAIN_SIGNATURES_VALID: 'certificate 0: unsupported' },
+  },
+  {
+    name: 'an issuer of a curve that is not checked',
+    phone: { keys: { lower: namedKey('Batch', 'P-224') } },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+  },
+  ...[namedKey('Batch', 'P-384'), namedKey('Batch', 'P-521'), rsa].map(
+    (lower): Row => ({ name: `an issuer's key of ${lower.spki.length} bytes`, phone: { keys: { lower } } }),
+  ),
+  ...(['sha384', 'sha512'] as const).flatMap((signatureHash): Row[] => [
+    { name: `ECDSA with ${signatureHash}`, phone: { leaf: (leaf) => ({ ...leaf, signatureHash }) } },
+    {
+      name: `RSA with ${signatureHash}`,
+      phone: { keys: { lower: rsa }, leaf: (leaf) => ({ ...leaf, signatureHash }) },
+    },
+  ]),
+  {
+    name: 'a leaf that claims another kind of signature than its issuer makes',
+    phone: { keys: { lower: rsa }, leaf: (leaf) => ({ ...leaf, signingKey: KEYS.lower.privateKey }) },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+    details: { CHAIN_SIGNATURES_VALID: 'certificate 0: unsupported' },
   },
   {
     name: 'a signature algorithm that is not checked',
@@ -110,6 +154,16 @@ export const PATH_ROWS: readonly Row[] = [
     phone: { keys: { upper: namedKey('Droid CA3') }, lower: dated(-20, -1) },
     fails: { REMOTE_PROVISIONING_CURRENT: 'CHAIN_EXPIRED' },
   },
+  {
+    name: 'a remotely provisioned issuer on its first instant, and one on its last',
+    phone: { lower: (lower) => dated(0, 7)(withExtensions(RKP)(lower)), upper: dated(-7, 0) },
+  },
+  {
+    name: 'an expired factory issuer in a chain that leaves out the root',
+    chain: () => chainOf({ upper: dated(-900, -1) }).slice(0, 3),
+    tolerates: ['FACTORY_CERTIFICATES_CURRENT'],
+    details: { FACTORY_CERTIFICATES_CURRENT: 'certificates 2' },
+  },
   { name: 'a remotely provisioned phone', phone: { lower: (lower) => dated(-7, 7)(withExtensions(RKP)(lower)) } },
   {
     name: 'a factory issuer that has expired',
@@ -117,21 +171,35 @@ export const PATH_ROWS: readonly Row[] = [
     tolerates: ['FACTORY_CERTIFICATES_CURRENT'],
   },
   { name: 'a root that has expired', phone: { root: dated(-900, -1) }, tolerates: ['ANCHOR_CERTIFICATE_CURRENT'] },
-  { name: 'a leaf that has expired', phone: { leaf: dated(-900, -1) }, tolerates: ['LEAF_DATES_PLAUSIBLE'] },
+  {
+    name: 'a leaf that has expired',
+    phone: { leaf: dated(-900, -1) },
+    tolerates: ['LEAF_DATES_PLAUSIBLE'],
+    details: { LEAF_DATES_PLAUSIBLE: 'outside its dates' },
+  },
+  {
+    name: 'a leaf that was valid for one instant',
+    phone: { leaf: dated(-1, -1) },
+    tolerates: ['LEAF_DATES_PLAUSIBLE'],
+    details: { LEAF_DATES_PLAUSIBLE: 'dates in the wrong order' },
+  },
   {
     name: 'a leaf whose dates are in the wrong order',
     phone: { leaf: dated(900, -900) },
     tolerates: ['LEAF_DATES_PLAUSIBLE'],
+    details: { LEAF_DATES_PLAUSIBLE: 'dates in the wrong order' },
   },
   {
     name: 'an issuer name that is not the subject above',
     phone: { leaf: (leaf) => ({ ...leaf, issuer: [{ type: 'CN', value: 'Somebody' }] }) },
     tolerates: ['ISSUER_NAMES_MATCH'],
+    details: { ISSUER_NAMES_MATCH: 'certificates 0' },
   },
   {
     name: 'an issuer with CA:FALSE',
     phone: { lower: (lower) => ({ ...lower, extensions: [basicConstraints({ ca: false })] }) },
     tolerates: ['ISSUERS_ARE_AUTHORITIES'],
+    details: { ISSUERS_ARE_AUTHORITIES: 'certificates 1' },
   },
   {
     name: 'an issuer without basic constraints',

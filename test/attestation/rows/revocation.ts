@@ -6,6 +6,7 @@ export const REVOCATION_ROWS: readonly Row[] = [
     name: 'no status list',
     evidence: { statusList: null },
     fails: { STATUS_LIST_CURRENT: 'STATUS_LIST_UNAVAILABLE' },
+    details: { STATUS_LIST_CURRENT: 'no status list' },
   },
   {
     name: 'no status list, where policy needs none',
@@ -15,6 +16,11 @@ export const REVOCATION_ROWS: readonly Row[] = [
     name: 'a status list that is too old',
     evidence: { statusList: statusList({}, new Date(AT.getTime() - 73 * 3_600_000)) },
     fails: { STATUS_LIST_CURRENT: 'STATUS_LIST_UNAVAILABLE' },
+    details: { STATUS_LIST_CURRENT: 'status list of 73 hours ago' },
+  },
+  {
+    name: 'a status list of the greatest age',
+    evidence: { statusList: statusList({}, new Date(AT.getTime() - 72 * 3_600_000)) },
   },
   {
     name: 'a status list that is too old, where policy needs none',

@@ -14,6 +14,8 @@ export interface Row {
   readonly fails?: Readonly<Record<string, string>>;
   /** Every check that ends as tolerated. */
   readonly tolerates?: readonly string[];
+  /** What the operator reads of a check. */
+  readonly details?: Readonly<Record<string, string>>;
 }
 
 export const DAY = 86_400_000;

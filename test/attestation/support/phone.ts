@@ -150,7 +150,7 @@ export interface NamedKey {
   readonly spki: Buffer;
 }
 
-export function namedKey(commonName: string, namedCurve: 'P-256' | 'P-384' = 'P-256'): NamedKey {
+export function namedKey(commonName: string, namedCurve: 'P-224' | 'P-256' | 'P-384' | 'P-521' = 'P-256'): NamedKey {
   const { privateKey, publicKey } = generateKeyPairSync('ec', { namedCurve });
   return {
     name: [{ type: 'CN', value: commonName }],

@@ -67,7 +67,7 @@ function describes(
   key: SubjectKey,
   stated: { algorithm: number | null; keySize: number | null; ecCurve: number | null },
 ) {
-  if (stated.keySize !== null && key.bits !== stated.keySize) return false;
+  if (stated.keySize !== null && key.bits !== null && key.bits !== stated.keySize) return false;
   if (key.algorithm === 'rsa') return stated.algorithm === RSA;
   if (!key.algorithm.startsWith('ec-')) return true;
   return stated.algorithm === EC && (stated.ecCurve === null || (stated.ecCurve === P_256) === (key.bits === 256));

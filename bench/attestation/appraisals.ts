@@ -1,0 +1,86 @@
+import { verify } from 'node:crypto';
+import { createVerifiedIssuers, type VerifiedIssuers } from '../../src/attestation/android/verified-issuers.ts';
+import { appraiseKey } from '../../src/attestation/appraise.ts';
+import { attestationPolicySchema } from '../../src/attestation/policy.ts';
+import { cpuMicroseconds } from '../cpu.ts';
+import type { BenchReport } from '../group.ts';
+import { type Goal, lineOf } from '../lines.ts';
+import { compare, interleave } from '../measure.ts';
+import type { BenchChain, BenchChains, Link } from './chains.ts';
+
+const ROUNDS = { rounds: 15, warmUp: 5 };
+/** Appraisals of one round; the chains are gone through again and again. */
+const PIECES = 240;
+const REMEMBERED_ISSUERS = 1000;
+
+const COLD: Goal = { relation: '<=', ratio: 1.3 };
+const ISSUERS_SEEN: Goal = { relation: '<=', ratio: 1.5 };
+
+/** What every chain passes. Some phones of the samples are unlocked: their other checks are made, and fail. */
+const PATH_CHECKS = new Set(['CHAIN_WELL_FORMED', 'CHAIN_ANCHORED', 'CHAIN_SIGNATURES_VALID', 'NOT_REVOKED']);
+
+const POLICY = attestationPolicySchema.parse({});
+
+function verifyLink({ hash, tbs, key, signature }: Link): void {
+  if (!verify(hash, tbs, key, signature)) throw new Error('a link of an anchored chain does not verify');
+}
+
+/** Goes through the chains in turn until so many were used. */
+function inTurn(chains: readonly BenchChain[], use: (chain: BenchChain) => void): void {
+  for (let piece = 0; piece < PIECES; piece += 1) use(chains[piece % chains.length]!);
+}
+
+/** Appraises every chain by every rule; application and patches are not judged, since real samples are of any. */
+function appraisalOf({ anchors, statusList }: BenchChains): (chain: BenchChain, issuers: VerifiedIssuers) => void {
+  return ({ certificates, at, challenge }, issuers) => {
+    const { checks } = appraiseKey({
+      chain: certificates,
+      at,
+      policy: POLICY,
+      expected: { challenge, purpose: null, algorithm: null, application: 'skip', patches: 'skip' },
+      anchors,
+      statusList: { fetchedAt: at, entries: statusList },
+      issuers,
+    });
+    for (const { code, status } of checks) {
+      if (PATH_CHECKS.has(code) && status !== 'pass') throw new Error(`${code} does not pass for a chain of the bench`);
+    }
+  };
+}
+
+async function appraisals(
+  chains: readonly BenchChain[],
+  appraise: ReturnType<typeof appraisalOf>,
+  kind: string,
+  { line, tell }: BenchReport,
+): Promise<void> {
+  if (chains.length === 0) return tell(`no chains ${kind}: left out`);
+  const cold = await interleave({
+    ...ROUNDS,
+    ours: () =>
+      cpuMicroseconds(PIECES, () =>
+        inTurn(chains, (chain) => appraise(chain, createVerifiedIssuers(REMEMBERED_ISSUERS))),
+      ),
+    yardstick: () => cpuMicroseconds(PIECES, () => inTurn(chains, ({ links }) => links.forEach(verifyLink))),
+  });
+  line(lineOf(`attestation/chain-cold-${kind}`, 'CPU µs/chain', compare(cold), COLD));
+  const issuers = createVerifiedIssuers(REMEMBERED_ISSUERS);
+  const seen = await interleave({
+    ...ROUNDS,
+    ours: () => cpuMicroseconds(PIECES, () => inTurn(chains, (chain) => appraise(chain, issuers))),
+    yardstick: () => cpuMicroseconds(PIECES, () => inTurn(chains, ({ links: [leaf] }) => verifyLink(leaf))),
+  });
+  line(lineOf(`attestation/chain-issuers-seen-${kind}`, 'CPU µs/chain', compare(seen), ISSUERS_SEEN));
+}
+
+/**
+ * Appraises chains with an empty memory of issuers, against the bare checks of all their links, and with every issuer
+ * seen before, against the bare check of the leaf's link. Chains that are RSA throughout are measured apart.
+ */
+export async function measureAppraisals(chains: BenchChains, report: BenchReport): Promise<void> {
+  const { ec, rsa, source } = chains;
+  report.tell(`${source}: ${ec.length} with EC keys, ${rsa.length} with RSA keys alone`);
+  const appraise = appraisalOf(chains);
+  await appraisals(ec, appraise, 'ec', report);
+  await appraisals(rsa, appraise, 'rsa', report);
+}

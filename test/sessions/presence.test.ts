@@ -1,0 +1,29 @@
+import { describe, expect, test } from '@jest/globals';
+import { Presence } from '../../src/sessions/presence.ts';
+
+describe('the sessions that are open', () => {
+  test('are one a phone: the newest ends the one before, whose leaving does not end the newest', () => {
+    const presence = new Presence();
+    const told: string[] = [];
+    const leaveFirst = presence.enter('phone', (reason) => told.push(`first ${reason}`));
+    const leaveSecond = presence.enter('phone', (reason) => told.push(`second ${reason}`));
+    expect(told).toEqual(['first SESSION_UNKNOWN']);
+    leaveFirst();
+    expect(presence.size).toBe(1);
+    presence.end('phone', 'DEVICE_REVOKED');
+    expect(told).toEqual(['first SESSION_UNKNOWN', 'second DEVICE_REVOKED']);
+    leaveSecond();
+    leaveSecond();
+    expect(presence.size).toBe(0);
+  });
+
+  test('end from outside by their phone only', () => {
+    const presence = new Presence();
+    const told: string[] = [];
+    presence.enter('one', (reason) => told.push(`one ${reason}`));
+    presence.enter('two', (reason) => told.push(`two ${reason}`));
+    presence.end('two', 'DEVICE_SUSPENDED');
+    presence.end('nobody', 'DEVICE_REVOKED');
+    expect(told).toEqual(['two DEVICE_SUSPENDED']);
+  });
+});
