@@ -1,8 +1,9 @@
-import { readFile } from 'node:fs/promises';
+import { readFile, stat } from 'node:fs/promises';
 import { dirname, isAbsolute, join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { PARTY_NAME } from '../devices/invite.ts';
+import { RedisUrl } from '../store/volatile/redis-url.ts';
 
 const address = (port: number) =>
   z
@@ -13,6 +14,32 @@ const address = (port: number) =>
     .prefault({});
 
 const party = z.string().regex(PARTY_NAME, 'lower-case letters, digits, dots, hyphens and underscores, at most 64');
+
+const redisUrl = z.string().transform((text, context) => {
+  const url = RedisUrl.parse(text);
+  if (url !== null) return url;
+  // The message does not repeat the address: it may hold a password.
+  context.addIssue({ code: 'custom', message: 'redis[s]://[user[:password]@]host[:port][/database] or unix:///path' });
+  return z.NEVER;
+});
+
+const pemFile = z.string().min(1).optional();
+
+/** Where what may be lost is kept. */
+const redis = z
+  .strictObject({
+    url: redisUrl,
+    tls: z
+      .strictObject({
+        ca: pemFile.describe("Authorities of Redis's certificate; the system's where not stated"),
+        cert: pemFile.describe("This service's certificate"),
+        key: pemFile,
+      })
+      .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key go together')
+      .optional()
+      .describe('PEM files'),
+  })
+  .refine(({ url, tls }) => url.tls || tls === undefined, 'tls is for a rediss:// address');
 
 /** Configuration of `tapgate serve`: what this installation is. What is allowed is policy, in its own file. */
 export const configSchema = z.strictObject({
@@ -42,6 +69,7 @@ export const configSchema = z.strictObject({
     .max(8)
     .default([])
     .describe("Attestation roots beside Google's; for virtual phones only, never in production"),
+  redis: redis.optional().describe('Redis 7 or later for what may be lost; memory of this process where not stated'),
   reflection: z.boolean().default(true).describe('gRPC server reflection'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   drainSeconds: z.int().min(1).max(300).default(10),
@@ -116,16 +144,19 @@ export async function readConfig(
   return {
     ...parsed.data,
     policy: absolute(parsed.data.policy),
+    ...redisWithin(parsed.data.redis, absolute),
     trustAnchors: parsed.data.trustAnchors.map((anchor) => ({ ...anchor, file: absolute(anchor.file) })),
   };
 }
 
-/** Reads a text file of at most 1 MiB; ConfigError where it is not there. */
-export async function readText(file: string): Promise<string> {
+const MAXIMUM_TEXT = 1_048_576;
+
+/** Reads a text file, by default of at most 1 MiB; ConfigError where it is not there, or larger. */
+export async function readText(file: string, maximumBytes: number = MAXIMUM_TEXT): Promise<string> {
   try {
-    const text = await readFile(file, 'utf8');
-    if (text.length > 1_048_576) throw new ConfigError(`${file} is over 1 MiB`);
-    return text;
+    const { size } = await stat(file);
+    if (size > maximumBytes) throw new ConfigError(`${file} is over ${maximumBytes} bytes`);
+    return await readFile(file, 'utf8');
   } catch (error) {
     if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') {
       throw new ConfigError(`${file} does not exist`);

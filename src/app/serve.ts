@@ -5,7 +5,6 @@ import { createAppraiser } from '../attestation/appraiser.ts';
 import { encodePem } from '../encoding/pem.ts';
 import { InitialKeyIdSource } from '../injection/initial-key-ids.ts';
 import { startOps } from '../server/ops/listener.ts';
-import { MemoryVolatileStore } from '../store/volatile/memory.ts';
 import { loadAnchors } from './anchors.ts';
 import type { Config } from './config.ts';
 import type { Addresses, DataFolder } from './data-folder.ts';
@@ -18,10 +17,8 @@ import { wireServices } from './services.ts';
 import { openEmbeddedStore } from './store.ts';
 import { systemClock, systemRandom } from './system.ts';
 import { openVault } from './vault.ts';
+import { openVolatileStores } from './volatile.ts';
 
-/** Bounds of what is held in memory: a flood costs a refusal, not the process. */
-const MAXIMUM_CHALLENGES = 100_000;
-const MAXIMUM_PIN_BLOCKS = 100_000;
 /** How long others may keep the published keys. */
 const JWKS_SECONDS = 300;
 const REMEMBERED_ISSUERS = 10_000;
@@ -64,6 +61,8 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     const durable = await openEmbeddedStore(folder.database, logger);
     undo.push(() => durable.close());
     tell('database started');
+    const volatile = await openVolatileStores(config.redis, { clock: systemClock, random: systemRandom, logger });
+    undo.push(() => volatile.close());
     await writeFile(folder.serviceAnchor, encodePem('PUBLIC KEY', vault.described.anchor));
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
@@ -82,12 +81,7 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
         issuers: createVerifiedIssuers(REMEMBERED_ISSUERS),
       }),
       stores: durable.stores,
-      volatile: {
-        challenges: new MemoryVolatileStore(systemClock, MAXIMUM_CHALLENGES),
-        injectionNonces: new MemoryVolatileStore(systemClock, MAXIMUM_CHALLENGES),
-        offers: new MemoryVolatileStore(systemClock, MAXIMUM_CHALLENGES),
-        pinBlocks: new MemoryVolatileStore(systemClock, MAXIMUM_PIN_BLOCKS),
-      },
+      volatile: volatile.stores,
       vault: vault.client,
       initialKeyIds: new InitialKeyIdSource(durable.stores.keySets, vault.described.bdkIds),
       tokenKeys: () => tokenKeys,
@@ -104,7 +98,7 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     const ops = await startOps({
       address: config.listeners.ops,
       registry,
-      checks: { database: () => durable.ping(), vault: () => vault.ping() },
+      checks: { database: () => durable.ping(), vault: () => vault.ping(), ...volatile.checks },
       jwks: async () => jwksDocument(jwks),
       jwksMaximumAgeSeconds: JWKS_SECONDS,
       logger,

@@ -18,6 +18,11 @@ export function print(line = ''): void {
   process.stdout.write(`${line}\n`);
 }
 
+/** Text of any origin, fit for a terminal: control and format characters become a mark. */
+export function plain(text: string): string {
+  return text.replaceAll(/\p{C}/gu, '\uFFFD');
+}
+
 /** Writes a table for people; says so where there are no rows. */
 export function printTable(head: readonly string[], rows: readonly (readonly string[])[], empty: string): void {
   if (rows.length === 0) {
@@ -48,7 +53,7 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
       middle: '  ',
     },
   });
-  for (const row of rows) table.push([...row]);
+  for (const row of rows) table.push(row.map(plain));
   print(table.toString());
 }
 

@@ -33,6 +33,8 @@ export class OpenSession {
   readonly #random: Random;
   readonly #validUntil: Date;
   #nonce: Buffer;
+  /** Whether a report has answered the nonce, or none was asked for yet. */
+  #answered = true;
   #dueAt = 0;
   #posture: Posture | null = null;
   #grantOpenUntil = 0;
@@ -52,6 +54,7 @@ export class OpenSession {
     const now = this.#clock.now().getTime();
     const within = now < this.#grantOpenUntil ? policy.paymentReportMilliseconds : policy.idleReportMilliseconds;
     this.#nonce = this.#random.bytes(16);
+    this.#answered = false;
     this.#dueAt = now + within + policy.reportGraceMilliseconds;
     return { nonce: this.#nonce, withinMilliseconds: within };
   }
@@ -61,11 +64,12 @@ export class OpenSession {
     return Math.max(0, this.#dueAt - this.#clock.now().getTime());
   }
 
-  /** Takes a report that answers the latest nonce, in time, signed by the session key. */
+  /** Takes a report that answers the latest nonce, in time, signed by the session key; each nonce is answered once. */
   report(report: PostureReport): Result<null> {
     if (!verifySigned(CONTEXT.postureReport, report.signed, this.#key)) return refuse('SESSION_KEY_MISMATCH');
-    if (!equalBytes(report.nonce, this.#nonce)) return refuse('REPORT_NONCE_STALE');
+    if (this.#answered || !equalBytes(report.nonce, this.#nonce)) return refuse('REPORT_NONCE_STALE');
     if (this.#clock.now().getTime() > this.#dueAt) return refuse('REPORT_OVERDUE');
+    this.#answered = true;
     this.#posture = report.posture;
     return ok(null);
   }

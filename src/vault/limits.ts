@@ -3,3 +3,6 @@ export const MAX_MESSAGE_BYTES = 256 * 1024;
 
 /** Streams of one connection; a service opens one. */
 export const MAX_STREAMS = 4;
+
+/** Connections at one time: a service's own, and those of its start and its restart. */
+export const MAX_CONNECTIONS = 16;

@@ -1,4 +1,5 @@
 import { chmodSync } from 'node:fs';
+import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import {
   type ExchangeRequest,
@@ -11,10 +12,10 @@ import { dispatch } from './dispatch.ts';
 import type { VaultKeys } from './keys.ts';
 import { errorCode } from './keystore/fault.ts';
 import { FILE_MODE } from './keystore/folder.ts';
-import { MAX_MESSAGE_BYTES, MAX_STREAMS } from './limits.ts';
+import { MAX_CONNECTIONS, MAX_MESSAGE_BYTES, MAX_STREAMS } from './limits.ts';
 import type { VaultLog } from './log.ts';
 import type { VaultPorts } from './ports.ts';
-import { prepareSocket, type SocketFault, socketAddress } from './socket.ts';
+import { prepareSocket, type SocketFault } from './socket.ts';
 
 /** What the vault is served with. */
 export interface VaultServerOptions {
@@ -51,12 +52,34 @@ export async function startVaultServer(options: VaultServerOptions): Promise<Res
   });
   const implementation: VaultServiceServer = { exchange: (call) => serveExchange(call, options) };
   server.addService(VaultServiceService, implementation);
-  const bound = await bind(server, options.socket);
-  if (!bound.ok) {
-    server.forceShutdown();
-    return bound;
-  }
-  return ok({ drain: (deadline) => drain(server, deadline), stop: () => server.forceShutdown() });
+  // Connections are accepted here and handed over: grpc-js itself neither bounds them nor, without channelz, cuts them.
+  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
+  const open = new Set<Socket>();
+  const listener = createServer((connection) => {
+    open.add(connection);
+    connection.once('close', () => open.delete(connection));
+    injector.injectConnection(connection);
+  });
+  listener.maxConnections = MAX_CONNECTIONS;
+  const listening = await listen(listener, options);
+  if (!listening.ok) return listening;
+  const cut = (): void => {
+    for (const connection of open) connection.destroy();
+  };
+  const closed = new Promise<void>((resolve) => listener.once('close', () => resolve()));
+  return ok({
+    drain: async (deadlineMilliseconds) => {
+      listener.close();
+      injector.drain(deadlineMilliseconds);
+      const timer = setTimeout(cut, deadlineMilliseconds);
+      await closed;
+      clearTimeout(timer);
+    },
+    stop: () => {
+      listener.close();
+      cut();
+    },
+  });
 }
 
 function serveExchange(
@@ -73,33 +96,20 @@ function serveExchange(
   call.on('error', () => log('stream failed'));
 }
 
-function bind(server: Server, socket: string): Promise<Result<null, SocketFault>> {
+function listen(listener: NetServer, { socket, log }: VaultServerOptions): Promise<Result<null, SocketFault>> {
   return new Promise((resolve) => {
-    server.bindAsync(socketAddress(socket), ServerCredentials.createInsecure(), (error) => {
-      if (error !== null) {
-        resolve(refuse('SOCKET_IO', errorCode(error)));
-        return;
-      }
+    listener.on('error', (error) => {
+      log('listener failed', { code: errorCode(error) });
+      resolve(refuse('SOCKET_IO', errorCode(error)));
+    });
+    listener.listen(socket, () => {
       try {
         chmodSync(socket, FILE_MODE);
         resolve(ok(null));
-      } catch (failure) {
-        resolve(refuse('SOCKET_IO', errorCode(failure)));
+      } catch (error) {
+        listener.close();
+        resolve(refuse('SOCKET_IO', errorCode(error)));
       }
-    });
-  });
-}
-
-function drain(server: Server, deadlineMilliseconds: number): Promise<void> {
-  return new Promise((resolve) => {
-    const timer = setTimeout(() => {
-      // Once forced, `tryShutdown` no longer calls back.
-      server.forceShutdown();
-      resolve();
-    }, deadlineMilliseconds);
-    server.tryShutdown(() => {
-      clearTimeout(timer);
-      resolve();
     });
   });
 }

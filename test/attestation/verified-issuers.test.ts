@@ -106,6 +106,25 @@ describe('verified issuers', () => {
     expect(appraise([forged, ...chain], { issuers }).reasons).toEqual(['CHAIN_FORGED_EXTENSION']);
   });
 
+  test('do not keep the message alive that they came in', () => {
+    const certificates = chainOf();
+    const message = Buffer.concat(certificates);
+    let end = 0;
+    const chain = certificates.map(({ length }) => {
+      end += length;
+      return message.subarray(end - length, end);
+    });
+    const kept: ArrayBufferLike[] = [];
+    const issuers: VerifiedIssuers = {
+      find: () => undefined,
+      remember: (_, { certificate }) => kept.push(certificate.der.buffer),
+    };
+    const { verdict } = appraise(chain, { issuers });
+    expect(verdict).toBe('trusted');
+    expect(kept).toHaveLength(3);
+    expect(kept).not.toContain(message.buffer);
+  });
+
   test('are bounded, and the one that was used longest ago goes first', () => {
     const issuers = createVerifiedIssuers(2);
     const issuer = { certificate: null as never, key: null as never, under: null };

@@ -251,7 +251,7 @@ describe('a drain', () => {
     await next(stream);
     const cut = failure(stream);
     stream.resume();
-    await server.drain(50); console.log('drained');
+    await server.drain(50);
     expect(await cut).toBeGreaterThan(0);
   });
 });

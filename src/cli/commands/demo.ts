@@ -27,7 +27,11 @@ export function demoCommand(): Command {
 
 async function demo(options: DemoOptions): Promise<void> {
   const root = await mkdtemp(join(tmpdir(), 'tapgate-demo-'));
-  const spinner = ora({ text: 'preparing', isSilent: !process.stderr.isTTY || options.json === true, stream: process.stderr });
+  const spinner = ora({
+    text: 'preparing',
+    isSilent: !process.stderr.isTTY || options.json === true,
+    stream: process.stderr,
+  });
   const title = (text: string): void => (options.json ? undefined : print(`\n${text}`));
   const tell = (step: string): void => (options.json ? printJson({ event: 'started', step }) : print(`  · ${step}`));
   title('Starting');

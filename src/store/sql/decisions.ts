@@ -42,7 +42,7 @@ const COMMIT = prepared(
    ON CONFLICT (grant_id) DO NOTHING`,
 );
 
-const COMMITTED = prepared('gate-committed', 'SELECT receipt, intent_hash FROM decision WHERE grant_id = $1');
+const COMMITTED = prepared('gate-committed', 'SELECT receipt FROM decision WHERE grant_id = $1');
 
 /** Gate decisions in SQL. */
 export class SqlDecisionStore implements DecisionStore {
@@ -92,11 +92,14 @@ export class SqlDecisionStore implements DecisionStore {
     }
   }
 
-  /** The outcome of a commit that was cut off: ours, another's, or still unknown, which decides nothing. */
+  /**
+   * The outcome of a commit that was cut off: ours, another's, or still unknown, which decides nothing. Only a receipt
+   * tells an approval for ours; of a refusal the one that stands is the answer, whoever made it.
+   */
   async #readBack(decision: NewDecision, unknown: CommitUnknown): Promise<boolean> {
-    const [row] = await this.#database.read<{ receipt: string; intent_hash: Buffer }>(COMMITTED, [decision.grantId]);
+    const [row] = await this.#database.read<{ receipt: string }>(COMMITTED, [decision.grantId]);
     if (row === undefined) throw unknown;
-    return row.receipt === decision.receipt && decision.intentHash.equals(row.intent_hash);
+    return decision.receipt !== '' && row.receipt === decision.receipt;
   }
 }
 

@@ -83,6 +83,12 @@ export class World {
     return this.#addresses;
   }
 
+  /** Process id of the service. */
+  get serviceProcess(): number {
+    if (this.#service === null) throw new Error('the service is not running');
+    return this.#service.pid;
+  }
+
   /** Where an acquirer's processing listens. */
   processingAddress(acquirer: Acquirer): string {
     const running = this.#processing.get(acquirer);

@@ -2,10 +2,15 @@ import { createPublicKey } from 'node:crypto';
 import { createAnchorSet } from '../../../src/attestation/android/anchors.ts';
 import { derNull } from '../../../src/virtual/keymint/der.ts';
 import { basicConstraints } from '../../../src/x509/extensions.ts';
+import { issueCertificate } from '../../../src/x509/issue.ts';
 import {
   anchorOf,
   authorityExtensions,
+  certificateTemplate,
   chainOf,
+  descriptionExtension,
+  encodeDescription,
+  honestDescription,
   KEYS,
   namedKey,
   namedRsaKey,
@@ -13,7 +18,7 @@ import {
   provisioningExtension,
   withExtensions,
 } from '../support/phone.ts';
-import { dated, type Row } from './row.ts';
+import { dated, expected, type Row } from './row.ts';
 
 const strangers = { ...KEYS, lower: namedKey('Batch'), upper: namedKey('Intermediate'), root: namedKey('Root') };
 const weakRsa = namedRsaKey('Batch', 1024);
@@ -26,6 +31,8 @@ function slowSpki(): Buffer {
   return createPublicKey({ key, format: 'jwk' }).export({ type: 'spki', format: 'der' });
 }
 
+const HONEST = chainOf();
+const OTHER = [{ type: 'CN', value: 'Other' }] as const;
 const RKP = provisioningExtension(Buffer.of(0xa1, 0x01, 0x08));
 
 /** A certificate with one byte pattern exchanged after it was signed. */
@@ -55,6 +62,21 @@ export const PATH_ROWS: readonly Row[] = [
     fails: { CHAIN_WELL_FORMED: 'CHAIN_MALFORMED' },
   },
   {
+    name: 'as many certificates as policy reads',
+    evidence: { policy: policyWith({ limits: { maximumCertificates: 4 } }) },
+  },
+  {
+    name: 'as many bytes as policy reads',
+    chain: () => HONEST,
+    evidence: { policy: policyWith({ limits: { maximumBytes: Buffer.concat(HONEST).length } }) },
+  },
+  {
+    name: 'one byte more than policy reads',
+    chain: () => HONEST,
+    evidence: { policy: policyWith({ limits: { maximumBytes: Buffer.concat(HONEST).length - 1 } }) },
+    fails: { CHAIN_WELL_FORMED: 'CHAIN_MALFORMED' },
+  },
+  {
     name: 'issuers of the same names and other keys',
     phone: { keys: strangers },
     fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
@@ -65,9 +87,26 @@ export const PATH_ROWS: readonly Row[] = [
     fails: { CHAIN_ANCHORED: 'CHAIN_UNTRUSTED' },
   },
   {
+    name: "the anchor's key under another name",
+    phone: { root: (root) => ({ ...root, subject: OTHER, issuer: OTHER }) },
+    fails: { CHAIN_ANCHORED: 'CHAIN_UNTRUSTED' },
+    tolerates: ['ISSUER_NAMES_MATCH'],
+  },
+  {
     name: 'the anchor alone',
     chain: () => chainOf().slice(3),
     fails: { KEY_DESCRIPTION_PRESENT: 'KEY_DESCRIPTION_MISSING' },
+  },
+  {
+    name: "the anchor's name and key on an attacker's key description",
+    chain: () => {
+      const extension = descriptionExtension(encodeDescription(honestDescription()));
+      const impostor = certificateTemplate(KEYS.root, KEYS.root, [1], [extension]);
+      return [issueCertificate({ ...impostor, signingKey: KEYS.leaf.privateKey })];
+    },
+    evidence: { expected: { ...expected, algorithm: null } },
+    fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
+    details: { CHAIN_SIGNATURES_VALID: 'certificate 0: invalid' },
   },
   {
     name: 'a software root',
@@ -93,8 +132,8 @@ export const PATH_ROWS: readonly Row[] = [
   },
   {
     name: 'an issuer whose RSA key is too long',
-    phone: { keys: { lower: rsa } },
-    evidence: { policy: policyWith({ limits: { minimumIssuerRsaBits: 1024, maximumIssuerRsaBits: 2047 } }) },
+    phone: { keys: { lower: namedRsaKey('Batch', 2056) } },
+    evidence: { policy: policyWith({ limits: { maximumIssuerRsaBits: 2048 } }) },
     fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
   },
   {
@@ -109,7 +148,11 @@ export const PATH_ROWS: readonly Row[] = [
     fails: { CHAIN_SIGNATURES_VALID: 'CHAIN_SIGNATURE_INVALID' },
   },
   ...[namedKey('Batch', 'P-384'), namedKey('Batch', 'P-521'), rsa].map(
-    (lower): Row => ({ name: `an issuer's key of ${lower.spki.length} bytes`, phone: { keys: { lower } } }),
+    (lower): Row => ({
+      name: `an issuer's key of ${lower.spki.length} bytes`,
+      phone: { keys: { lower } },
+      evidence: { policy: policyWith({ limits: { maximumIssuerRsaBits: 2048 } }) },
+    }),
   ),
   ...(['sha384', 'sha512'] as const).flatMap((signatureHash): Row[] => [
     { name: `ECDSA with ${signatureHash}`, phone: { leaf: (leaf) => ({ ...leaf, signatureHash }) } },
@@ -157,6 +200,12 @@ export const PATH_ROWS: readonly Row[] = [
   {
     name: 'a remotely provisioned issuer on its first instant, and one on its last',
     phone: { lower: (lower) => dated(0, 7)(withExtensions(RKP)(lower)), upper: dated(-7, 0) },
+  },
+  {
+    name: 'provisioning information in the leaf, where none belongs, above it an expired factory issuer',
+    phone: { leaf: withExtensions(RKP), lower: dated(-900, -1) },
+    tolerates: ['FACTORY_CERTIFICATES_CURRENT'],
+    details: { FACTORY_CERTIFICATES_CURRENT: 'certificates 1' },
   },
   {
     name: 'an expired factory issuer in a chain that leaves out the root',

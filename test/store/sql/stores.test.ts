@@ -10,6 +10,7 @@ import { deviceContract } from '../../support/contracts/devices.ts';
 import { grantContract } from '../../support/contracts/grants.ts';
 import { keySetContract } from '../../support/contracts/key-sets.ts';
 import { temporaryDatabase } from '../engine/temporary.ts';
+import { cutOffDecisions } from './cut-off.ts';
 
 const MIGRATIONS = join(import.meta.dirname, '../../../src/store/sql/migrations');
 
@@ -48,4 +49,5 @@ describe('stores in SQL', () => {
   keySetContract(open);
   grantContract(open);
   decisionContract(open);
+  cutOffDecisions(open, () => temporary.database.connection);
 });

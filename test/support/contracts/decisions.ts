@@ -1,5 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
 import type { StoredGrant } from '../../../src/sessions/store.ts';
+import { isOrderNumber } from '../../../src/sessions/transaction.ts';
 import { START } from '../clock.ts';
 import { addGrant, decisionOf, type EnrolledPhone, enrolPhone, uniqueId } from '../enrolled.ts';
 import { atOnce, countOf, type OpenStores, type StoresUnderTest } from './contract.ts';
@@ -82,6 +84,25 @@ export function decisionContract(open: OpenStores): void {
       const stores = open();
       const stored = await addGrant(stores, await enrolPhone(stores));
       expect(await stores.decisions.commit(decisionOf(stored, { amountMinor: 2n ** 63n - 1n }))).toBe(true);
+    });
+
+    test('keeps whatever order number a grant may have', async () => {
+      const stores = open();
+      const phone = await enrolPhone(stores);
+      const unit = fc.oneof(
+        fc.string({ unit: 'binary', minLength: 1, maxLength: 1 }),
+        fc.constantFrom('\0', '\n', '\ud800', "'"),
+      );
+      const order = fc.string({ unit, minLength: 1, maxLength: 8 }).filter(isOrderNumber);
+      let sequence = 0n;
+      await fc.assert(
+        fc.asyncProperty(order, async (text) => {
+          sequence += 1n;
+          const stored = await addGrant(stores, phone, { sequence });
+          expect(await stores.decisions.commit(decisionOf(stored, { order: text }))).toBe(true);
+        }),
+        { seed: 3, numRuns: 15 },
+      );
     });
 
     test('is never kept once a revocation has returned, however the two race', async () => {
