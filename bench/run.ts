@@ -1,9 +1,10 @@
 import { parseArgs } from 'node:util';
 import { ATTESTATION } from './attestation/group.ts';
+import { GATE } from './gate/group.ts';
 import type { BenchGroup } from './group.ts';
 import { type BenchLine, formatJson, formatTable, missedGoals } from './lines.ts';
 
-const GROUPS: Readonly<Record<string, BenchGroup>> = { attestation: ATTESTATION };
+const GROUPS: Readonly<Record<string, BenchGroup>> = { attestation: ATTESTATION, gate: GATE };
 
 const list = Object.entries(GROUPS)
   .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}\n`)

@@ -53,7 +53,9 @@ export class PaymentPreparation {
     };
     const started = performance.now();
     await Promise.all(this.#phones.map(work));
-    this.#tell(`${count} payments prepared (${verification}) in ${((performance.now() - started) / 1000).toFixed(1)} s`);
+    this.#tell(
+      `${count} payments prepared (${verification}) in ${((performance.now() - started) / 1000).toFixed(1)} s`,
+    );
     return prepared;
   }
 

@@ -3,7 +3,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { PARTY_NAME } from '../devices/invite.ts';
-import { RedisUrl } from '../store/volatile/redis-url.ts';
+import { redisConfigSchema, withAbsoluteFiles } from './redis-config.ts';
 
 const address = (port: number) =>
   z
@@ -14,32 +14,6 @@ const address = (port: number) =>
     .prefault({});
 
 const party = z.string().regex(PARTY_NAME, 'lower-case letters, digits, dots, hyphens and underscores, at most 64');
-
-const redisUrl = z.string().transform((text, context) => {
-  const url = RedisUrl.parse(text);
-  if (url !== null) return url;
-  // The message does not repeat the address: it may hold a password.
-  context.addIssue({ code: 'custom', message: 'redis[s]://[user[:password]@]host[:port][/database] or unix:///path' });
-  return z.NEVER;
-});
-
-const pemFile = z.string().min(1).optional();
-
-/** Where what may be lost is kept. */
-const redis = z
-  .strictObject({
-    url: redisUrl,
-    tls: z
-      .strictObject({
-        ca: pemFile.describe("Authorities of Redis's certificate; the system's where not stated"),
-        cert: pemFile.describe("This service's certificate"),
-        key: pemFile,
-      })
-      .refine(({ cert, key }) => (cert === undefined) === (key === undefined), 'cert and key go together')
-      .optional()
-      .describe('PEM files'),
-  })
-  .refine(({ url, tls }) => url.tls || tls === undefined, 'tls is for a rediss:// address');
 
 /** Configuration of `tapgate serve`: what this installation is. What is allowed is policy, in its own file. */
 export const configSchema = z.strictObject({
@@ -69,7 +43,9 @@ export const configSchema = z.strictObject({
     .max(8)
     .default([])
     .describe("Attestation roots beside Google's; for virtual phones only, never in production"),
-  redis: redis.optional().describe('Redis 7 or later for what may be lost; memory of this process where not stated'),
+  redis: redisConfigSchema
+    .optional()
+    .describe('Redis 7 or later for what may be lost; else the memory of this process'),
   reflection: z.boolean().default(true).describe('gRPC server reflection'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   drainSeconds: z.int().min(1).max(300).default(10),
@@ -144,7 +120,7 @@ export async function readConfig(
   return {
     ...parsed.data,
     policy: absolute(parsed.data.policy),
-    ...redisWithin(parsed.data.redis, absolute),
+    redis: parsed.data.redis && withAbsoluteFiles(parsed.data.redis, absolute),
     trustAnchors: parsed.data.trustAnchors.map((anchor) => ({ ...anchor, file: absolute(anchor.file) })),
   };
 }

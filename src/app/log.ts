@@ -1,7 +1,7 @@
 import pino, { type Logger } from 'pino';
 
 /** Names under which a secret could slip into a log line; what stands there is dropped. */
-const NEVER = ['token', 'deviceToken', 'inviteCode', 'code', 'pin', 'pinBlock', 'block', 'pan', 'key', 'privateKey'];
+const NEVER = ['token', 'deviceToken', 'inviteCode', 'pin', 'pinBlock', 'block', 'pan', 'key', 'privateKey'];
 
 /** The service's log: JSON lines on standard error, so that standard output stays for people and scripts. */
 export function createLogger(level: string, name: string): Logger {

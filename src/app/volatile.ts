@@ -6,7 +6,8 @@ import { challengeCodec, injectionNonceCodec, offerCodec, pinBlockCodec } from '
 import { MemoryVolatileStore } from '../store/volatile/memory.ts';
 import { RedisVolatileStore } from '../store/volatile/redis.ts';
 import { RedisConnection, type RedisTls } from '../store/volatile/redis-connection.ts';
-import { type Config, readText } from './config.ts';
+import { readText } from './config.ts';
+import type { RedisConfig } from './redis-config.ts';
 import type { Foundations } from './services.ts';
 
 /** Bound of each store in memory: a flood costs a refusal, not the process. */
@@ -31,7 +32,10 @@ export interface VolatileFoundations {
  * Opens the volatile stores: in Redis where it is configured, else in this process's memory. A Redis that is not there
  * fails readiness and is waited for; a file of its certificates that is not there throws ConfigError.
  */
-export async function openVolatileStores(redis: Config['redis'], on: VolatileFoundations): Promise<VolatileStores> {
+export async function openVolatileStores(
+  redis: RedisConfig | undefined,
+  on: VolatileFoundations,
+): Promise<VolatileStores> {
   return redis === undefined ? memoryStores(on.clock) : redisStores(redis, on);
 }
 
@@ -49,13 +53,13 @@ function memoryStores(clock: Clock): VolatileStores {
 }
 
 async function redisStores(
-  { url, tls }: NonNullable<Config['redis']>,
+  { url, tls }: RedisConfig,
   { clock, random, logger }: VolatileFoundations,
 ): Promise<VolatileStores> {
   if (!url.isPrivate) logger.warn({ redis: url }, 'the connection to Redis is not enciphered: use rediss://');
   const connection = await RedisConnection.open({
     url,
-    ...(url.tls && tls !== undefined ? { tls: await tlsOf(tls) } : {}),
+    ...(tls === undefined ? {} : { tls: await tlsOf(tls) }),
     random,
     onEvent: ({ kind, ...rest }) =>
       kind === 'connected' ? logger.info('Redis connected') : logger.warn(rest, `Redis ${kind}`),
@@ -75,7 +79,10 @@ async function redisStores(
   };
 }
 
-async function tlsOf(files: NonNullable<NonNullable<Config['redis']>['tls']>): Promise<RedisTls> {
-  const entries = Object.entries(files).map(async ([name, file]) => [name, await readText(file)] as const);
-  return Object.fromEntries(await Promise.all(entries));
+async function tlsOf(files: NonNullable<RedisConfig['tls']>): Promise<RedisTls> {
+  const read = async (name: keyof RedisTls): Promise<RedisTls> => {
+    const file = files[name];
+    return file === undefined ? {} : { [name]: await readText(file) };
+  };
+  return Object.assign({}, await read('ca'), await read('cert'), await read('key'));
 }

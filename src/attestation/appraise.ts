@@ -12,7 +12,7 @@ import { REVOCATION_RULES } from './android/checks/revocation.ts';
 import { type KeyFacts, keyFactsOf } from './android/key-facts.ts';
 import type { StatusList } from './android/revocation.ts';
 import type { VerifiedIssuers } from './android/verified-issuers.ts';
-import type { AppraisalTerms, Check, ExpectedKey, Rule } from './check.ts';
+import { type AppraisalTerms, type Check, type ExpectedKey, PASS, type Rule } from './check.ts';
 import type { AttestationPolicy } from './policy.ts';
 
 export type { KeyFacts } from './android/key-facts.ts';
@@ -63,9 +63,15 @@ const RULES: readonly Rule[] = [
 /** Codes of all checks in the order of every appraisal. */
 export const CHECK_CODES: readonly string[] = [WELL_FORMED, ...RULES.map(({ code }) => code)];
 
+/** What most checks of most phones come to; made once. */
+const PASSED: readonly Check[] = RULES.map(({ code }) => ({ code, status: 'pass' }));
+
 function judgeAll(facts: ChainFacts, terms: AppraisalTerms): Check[] {
   const checks: Check[] = [{ code: WELL_FORMED, status: 'pass' }];
-  for (const { code, judge } of RULES) checks.push({ code, ...judge(facts, terms) });
+  for (const [index, { code, judge }] of RULES.entries()) {
+    const finding = judge(facts, terms);
+    checks.push(finding === PASS ? PASSED[index]! : { code, ...finding });
+  }
   return checks;
 }
 
@@ -77,7 +83,9 @@ function malformed(detail: string | undefined): KeyAppraisal {
 
 /** Reasons of the failed checks, each once. One that decides comes before one that only says "not now". */
 function reasonsOf(checks: readonly Check[]): readonly Reason[] {
-  const reasons = [...new Set(checks.flatMap(({ reason }) => reason ?? []))];
+  const failed = checks.filter(({ status }) => status === 'fail');
+  if (failed.length === 0) return [];
+  const reasons = [...new Set(failed.flatMap(({ reason }) => reason ?? []))];
   const isUnavailable = (reason: Reason): boolean => meaningOf(reason).category === 'unavailable';
   return [...reasons.filter((reason) => !isUnavailable(reason)), ...reasons.filter(isUnavailable)];
 }

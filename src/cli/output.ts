@@ -29,7 +29,7 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
     print(empty);
     return;
   }
-  const plain = {
+  const noEdges = {
     'top-left': '',
     'top-mid': '',
     'top-right': '',
@@ -42,7 +42,7 @@ export function printTable(head: readonly string[], rows: readonly (readonly str
     head: [...head],
     style: { head: [], border: [], compact: true },
     chars: {
-      ...plain,
+      ...noEdges,
       'bottom-right': '',
       left: '',
       'left-mid': '',

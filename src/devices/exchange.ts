@@ -267,6 +267,10 @@ function proveDeviceKey(
   if (appraisal.verdict === 'refused') return refusedAppraisal(appraisal.reasons, appraisal.checks);
   const difference = agreesWith(sessionFacts, appraisal.facts, { securityLevel: 'any' });
   if (difference !== null) return refused(refuse('DEVICE_KEY_MISMATCH', difference), appraisal.checks);
+  // The pinned key outlives sessions; a session key that is it as well would never be left behind.
+  if (equalBytes(appraisal.facts.publicKey, sessionFacts.publicKey)) {
+    return refused(refuse('KEY_PROPERTIES_NOT_ALLOWED', 'one key as session key and device key'), appraisal.checks);
+  }
   return ok({ key: appraisal.facts.publicKey, checks: appraisal.checks });
 }
 
@@ -280,7 +284,9 @@ async function keep(
   const { party } = challenge;
   if (party.kind === 'device') {
     const renewed = await ports.devices.renew(party.deviceId, attested, session);
-    return renewed ? ok(party.deviceId) : refuse('DEVICE_REVOKED');
+    if (renewed) return ok(party.deviceId);
+    const device = await ports.devices.device(party.deviceId);
+    return refuse((device && standingRefusal(device.status)) ?? 'DEVICE_REVOKED');
   }
   const id = randomUuid(ports.random);
   const enrolled = await ports.devices.enrol(party.inviteId, { id, deviceKey, attested }, session);

@@ -132,6 +132,16 @@ export class DerReader {
     } else this.fail('DER_TRAILING_BYTES');
   }
 
+  /** Where the cursor stands in the bytes that are read. */
+  get offset(): number {
+    return this.#position;
+  }
+
+  /** The bytes between two places of the cursor. */
+  between(start: number, end: number): Uint8Array {
+    return this.#bytes.subarray(start, end);
+  }
+
   /** Content bytes of the next element. */
   content(tag: number): Uint8Array {
     if (!this.#expect(tag)) return NOTHING;
@@ -141,10 +151,9 @@ export class DerReader {
 
   /** The next element whole: tag, length and content. */
   element(tag: number): Uint8Array {
-    if (!this.#expect(tag)) return NOTHING;
-    const start = this.#position;
-    this.#position = this.#next;
-    return this.#bytes.subarray(start, this.#position);
+    const whole = this.preview(tag);
+    if (this.failure === null) this.#position = this.#next;
+    return whole;
   }
 
   /** The next element whole, without passing over it. */
@@ -152,10 +161,10 @@ export class DerReader {
     return this.#expect(tag) ? this.#bytes.subarray(this.#position, this.#next) : NOTHING;
   }
 
-  /** Passes over the next element, whatever it is. */
-  skip(): void {
-    if (this.peek() === NO_TAG) this.fail('DER_TRUNCATED');
-    else this.#position = this.#next;
+  /** Passes over the next element: of this tag, or whatever it is. */
+  skip(tag: number = this.peek()): void {
+    if (tag === NO_TAG) this.fail('DER_TRUNCATED');
+    else if (this.#expect(tag)) this.#position = this.#next;
   }
 
   /** Everything that is left of the open element, unread. */

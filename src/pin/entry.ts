@@ -145,18 +145,23 @@ export class PinEntry {
     if (this.#over) return refuse('PIN_ABORTED');
     if (!verifySigned(CONTEXT.postureReport, report.signed, this.#key)) return refuse('SESSION_KEY_MISMATCH');
     if (!equalBytes(report.nonce, this.#nonce)) return refuse('REPORT_NONCE_STALE');
-    if (this.#ports.clock.now().getTime() > this.#dueAt) return refuse('REPORT_OVERDUE');
+    if (this.#isLate()) return refuse('REPORT_OVERDUE');
     const forbidden = forbiddenSigns(report.posture, this.#policy.postureForbidsPin);
     return forbidden.length > 0 ? refuse('POSTURE_REFUSED', forbidden.join(',')) : ok(null);
   }
 
+  /** The report that is due did not come in time, or the pad has shown as long as it may. */
+  #isLate(): boolean {
+    const now = this.#ports.clock.now();
+    return now >= this.#pinGrant.expiresAt || now.getTime() > this.#dueAt;
+  }
+
   /** Takes the one PIN block of this entry. */
   async accept(pin: PinBlock): Promise<Result<PinAccepted>> {
-    const now = this.#ports.clock.now();
     if (this.#over) return refuse('PIN_ABORTED');
     this.#over = true;
     if (!verifySigned(CONTEXT.pinBlock, pin.signed, this.#key)) return refuse('SESSION_KEY_MISMATCH');
-    if (now >= this.#pinGrant.expiresAt || now.getTime() > this.#dueAt) return refuse('REPORT_OVERDUE');
+    if (this.#isLate()) return refuse('REPORT_OVERDUE');
     const bound =
       pin.pinGrantId === this.#pinGrant.id &&
       pin.grantId === this.#pinGrant.grantId &&

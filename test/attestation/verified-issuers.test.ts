@@ -1,6 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { createAnchorSet } from '../../src/attestation/android/anchors.ts';
-import { createVerifiedIssuers, type VerifiedIssuers } from '../../src/attestation/android/verified-issuers.ts';
+import {
+  createVerifiedIssuers,
+  type VerifiedIssuer,
+  type VerifiedIssuers,
+} from '../../src/attestation/android/verified-issuers.ts';
 import { issueCertificate } from '../../src/x509/issue.ts';
 import {
   AT,
@@ -21,14 +25,14 @@ function watched(capacity = 100) {
   const issuers = createVerifiedIssuers(capacity);
   const log: string[] = [];
   const watching: VerifiedIssuers = {
-    find: (fingerprint) => {
-      const issuer = issuers.find(fingerprint);
+    find: (der) => {
+      const issuer = issuers.find(der);
       log.push(issuer === undefined ? 'new' : 'known');
       return issuer;
     },
-    remember: (fingerprint, issuer) => {
+    remember: (issuer) => {
       log.push('remember');
-      issuers.remember(fingerprint, issuer);
+      issuers.remember(issuer);
     },
   };
   return { issuers: watching, log };
@@ -117,21 +121,35 @@ describe('verified issuers', () => {
     const kept: ArrayBufferLike[] = [];
     const issuers: VerifiedIssuers = {
       find: () => undefined,
-      remember: (_, { certificate }) => kept.push(certificate.der.buffer),
+      remember: ({ certificate }) => kept.push(certificate.der.buffer),
     };
     const { verdict } = appraise(chain, { issuers });
     expect(verdict).toBe('trusted');
     expect(kept).toHaveLength(3);
-    expect(kept).not.toContain(message.buffer);
+    expect(kept.some((buffer) => buffer === message.buffer)).toBe(false);
   });
 
   test('are bounded, and the one that was used longest ago goes first', () => {
     const issuers = createVerifiedIssuers(2);
-    const issuer = { certificate: null as never, key: null as never, under: null };
-    issuers.remember('a', issuer);
-    issuers.remember('b', issuer);
-    issuers.find('a');
-    issuers.remember('c', issuer);
-    expect(['a', 'b', 'c'].map((name) => issuers.find(name) !== undefined)).toEqual([true, false, true]);
+    const [a, b, c] = chainOf().map(
+      (der) => ({ certificate: { der }, key: null, under: null }) as never as VerifiedIssuer,
+    );
+    issuers.remember(a!);
+    issuers.remember(b!);
+    issuers.find(a!.certificate.der);
+    issuers.remember(c!);
+    expect([a, b, c].map((issuer) => issuers.find(issuer!.certificate.der))).toEqual([a, undefined, c]);
+  });
+
+  test('are told apart by every byte', () => {
+    const issuers = createVerifiedIssuers(2);
+    const [der] = chainOf();
+    const issuer = { certificate: { der }, key: null, under: null } as never as VerifiedIssuer;
+    issuers.remember(issuer);
+    const twin = Buffer.from(der!);
+    expect(issuers.find(twin)).toBe(issuer);
+    twin[20]! ^= 1;
+    expect(issuers.find(twin)).toBeUndefined();
+    expect(issuers.find(Buffer.of(1))).toBeUndefined();
   });
 });

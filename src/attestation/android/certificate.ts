@@ -3,11 +3,13 @@ import { dottedOid, oidContent } from '../../encoding/der-oid.ts';
 import type { Result } from '../../reasons/result.ts';
 import { readSubjectKey, type SubjectKey } from './subject-key.ts';
 
+type SignatureHash = 'sha256' | 'sha384' | 'sha512';
+
 /** How a certificate is signed: a scheme that this verifier checks, or an OID that it does not. */
 export type SignatureAlgorithm =
   | {
       readonly scheme: 'ecdsa' | 'rsa-pkcs1';
-      readonly hash: 'sha256' | 'sha384' | 'sha512';
+      readonly hash: SignatureHash;
       /** An ECDSA identifier that carries NULL parameters, which RFC 5758 3.2 leaves out. */
       readonly needlessNull: boolean;
     }
@@ -45,17 +47,28 @@ export interface Certificate {
   readonly emptyDistributionPoint: boolean;
 }
 
+const ecdsa = (dotted: string, hash: SignatureHash) => ({
+  oid: oidContent(dotted),
+  plain: { scheme: 'ecdsa', hash, needlessNull: false } as const,
+  withNull: { scheme: 'ecdsa', hash, needlessNull: true } as const,
+});
+
+const rsa = (dotted: string, hash: SignatureHash) => ({
+  oid: oidContent(dotted),
+  algorithm: { scheme: 'rsa-pkcs1', hash, needlessNull: false } as const,
+});
+
 const ECDSA = [
-  { oid: oidContent('1.2.840.10045.4.3.2'), hash: 'sha256' },
-  { oid: oidContent('1.2.840.10045.4.3.3'), hash: 'sha384' },
-  { oid: oidContent('1.2.840.10045.4.3.4'), hash: 'sha512' },
-] as const;
+  ecdsa('1.2.840.10045.4.3.2', 'sha256'),
+  ecdsa('1.2.840.10045.4.3.3', 'sha384'),
+  ecdsa('1.2.840.10045.4.3.4', 'sha512'),
+];
 
 const RSA_PKCS1 = [
-  { oid: oidContent('1.2.840.113549.1.1.11'), hash: 'sha256' },
-  { oid: oidContent('1.2.840.113549.1.1.12'), hash: 'sha384' },
-  { oid: oidContent('1.2.840.113549.1.1.13'), hash: 'sha512' },
-] as const;
+  rsa('1.2.840.113549.1.1.11', 'sha256'),
+  rsa('1.2.840.113549.1.1.12', 'sha384'),
+  rsa('1.2.840.113549.1.1.13', 'sha512'),
+];
 
 const OID = {
   keyDescription: oidContent('1.3.6.1.4.1.11129.2.1.17'),
@@ -69,16 +82,16 @@ const KEY_CERT_SIGN = 0x04;
 const MAXIMUM_DEPTH = 12;
 
 function readSignatureScheme(der: DerReader): SignatureAlgorithm {
-  for (const { oid, hash } of ECDSA) {
+  for (const { oid, plain, withNull } of ECDSA) {
     if (!der.takeOid(oid)) continue;
-    const needlessNull = der.peek() === TAG.NULL;
-    if (needlessNull) der.skip();
-    return { scheme: 'ecdsa', hash, needlessNull };
+    if (der.peek() !== TAG.NULL) return plain;
+    der.skip();
+    return withNull;
   }
-  for (const { oid, hash } of RSA_PKCS1) {
+  for (const { oid, algorithm } of RSA_PKCS1) {
     if (!der.takeOid(oid)) continue;
-    der.content(TAG.NULL);
-    return { scheme: 'rsa-pkcs1', hash, needlessNull: false };
+    der.skip(TAG.NULL);
+    return algorithm;
   }
   const oid = dottedOid(der.content(TAG.OBJECT_IDENTIFIER));
   der.rest();
@@ -90,6 +103,11 @@ function readSignatureAlgorithm(der: DerReader): SignatureAlgorithm {
   const algorithm = readSignatureScheme(der);
   der.leave(outer);
   return algorithm;
+}
+
+/** Known algorithms are constants, one for each encoding; one that is not known verifies nothing anyway. */
+function isSame(one: SignatureAlgorithm, other: SignatureAlgorithm): boolean {
+  return one === other || (one.scheme === 'unknown' && other.scheme === 'unknown');
 }
 
 function serialNumber(content: Uint8Array): string {
@@ -133,64 +151,62 @@ interface Extensions {
   signsCertificates: boolean | null;
   unknownCritical: string[];
   emptyDistributionPoint: boolean;
-  irregularBooleans: number;
 }
 
-function readBasicConstraints(value: Uint8Array, into: Extensions): DerFailure | null {
-  const constraints = readDer(value, { maximumBytes: 64, maximumDepth: 1, tolerateBooleans: true }, (der) => {
-    const outer = der.enter(TAG.SEQUENCE);
-    const authority = der.peek() === TAG.BOOLEAN && der.boolean();
-    if (der.peek() === TAG.INTEGER) der.unsigned();
-    der.leave(outer);
-    into.irregularBooleans += der.irregularBooleans;
-    return authority;
-  });
-  if (!constraints.ok) return constraints.reason;
-  into.authority = constraints.value;
-  return null;
+function readBasicConstraints(der: DerReader): boolean {
+  const value = der.enter(TAG.OCTET_STRING);
+  const constraints = der.enter(TAG.SEQUENCE);
+  const authority = der.peek() === TAG.BOOLEAN && der.boolean();
+  if (der.peek() === TAG.INTEGER) der.unsigned();
+  der.leave(constraints);
+  der.leave(value);
+  return authority;
 }
 
-function readKeyUsage(value: Uint8Array, into: Extensions): DerFailure | null {
-  const bits = readDer(value, { maximumBytes: 64, maximumDepth: 1 }, (der) => der.content(TAG.BIT_STRING));
-  if (!bits.ok) return bits.reason;
-  into.signsCertificates = ((bits.value[1] ?? 0) & KEY_CERT_SIGN) !== 0;
-  return null;
-}
-
-/** OCTET STRING of an extension that may stand once; a second one is a contradiction, not a choice. */
-function once(der: DerReader, earlier: unknown): Uint8Array {
-  if (earlier !== null) der.fail('DER_VALUE_INVALID');
-  return der.content(TAG.OCTET_STRING);
+function readKeyUsage(der: DerReader): boolean {
+  const value = der.enter(TAG.OCTET_STRING);
+  const bits = der.content(TAG.BIT_STRING);
+  der.leave(value);
+  return ((bits[1] ?? 0) & KEY_CERT_SIGN) !== 0;
 }
 
 function readCritical(der: DerReader): boolean {
   return der.peek() === TAG.BOOLEAN && der.boolean();
 }
 
+/** An extension that may stand once; a second one is a contradiction, not a choice. */
+function once(der: DerReader, earlier: unknown): void {
+  if (earlier !== null) der.fail('DER_VALUE_INVALID');
+  readCritical(der);
+}
+
+function readOtherExtension(der: DerReader, into: Extensions): void {
+  const start = der.offset;
+  der.skip(TAG.OBJECT_IDENTIFIER);
+  const end = der.offset;
+  // Tag and length take two bytes in an identifier of any sensible size.
+  if (readCritical(der)) into.unknownCritical.push(dottedOid(der.between(start + 2, end)));
+  der.skip(TAG.OCTET_STRING);
+}
+
 function readExtension(der: DerReader, into: Extensions): void {
-  let failure: DerFailure | null = null;
   if (der.takeOid(OID.keyUsage)) {
-    readCritical(der);
-    failure = readKeyUsage(once(der, into.signsCertificates), into);
+    once(der, into.signsCertificates);
+    into.signsCertificates = readKeyUsage(der);
   } else if (der.takeOid(OID.basicConstraints)) {
-    readCritical(der);
-    failure = readBasicConstraints(once(der, into.authority), into);
+    once(der, into.authority);
+    into.authority = readBasicConstraints(der);
   } else if (der.takeOid(OID.keyDescription)) {
-    readCritical(der);
-    into.keyDescription = once(der, into.keyDescription);
+    once(der, into.keyDescription);
+    into.keyDescription = der.content(TAG.OCTET_STRING);
   } else if (der.takeOid(OID.provisioningInfo)) {
-    readCritical(der);
-    into.provisioningInfo = once(der, into.provisioningInfo);
+    once(der, into.provisioningInfo);
+    into.provisioningInfo = der.content(TAG.OCTET_STRING);
   } else if (der.takeOid(OID.distributionPoints)) {
     readCritical(der);
     const value = der.content(TAG.OCTET_STRING);
     into.emptyDistributionPoint ||= value.length === 1 && value[0] === 0;
-  } else {
-    const oid = der.content(TAG.OBJECT_IDENTIFIER);
-    if (readCritical(der)) into.unknownCritical.push(dottedOid(oid));
-    der.content(TAG.OCTET_STRING);
-  }
-  if (failure !== null) der.fail(failure);
+  } else readOtherExtension(der, into);
 }
 
 function readExtensions(der: DerReader): Extensions {
@@ -201,7 +217,6 @@ function readExtensions(der: DerReader): Extensions {
     signsCertificates: null,
     unknownCritical: [],
     emptyDistributionPoint: false,
-    irregularBooleans: 0,
   };
   if (der.peek() !== explicitTag(3)) return extensions;
   const outer = der.enter(explicitTag(3));
@@ -229,7 +244,7 @@ function readCertificate(der: DerReader, whole: Uint8Array): Certificate {
   const body = der.enter(TAG.SEQUENCE);
   readVersion(der);
   const serial = serialNumber(der.integer());
-  const signedAlgorithm = der.element(TAG.SEQUENCE);
+  const signedAlgorithm = readSignatureAlgorithm(der);
   const issuer = der.element(TAG.SEQUENCE);
   const validity = der.enter(TAG.SEQUENCE);
   const notBefore = readTime(der);
@@ -237,11 +252,11 @@ function readCertificate(der: DerReader, whole: Uint8Array): Certificate {
   der.leave(validity);
   const subject = der.element(TAG.SEQUENCE);
   const key = readSubjectKey(der);
-  const { irregularBooleans, ...extensions } = readExtensions(der);
+  const extensions = readExtensions(der);
   der.leave(body);
   // RFC 5280 4.1.1.2: what the signature covers and what it claims to be are the same algorithm.
-  if (Buffer.compare(signedAlgorithm, der.preview(TAG.SEQUENCE)) !== 0) der.fail('DER_VALUE_INVALID');
   const signatureAlgorithm = readSignatureAlgorithm(der);
+  if (!isSame(signedAlgorithm, signatureAlgorithm)) der.fail('DER_VALUE_INVALID');
   const signature = der.wholeBytes();
   der.leave(certificate);
   return {
@@ -255,8 +270,13 @@ function readCertificate(der: DerReader, whole: Uint8Array): Certificate {
     key,
     signatureAlgorithm,
     signature,
-    ...extensions,
-    irregularBooleans: irregularBooleans + der.irregularBooleans,
+    keyDescription: extensions.keyDescription,
+    provisioningInfo: extensions.provisioningInfo,
+    authority: extensions.authority,
+    signsCertificates: extensions.signsCertificates,
+    unknownCritical: extensions.unknownCritical,
+    emptyDistributionPoint: extensions.emptyDistributionPoint,
+    irregularBooleans: der.irregularBooleans,
   };
 }
 

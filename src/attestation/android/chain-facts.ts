@@ -6,7 +6,7 @@ import { type Certificate, parseCertificate } from './certificate.ts';
 import { type ChainCertificate, type PathFacts, verifyPath } from './chain.ts';
 import { type KeyDescription, parseKeyDescription } from './key-description.ts';
 import { type ProvisioningFailure, type ProvisioningInfo, parseProvisioningInfo } from './provisioning.ts';
-import { fingerprintOf, type VerifiedIssuers } from './verified-issuers.ts';
+import type { VerifiedIssuers } from './verified-issuers.ts';
 
 /** A certificate that carries a key description. */
 export interface DescribedCertificate {
@@ -44,6 +44,13 @@ function overLimit(chain: readonly Uint8Array[], limits: AttestationPolicy['limi
   return bytes > limits.maximumBytes ? `${bytes} bytes` : null;
 }
 
+/** A copy in memory of its own: what may be remembered must not keep the message alive that it came in. */
+function copyOf(der: Uint8Array): Buffer {
+  const copy = Buffer.allocUnsafeSlow(der.length);
+  copy.set(der);
+  return copy;
+}
+
 /** Parses one certificate, unless it is an issuer that is known. The leaf is new each time, and not looked up. */
 function readCertificate(
   der: Uint8Array,
@@ -51,13 +58,12 @@ function readCertificate(
   maximumBytes: number,
   issuers: VerifiedIssuers | undefined,
 ): Result<ChainCertificate, 'CHAIN_MALFORMED'> {
-  const fingerprint = issuers === undefined || position === 0 ? null : fingerprintOf(der);
-  const known = fingerprint === null ? undefined : issuers?.find(fingerprint);
-  if (known !== undefined) return ok({ certificate: known.certificate, fingerprint, known });
-  // What may be remembered must not keep the message alive that it came in.
-  const certificate = parseCertificate(fingerprint === null ? der : Buffer.from(der), maximumBytes);
+  const mayBeIssuer = issuers !== undefined && position > 0;
+  const known = mayBeIssuer ? issuers.find(der) : undefined;
+  if (known !== undefined) return ok({ certificate: known.certificate, known });
+  const certificate = parseCertificate(mayBeIssuer ? copyOf(der) : der, maximumBytes);
   if (!certificate.ok) return refuse('CHAIN_MALFORMED', `certificate ${position}: ${certificate.reason}`);
-  return ok({ certificate: certificate.value, fingerprint, known });
+  return ok({ certificate: certificate.value, known });
 }
 
 function readCertificates(

@@ -74,7 +74,6 @@ function nameMismatches(chain: readonly ChainCertificate[]): number[] {
 /** A certificate of a chain; looked up among the verified issuers where it may be one. */
 export interface ChainCertificate {
   readonly certificate: Certificate;
-  readonly fingerprint: string | null;
   readonly known: VerifiedIssuer | undefined;
 }
 
@@ -97,11 +96,11 @@ function verifyDown(
   { limits, issuers }: PathTerms,
 ): LinkStatus[] {
   const links = new Array<LinkStatus>(top + 1).fill('untried');
-  const fresh: { fingerprint: string; issuer: VerifiedIssuer }[] = [];
+  const fresh: VerifiedIssuer[] = [];
   let issuerKey: KeyObject | null = anchor.key;
   let issuerSpki = anchor.spki;
   for (let position = top; position >= lowest; position -= 1) {
-    const { certificate, fingerprint, known } = chain[position]!;
+    const { certificate, known } = chain[position]!;
     if (issuerKey === null) {
       links[position] = 'unsupported';
       return links;
@@ -113,14 +112,12 @@ function verifyDown(
     // Nothing rests on the key of `lowest`: it is the one that the chain attests.
     if (position === lowest) break;
     const key: KeyObject | null = remembered?.key ?? readyKey(certificate, limits);
-    if (remembered === undefined && key !== null && fingerprint !== null) {
-      fresh.push({ fingerprint, issuer: { certificate, key, under: issuerSpki } });
-    }
+    if (remembered === undefined && key !== null) fresh.push({ certificate, key, under: issuerSpki });
     issuerKey = key;
     issuerSpki = certificate.key.spki;
   }
   // Only now: what hangs on no anchor must not push out what does.
-  for (const { fingerprint, issuer } of fresh) issuers?.remember(fingerprint, issuer);
+  for (const issuer of fresh) issuers?.remember(issuer);
   return links;
 }
 
@@ -129,8 +126,8 @@ const verifies = (links: readonly LinkStatus[], lowest: number): boolean =>
 
 /** Spares the next chain of this anchor the parsing of its carrier; that no signature of it was verified is kept, too. */
 function rememberCarrier(chain: readonly ChainCertificate[], { key }: ReadyAnchor, issuers?: VerifiedIssuers): void {
-  const { certificate, fingerprint, known } = chain.at(-1)!;
-  if (fingerprint !== null && known === undefined) issuers?.remember(fingerprint, { certificate, key, under: null });
+  const { certificate, known } = chain.at(-1)!;
+  if (known === undefined) issuers?.remember({ certificate, key, under: null });
 }
 
 /**

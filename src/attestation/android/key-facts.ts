@@ -1,4 +1,4 @@
-import { sha256 } from '../../encoding/digest.ts';
+import { hash } from 'node:crypto';
 import type { DeviceIds, KeyOrigin, KeyPurpose } from './authorization-list.ts';
 import type { ChainFacts } from './chain-facts.ts';
 import { type PlatformFacts, platformOf } from './platform.ts';
@@ -65,7 +65,7 @@ export function keyFactsOf(facts: ChainFacts, tolerances: readonly string[]): Ke
     certificatesIssued: provisioningInfo?.ok ? provisioningInfo.value.certificatesIssued : null,
     anchor: facts.path.anchor?.name ?? null,
     certificates: certificates.length,
-    attestationKey: issuer === undefined ? null : sha256(issuer.key.spki).toString('hex'),
+    attestationKey: issuer === undefined ? null : hash('sha256', issuer.key.spki, 'hex'),
     unknownTags: [...softwareEnforced.unknown, ...hardwareEnforced.unknown].map(({ tag }) => tag),
     tolerances,
   };

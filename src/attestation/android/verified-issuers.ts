@@ -1,4 +1,4 @@
-import { hash, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import type { Certificate } from './certificate.ts';
 
 /** A certificate whose signature verified in an earlier appraisal, parsed, with its key ready to verify the next one. */
@@ -10,35 +10,41 @@ export interface VerifiedIssuer {
 }
 
 /**
- * Remembers issuers of chains that reached an anchor, by the fingerprint of their bytes.
+ * Remembers issuers of chains that reached an anchor, by their bytes.
  *
  * A certificate's bytes always parse to the same fields, and its signature under a key always verifies or never does: that
  * is all it remembers. Dates, revocation and position are judged anew in each appraisal.
  */
 export interface VerifiedIssuers {
-  find(fingerprint: string): VerifiedIssuer | undefined;
-  remember(fingerprint: string, issuer: VerifiedIssuer): void;
+  /** The issuer of exactly these bytes. */
+  find(der: Uint8Array): VerifiedIssuer | undefined;
+  remember(issuer: VerifiedIssuer): void;
 }
 
-/** Names a certificate by its bytes: SHA-256, base64url. */
-export function fingerprintOf(der: Uint8Array): string {
-  return hash('sha256', der, 'base64url');
+const NAME_BYTES = 32;
+
+/** Files a certificate under the end of its signature: as good as a hash to tell genuine certificates apart. */
+function nameOf(der: Uint8Array): string {
+  return Buffer.from(der.buffer, der.byteOffset, der.length).toString('latin1', Math.max(0, der.length - NAME_BYTES));
 }
 
 /** Remembers up to `capacity` issuers in memory, and forgets the one that was used longest ago. */
 export function createVerifiedIssuers(capacity: number): VerifiedIssuers {
   const issuers = new Map<string, VerifiedIssuer>();
   return {
-    find(fingerprint) {
-      const issuer = issuers.get(fingerprint);
-      if (issuer === undefined) return undefined;
-      issuers.delete(fingerprint);
-      issuers.set(fingerprint, issuer);
+    find(der) {
+      const name = nameOf(der);
+      const issuer = issuers.get(name);
+      // A name can be forged; what it stands for is told by all bytes.
+      if (issuer === undefined || Buffer.compare(issuer.certificate.der, der) !== 0) return undefined;
+      issuers.delete(name);
+      issuers.set(name, issuer);
       return issuer;
     },
-    remember(fingerprint, issuer) {
-      issuers.delete(fingerprint);
-      issuers.set(fingerprint, issuer);
+    remember(issuer) {
+      const name = nameOf(issuer.certificate.der);
+      issuers.delete(name);
+      issuers.set(name, issuer);
       const [oldest] = issuers.keys();
       if (issuers.size > capacity && oldest !== undefined) issuers.delete(oldest);
     },

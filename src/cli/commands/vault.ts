@@ -3,7 +3,7 @@ import { Command } from 'commander';
 import { ConfigError } from '../../app/config.ts';
 import { DataFolder } from '../../app/data-folder.ts';
 import { systemClock, systemRandom } from '../../app/system.ts';
-import type { KeyComponent } from '../../vault/keystore/components.ts';
+import { type KeyComponent, newComponent } from '../../vault/keystore/components.ts';
 import { initialise } from '../../vault/keystore/initialise.ts';
 import { enterZoneKek, makeZoneKeys } from '../../vault/keystore/zone-ceremony.ts';
 import { dataOption } from '../admin.ts';
@@ -38,7 +38,14 @@ export function vaultCommand(): Command {
       '\nExample:\n  tapgate vault zone --acquirer acquirer --component one.txt two.txt --out acquirer-zone.json',
     )
     .action((options: ZoneOptions) => enterZone(options));
-  return new Command('vault').description('the software vault and its keys').addCommand(init).addCommand(zone);
+  const component = new Command('component')
+    .description("makes one custodian's random component of a key, with its check value")
+    .requiredOption('--out <file>', 'a new file, to be kept by that custodian alone')
+    .option('--json', 'one JSON object')
+    .addHelpText('after', '\nExample:\n  tapgate vault component --out one.txt')
+    .action((options: { out: string; json?: boolean }) => makeComponent(options));
+  const vault = new Command('vault').description('the software vault and its keys');
+  return vault.addCommand(init).addCommand(component).addCommand(zone);
 }
 
 async function makeVault(options: { readonly data: string; readonly json?: boolean }): Promise<void> {
@@ -50,7 +57,14 @@ async function makeVault(options: { readonly data: string; readonly json?: boole
   print(`A software vault was made in ${folder.vault}. Keep a copy of master.key apart from it.`);
 }
 
-async function component(file: string): Promise<KeyComponent> {
+async function makeComponent(options: { readonly out: string; readonly json?: boolean }): Promise<void> {
+  const { component, kcv } = newComponent(systemRandom);
+  await writeFile(options.out, `${component} ${kcv}\n`, { mode: 0o600, flag: 'wx' });
+  if (options.json) return printJson({ file: options.out, kcv });
+  print(`A component was written to ${options.out}: check value ${kcv}. Nobody but its custodian may read it.`);
+}
+
+async function readComponent(file: string): Promise<KeyComponent> {
   const [hex = '', kcv = ''] = (await readFile(file, 'utf8')).trim().split(/\s+/);
   return { component: hex, kcv };
 }
@@ -58,7 +72,7 @@ async function component(file: string): Promise<KeyComponent> {
 async function enterZone(options: ZoneOptions): Promise<void> {
   const folder = new DataFolder(options.data);
   const { acquirer, replace = false } = options;
-  const components = await Promise.all(options.component.map(component));
+  const components = await Promise.all(options.component.map(readComponent));
   const ceremony = { random: systemRandom, replace };
   const kek = enterZoneKek(folder.vault, { acquirer, components }, ceremony);
   if (!kek.ok) throw new ConfigError(`The zone key of ${acquirer} was not entered: ${kek.reason} ${kek.detail ?? ''}`);

@@ -32,13 +32,14 @@ export class RedisVolatileStore<V> implements VolatileStore<V> {
   /**
    * Stores the value unless the key is there already; answers the value that stands. A standing value that does not
    * parse cannot be answered and is not overwritten: VolatileStoreUnavailable. Throws RangeError for a key that is not
-   * 1 to 128 letters, digits, `_.:-`, and for a value over the codec's size.
+   * 1 to 128 letters, digits, `_.:-`, for a value over the codec's size, and for an expiry that is no instant.
    */
   async putIfAbsent(key: string, value: V, expiresAt: Date): Promise<V> {
     if (!KEY.test(key)) throw new RangeError('a key is 1 to 128 letters, digits, "_", ".", ":" and "-"');
     const { connection, clock, codec } = this.#options;
     const bytes = codec.encode(value);
     const milliseconds = expiresAt.getTime() - clock.now().getTime();
+    if (!Number.isSafeInteger(milliseconds)) throw new RangeError('a value expires at an instant');
     // Redis takes no expiry that has passed; what would be gone at once is not stored.
     if (milliseconds <= 0) return (await this.get(key)) ?? value;
     const expiration = { type: 'PX', value: milliseconds } as const;

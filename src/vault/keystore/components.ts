@@ -2,6 +2,7 @@ import { equalBytes } from '../../encoding/digest.ts';
 import { bytesOfHex } from '../../payment-crypto/hex.ts';
 import { keyCheckValue } from '../../payment-crypto/kcv.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
+import type { Random } from '../../ports/random.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { shown } from './slot.ts';
 
@@ -78,4 +79,13 @@ export function joinComponents(components: readonly KeyComponent[]): Result<Join
   } finally {
     for (const key of read) key.wipe();
   }
+}
+
+/** A new random component of an AES-256 key, and its check value: what one custodian keeps and brings. */
+export function newComponent(random: Random): KeyComponent {
+  const key = SecretKey.generate('AES', 256, random);
+  const component = key.use((bytes) => Buffer.from(bytes).toString('hex').toUpperCase());
+  const kcv = keyCheckValue(key).toString('hex').toUpperCase();
+  key.wipe();
+  return { component, kcv };
 }

@@ -1,7 +1,5 @@
 import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { keyCheckValue } from '../../payment-crypto/kcv.ts';
-import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import type { Random } from '../../ports/random.ts';
 import { runToEnd } from './process.ts';
 
@@ -49,16 +47,6 @@ const ISSUER = 'https://tapgate.localhost';
 
 const secret = (path: string, text: string): Promise<void> => writeFile(path, `${text}\n`, { mode: 0o600 });
 
-/** Two custodians' components of a new zone key-encryption key, each with its check value. */
-async function writeComponents(folder: WorldFolder, acquirer: Acquirer, random: Random): Promise<void> {
-  for (const custodian of [1, 2]) {
-    const key = SecretKey.generate('AES', 256, random);
-    const hex = key.use((bytes) => Buffer.from(bytes).toString('hex').toUpperCase());
-    await secret(folder.component(acquirer, custodian), `${hex} ${keyCheckValue(key).toString('hex').toUpperCase()}`);
-    key.wipe();
-  }
-}
-
 /**
  * Prepares an installation with two acquirers by the commands that people use: certificates, vault, key ceremony, all
  * on free ports. `tapgate` is the path of the command's program.
@@ -80,8 +68,8 @@ export async function prepareWorld(folder: WorldFolder, tapgate: string, random:
   await runToEnd([tapgate, 'vault', 'init', '--data', folder.data, '--json']);
   await secret(folder.issuerMasterKey(), random.bytes(16).toString('hex').toUpperCase());
   for (const acquirer of ACQUIRERS) {
-    await writeComponents(folder, acquirer, random);
     const components = [1, 2].map((custodian) => folder.component(acquirer, custodian));
+    for (const file of components) await runToEnd([tapgate, 'vault', 'component', '--out', file, '--json']);
     const ceremony = ['--acquirer', acquirer, '--component', ...components, '--out', folder.zone(acquirer), '--json'];
     await runToEnd([tapgate, 'vault', 'zone', '--data', folder.data, ...ceremony]);
   }

@@ -1,0 +1,200 @@
+import { readFile } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+import {
+  type AuthorizePaymentResponse,
+  PaymentGateServiceClient,
+} from '../../src/gen/tapgate/v1/payment_gate_service.ts';
+import type { World } from '../../src/virtual/world/world.ts';
+import { channelCredentials, channelOptions } from '../../src/wire/channel.ts';
+import { decodeIntent } from '../../src/wire/transaction.ts';
+import { childRunning, cpuMicroseconds, processMicroseconds } from '../cpu.ts';
+import type { BenchReport } from '../group.ts';
+import { type Goal, lineOf } from '../lines.ts';
+import { compare, interleave, quantile, type Round } from '../measure.ts';
+import { aesOf, DecisionCryptography, type DecisionSizes } from './cryptography.ts';
+import { type Echo, startEcho } from './echo.ts';
+import { authorizeOne, callRate, pacedLatencies, streamPayments } from './load.ts';
+import { PaymentPreparation, type PreparedPayment, type Verification } from './payments.ts';
+
+const ACQUIRER = 'acquirer';
+const VAULT = 'vault/main.ts';
+const TAG_BYTES = 16;
+
+const STREAMED: Goal = { relation: '<=', ratio: 2 };
+const UNARY: Goal = { relation: '>=', ratio: 0.7 };
+
+/** Decisions before anything counts, so that the service runs the code that it will run for hours. */
+const WARM_UP = 600;
+const STREAM = { none: { rounds: 7, decisions: 150 }, pin: { rounds: 5, decisions: 100 } } as const;
+const RATE = { rounds: 5, warmUp: 1, calls: 250, echoCalls: 1000 };
+const PACED = { rounds: 2, calls: 120 };
+
+/** Processes are idle when they take less than this part of a CPU. */
+const IDLE_PART = 0.02;
+const IDLE_WITHIN = 50;
+const LOOK_AGAIN = 100;
+
+/** What all measurements of the group stand on. */
+interface Bench {
+  readonly world: World;
+  readonly preparation: PaymentPreparation;
+  readonly gate: PaymentGateServiceClient;
+  /** The service and its vault. */
+  readonly pids: readonly number[];
+  readonly cryptography: DecisionCryptography;
+  readonly report: BenchReport;
+}
+
+/** Waits until what is not to be measured, such as the end of the preparation, is over. */
+async function untilIdle(pids: readonly number[]): Promise<void> {
+  for (let look = 0; look < IDLE_WITHIN; look += 1) {
+    const before = processMicroseconds(pids);
+    await sleep(LOOK_AGAIN);
+    if (processMicroseconds(pids) - before < LOOK_AGAIN * 1000 * IDLE_PART) return;
+  }
+}
+
+/** Sizes of a payment and of the answer to it. */
+function sizesOf({ payment }: PreparedPayment, { outcome }: AuthorizePaymentResponse): DecisionSizes {
+  const payload = payment.intent?.payload ?? Buffer.alloc(0);
+  const intent = decodeIntent(payload);
+  if (!intent.ok || outcome?.$case !== 'approved') throw new Error('the first payment is not approved');
+  const signingInput = (compact: string): number => compact.lastIndexOf('.');
+  return {
+    token: signingInput(payment.deviceToken),
+    intent: payload.length,
+    receipt: signingInput(outcome.value.receipt),
+    accountData: intent.value.accountData.ciphertext.length - TAG_BYTES,
+  };
+}
+
+async function measureStreamed(bench: Bench, verification: Verification): Promise<void> {
+  const { preparation, gate, pids, cryptography, report } = bench;
+  const { rounds, decisions } = STREAM[verification];
+  let counters: readonly number[] = [];
+  const ours = async (): Promise<number> => {
+    const prepared = await preparation.prepare(decisions, verification);
+    counters = prepared.map(({ counter }) => counter);
+    await untilIdle(pids);
+    const before = processMicroseconds(pids);
+    await streamPayments(
+      gate,
+      prepared.map(({ payment }) => payment),
+    );
+    return (processMicroseconds(pids) - before) / decisions;
+  };
+  const yardstick = (): number =>
+    cpuMicroseconds(decisions, () => {
+      for (const counter of counters) cryptography.decide(counter, verification === 'pin');
+    });
+  const measured: Round<number>[] = [];
+  for (let round = 0; round < rounds; round += 1) measured.push({ ours: await ours(), yardstick: yardstick() });
+  const [least, most] = [Math.min(...counters), Math.max(...counters)];
+  const { blocks, gcm } = aesOf(most, verification === 'pin');
+  report.tell(`AES of a decision at counters ${least} to ${most}: ${blocks} blocks at the last, ${gcm} GCM operations`);
+  const name = verification === 'pin' ? 'gate/streamed-decision-pin' : 'gate/streamed-decision';
+  report.line(lineOf(name, 'CPU µs/decision', compare(measured), STREAMED));
+}
+
+/** Unary rate; answers the median, in calls a second. */
+async function measureUnary(
+  { preparation, gate, pids, report }: Bench,
+  echo: PaymentGateServiceClient,
+): Promise<number> {
+  const [sample] = await preparation.prepare(1, 'none');
+  const echoed = Array.from({ length: RATE.echoCalls }, () => sample!.payment);
+  const rounds = await interleave({
+    ...RATE,
+    ours: async () => {
+      const prepared = await preparation.prepare(RATE.calls, 'none');
+      await untilIdle(pids);
+      return callRate(
+        gate,
+        prepared.map(({ payment }) => payment),
+      );
+    },
+    yardstick: () => callRate(echo, echoed),
+  });
+  const comparison = compare(rounds);
+  report.line(lineOf('gate/unary-rate', 'calls/s', comparison, UNARY));
+  return comparison.ours;
+}
+
+async function measureLatency(
+  { preparation, gate, pids, report }: Bench,
+  echo: PaymentGateServiceClient,
+  verification: Verification,
+  perSecond: number,
+): Promise<void> {
+  const [sample] = await preparation.prepare(1, 'none');
+  const echoed = Array.from({ length: PACED.calls }, () => sample!.payment);
+  const rounds = await interleave({
+    rounds: PACED.rounds,
+    warmUp: 0,
+    ours: async () => {
+      const prepared = await preparation.prepare(PACED.calls, verification);
+      await untilIdle(pids);
+      return pacedLatencies(
+        gate,
+        prepared.map(({ payment }) => payment),
+        perSecond,
+      );
+    },
+    yardstick: () => pacedLatencies(echo, echoed, perSecond),
+  });
+  const suffix = verification === 'pin' ? '-pin' : '';
+  for (const [name, part] of [
+    ['p50', 0.5],
+    ['p99', 0.99],
+  ] as const) {
+    const at = rounds.map(({ ours, yardstick }) => ({
+      ours: quantile(ours, part),
+      yardstick: quantile(yardstick, part),
+    }));
+    report.line(lineOf(`gate/unary-half-rate-${name}${suffix}`, 'ms', compare(at), null));
+  }
+}
+
+async function echoClient({ folder }: World, { address }: Echo): Promise<PaymentGateServiceClient> {
+  const [ca, cert, key] = await Promise.all([
+    readFile(folder.certificate('processing', 'ca.crt')),
+    readFile(folder.certificate('processing', `${ACQUIRER}.crt`)),
+    readFile(folder.certificate('processing', `${ACQUIRER}.key`)),
+  ]);
+  return new PaymentGateServiceClient(address, channelCredentials({ ca, cert, key }), channelOptions());
+}
+
+/** Measures the gate of a world. */
+export async function measureGate(world: World, report: BenchReport): Promise<void> {
+  const preparation = await PaymentPreparation.start(world, report.tell);
+  const gate = await world.gate(ACQUIRER);
+  const pids = [world.serviceProcess, childRunning(world.serviceProcess, VAULT)];
+  const [first, ...others] = await preparation.prepare(WARM_UP, 'none');
+  if (first === undefined) throw new Error('nothing was prepared');
+  const response = await authorizeOne(gate, first.payment);
+  const sizes = sizesOf(first, response);
+  await streamPayments(
+    gate,
+    others.map(({ payment }) => payment),
+  );
+  const cryptography = new DecisionCryptography(sizes);
+  for (const { counter } of others) cryptography.decide(counter, true);
+  const bench: Bench = { world, preparation, gate, pids, cryptography, report };
+  await measureStreamed(bench, 'none');
+  await measureStreamed(bench, 'pin');
+  const echo = await startEcho(
+    world.folder,
+    response,
+    sizes,
+    others.map(({ counter }) => counter),
+  );
+  try {
+    const client = await echoClient(world, echo);
+    const rate = await measureUnary(bench, client);
+    await measureLatency(bench, client, 'none', rate / 2);
+    await measureLatency(bench, client, 'pin', rate / 2);
+    client.close();
+  } finally {
+    await echo.stop();
+  }
+}

@@ -1,0 +1,133 @@
+import type { PlatformFacts } from '../../src/attestation/android/platform.ts';
+import {
+  type AttestationExchangePolicy,
+  type AttestationPorts,
+  challengePhone,
+  concludeAttestation,
+  type Evidence,
+  type Hello,
+  type Identity,
+  type PendingChallenge,
+} from '../../src/devices/exchange.ts';
+import { createInvite } from '../../src/devices/invite.ts';
+import { attestationChallenge, attestationTranscript } from '../../src/encoding/contexts.ts';
+import { CONTEXT } from '../../src/encoding/signed.ts';
+import type { Reason } from '../../src/reasons/catalogue.ts';
+import { MemoryVolatileStore } from '../../src/store/volatile/memory.ts';
+import { encodePosture } from '../../src/wire/posture.ts';
+import { attestationChain, chainAppraiser } from '../support/appraiser.ts';
+import { TestClock } from '../support/clock.ts';
+import { SeededRandom } from '../support/random.ts';
+import { type SigningKey, signingKey } from '../support/signing-key.ts';
+import { MemoryStores } from '../support/stores.ts';
+import { unwrap } from '../support/unwrap.ts';
+import { SigningVault } from '../support/vault.ts';
+
+export const POLICY: AttestationExchangePolicy = {
+  devices: { inviteSeconds: 3600, challengeSeconds: 120, postureForbidsAttestation: ['debugger', 'hooking'] },
+  tokens: { lifetimeSeconds: 600, refreshFraction: 0.5, refreshJitterFraction: 0.2 },
+  version: 'policy-1',
+};
+
+export const ISSUER = 'https://tapgate.example';
+
+/** A phone's evidence before it is signed: what a test bends. */
+export interface EvidenceDraft {
+  sessionKey: SigningKey;
+  deviceKey: SigningKey;
+  /** Whom the session key's chain was made for; by default this exchange. */
+  challenge: Buffer;
+  sessionRefused: Reason | null;
+  deviceRefused: Reason | null;
+  devicePlatform: PlatformFacts | null;
+  signs: Evidence['reported'];
+  /** Changed after it is signed. */
+  sent: (evidence: Evidence) => Evidence;
+}
+
+/** The attestation exchange over stores in memory. */
+export class AttestationTable {
+  readonly clock = new TestClock();
+  readonly stores = new MemoryStores();
+  readonly vault = new SigningVault();
+  readonly challenges = new MemoryVolatileStore<PendingChallenge>(this.clock, 100);
+  readonly random = new SeededRandom('attestation');
+
+  get ports(): AttestationPorts {
+    const { clock, random, vault, challenges } = this;
+    const { invites, devices } = this.stores;
+    return { clock, random, issuer: ISSUER, invites, devices, challenges, appraiser: chainAppraiser, signer: vault };
+  }
+
+  /** The code of a new invite. */
+  async invite(): Promise<string> {
+    const request = { acquirer: 'acquirer-a', merchant: 'shop-1', validForSeconds: 0, by: 'ann' };
+    return unwrap(await createInvite(request, { ...this.ports }, POLICY.devices)).code;
+  }
+
+  /** A hello; its bytes name the identity, and differ where the identity does. */
+  hello(identity: Identity): Hello {
+    return { identity, bytes: Buffer.from(JSON.stringify(identity)) };
+  }
+
+  challenge(identity: Identity) {
+    return challengePhone(this.hello(identity), POLICY, this.ports);
+  }
+
+  evidence(pending: PendingChallenge, bend: (draft: EvidenceDraft) => void, deviceKey = signingKey()): Evidence {
+    const draft: EvidenceDraft = {
+      sessionKey: signingKey(),
+      deviceKey,
+      challenge: attestationChallenge(pending.nonce, pending.hello),
+      sessionRefused: null,
+      deviceRefused: null,
+      devicePlatform: null,
+      signs: new Set(),
+      sent: (evidence) => evidence,
+    };
+    bend(draft);
+    const { sessionKey, challenge } = draft;
+    const transcript = attestationTranscript(challenge, sessionKey.spki);
+    const posture = encodePosture(draft.signs);
+    const deviceChain = {
+      key: draft.deviceKey.spki,
+      challenge,
+      purpose: 'sign' as const,
+      ...(draft.devicePlatform && { platform: draft.devicePlatform }),
+      ...(draft.deviceRefused && { refused: draft.deviceRefused }),
+    };
+    return draft.sent({
+      sessionKeyChain: attestationChain({
+        key: sessionKey.spki,
+        challenge,
+        purpose: 'sign',
+        ...(draft.sessionRefused && { refused: draft.sessionRefused }),
+      }),
+      deviceKeyChain: pending.party.kind === 'invite' ? attestationChain(deviceChain) : [],
+      sessionSignature: sessionKey.sign(CONTEXT.evidence, Buffer.concat([transcript, posture])).signature,
+      deviceSignature: draft.deviceKey.sign(CONTEXT.deviceKey, transcript).signature,
+      posture,
+      reported: draft.signs,
+    });
+  }
+
+  /** A whole exchange of an identity. */
+  async attest(identity: Identity, deviceKey: SigningKey, bend: (draft: EvidenceDraft) => void = () => {}) {
+    const pending = unwrap(await this.challenge(identity));
+    return this.conclude(pending, this.evidence(pending, bend, deviceKey));
+  }
+
+  conclude(pending: PendingChallenge, evidence: Evidence) {
+    return concludeAttestation(pending.nonce, evidence, POLICY, this.ports);
+  }
+}
+
+/** An identity by invite. */
+export const byInvite = (code: string, deviceKeyHash: Uint8Array = Buffer.alloc(0)): Identity => ({
+  kind: 'invite',
+  code,
+  deviceKeyHash,
+});
+
+/** An identity of a phone that is enrolled. */
+export const byDevice = (deviceId: string): Identity => ({ kind: 'device', deviceId });

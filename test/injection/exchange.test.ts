@@ -1,0 +1,282 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { AttestedSession } from '../../src/devices/store.ts';
+import { transportChallenge } from '../../src/encoding/contexts.ts';
+import { CONTEXT, type SignedBytes } from '../../src/encoding/signed.ts';
+import {
+  beginInjection,
+  confirmKeys,
+  type InjectionPorts,
+  type KeyConfirmation,
+  type KeyRequest,
+  offerKeys,
+  type PendingOffer,
+} from '../../src/injection/exchange.ts';
+import { InitialKeyIdSource } from '../../src/injection/initial-key-ids.ts';
+import type { KeyPolicy } from '../../src/injection/policy.ts';
+import { secondsAfter } from '../../src/ports/clock.ts';
+import type { Reason } from '../../src/reasons/catalogue.ts';
+import { MemoryVolatileStore } from '../../src/store/volatile/memory.ts';
+import { type Attestation, attestationChain, chainAppraiser } from '../support/appraiser.ts';
+import { START, TestClock } from '../support/clock.ts';
+import { activateKeySet, type EnrolledPhone, enrolPhone, sessionOf } from '../support/enrolled.ts';
+import { PLATFORM } from '../support/facts.ts';
+import { SeededRandom } from '../support/random.ts';
+import { signingKey } from '../support/signing-key.ts';
+import { MemoryStores } from '../support/stores.ts';
+import { unwrap } from '../support/unwrap.ts';
+import { keyProof, SigningVault } from '../support/vault.ts';
+
+const POLICY: KeyPolicy = {
+  transports: ['key-agreement'],
+  offerSeconds: 60,
+  maximumAgeHours: 24,
+  maximumTransactions: 100,
+};
+const BDK_IDS = { pin: Buffer.from('0a0a0a0a', 'hex'), accountData: Buffer.from('0b0b0b0b', 'hex') };
+
+let clock: TestClock;
+let stores: MemoryStores;
+let vault: SigningVault;
+let phone: EnrolledPhone;
+let session: AttestedSession;
+let ports: InjectionPorts;
+const transportKey = signingKey();
+
+beforeEach(async () => {
+  clock = new TestClock();
+  stores = new MemoryStores();
+  vault = new SigningVault();
+  phone = await enrolPhone(stores);
+  session = await sessionOf(stores, phone);
+  ports = {
+    clock,
+    random: new SeededRandom('injection'),
+    keySets: stores.keySets,
+    initialKeyIds: new InitialKeyIdSource(stores.keySets, BDK_IDS),
+    vault,
+    nonces: new MemoryVolatileStore<string>(clock, 100),
+    offers: new MemoryVolatileStore<PendingOffer>(clock, 100),
+    appraiser: chainAppraiser,
+  };
+});
+
+const begun = async (by = session): Promise<Buffer> => unwrap(await beginInjection(by, POLICY, ports)).nonce;
+
+const requestOf = (nonce: Buffer, over: Partial<Attestation> = {}, by = phone): KeyRequest => ({
+  nonce,
+  transport: 'key-agreement',
+  transportKeyChain: attestationChain({
+    key: transportKey.spki,
+    challenge: transportChallenge(by.sessionKey.spki, nonce),
+    purpose: 'agree',
+    ...over,
+  }),
+  signed: by.sessionKey.sign(CONTEXT.keyRequest, nonce),
+});
+
+const offered = async (): Promise<SignedBytes> =>
+  unwrap(await offerKeys(session, requestOf(await begun()), POLICY, ports));
+
+/** The injection's id stands first in what the vault of the tests offers, after its length. */
+const injectionIdOf = ({ payload }: SignedBytes): string => Buffer.from(payload).subarray(4, 40).toString();
+
+const confirmationOf = (offer: SignedBytes, over: Partial<KeyConfirmation> = {}): KeyConfirmation => ({
+  injectionId: injectionIdOf(offer),
+  pinCmac: keyProof(offer.payload, 'pin'),
+  accountDataCmac: keyProof(offer.payload, 'account-data'),
+  signed: phone.sessionKey.sign(CONTEXT.keyConfirmation, Buffer.from('proof')),
+  ...over,
+});
+
+const confirm = (confirmation: KeyConfirmation, by = session) => confirmKeys(by, confirmation, POLICY, ports);
+
+describe('an injection', () => {
+  test('ends with keys that are active until policy ends them', async () => {
+    const offer = await offered();
+    expect(await confirm(confirmationOf(offer))).toEqual({
+      ok: true,
+      value: { keySetId: injectionIdOf(offer), expiresAt: secondsAfter(START, 86_400), maximumTransactions: 100 },
+    });
+  });
+
+  test('leaves the keys of before in use until the new ones are proven', async () => {
+    const before = await activateKeySet(stores, phone.deviceId);
+    const burn = (counter: number) =>
+      stores.grants.burnCounters(
+        {
+          deviceId: phone.deviceId,
+          thumbprint: phone.sessionKey.thumbprint,
+          pinInitialKeyId: before.pinInitialKeyId,
+          accountDataInitialKeyId: before.accountDataInitialKeyId,
+          pinCounter: counter,
+          accountDataCounter: counter,
+          window: 10,
+          maximumTransactions: 10,
+        },
+        START,
+      );
+    const offer = await offered();
+    expect(await burn(2)).toBe(1n);
+    unwrap(await confirm(confirmationOf(offer)));
+    expect(await burn(3)).toBe('KEYS_NOT_ACTIVE');
+  });
+
+  test.each<[string, (before: AttestedSession) => AttestedSession, Reason]>([
+    ['a revoked device', (before) => ({ ...before, deviceStatus: 'revoked' }), 'DEVICE_REVOKED'],
+    ['a suspended device', (before) => ({ ...before, deviceStatus: 'suspended' }), 'DEVICE_SUSPENDED'],
+    ['a session that a newer one replaced', (before) => ({ ...before, current: false }), 'SESSION_UNKNOWN'],
+    ['a revoked session', (before) => ({ ...before, status: 'revoked' }), 'SESSION_UNKNOWN'],
+  ])('does not begin for %s', async (_what, change, reason) => {
+    expect(await beginInjection(change(session), POLICY, ports)).toMatchObject({ reason });
+  });
+});
+
+describe('an offer', () => {
+  test('is made once for a nonce', async () => {
+    const request = requestOf(await begun());
+    const answers = [
+      await offerKeys(session, request, POLICY, ports),
+      await offerKeys(session, request, POLICY, ports),
+    ];
+    expect(answers).toMatchObject([{ ok: true }, { reason: 'CHALLENGE_UNKNOWN' }]);
+    expect(vault.calls).toEqual(['offerKeys']);
+  });
+
+  test('is made until the very instant at which the nonce expires', async () => {
+    const [first, second] = [await begun(), await begun()];
+    clock.advance(59_999);
+    expect(await offerKeys(session, requestOf(first), POLICY, ports)).toMatchObject({ ok: true });
+    clock.advance(1);
+    expect(await offerKeys(session, requestOf(second), POLICY, ports)).toMatchObject({ reason: 'CHALLENGE_UNKNOWN' });
+  });
+
+  test('is not made for the nonce of another session, nor for one that was never given', async () => {
+    const other = await enrolPhone(stores);
+    const theirs = await begun(await sessionOf(stores, other));
+    for (const nonce of [theirs, Buffer.alloc(32, 7)]) {
+      expect(await offerKeys(session, requestOf(nonce), POLICY, ports)).toMatchObject({ reason: 'CHALLENGE_UNKNOWN' });
+    }
+  });
+
+  test('uses nothing up where the session key did not sign the request', async () => {
+    const request = requestOf(await begun());
+    for (const signed of [
+      transportKey.sign(CONTEXT.keyRequest, request.nonce),
+      phone.sessionKey.sign(CONTEXT.keyConfirmation, request.nonce),
+    ]) {
+      const answer = await offerKeys(session, { ...request, signed }, POLICY, ports);
+      expect(answer).toMatchObject({ reason: 'SESSION_KEY_MISMATCH' });
+    }
+    expect(await offerKeys(session, request, POLICY, ports)).toMatchObject({ ok: true });
+  });
+
+  const otherPhone = { ...PLATFORM, osVersion: 150_000 };
+  test.each<[string, Partial<Attestation>, Reason]>([
+    ['for another session or nonce', { challenge: Buffer.alloc(32) }, 'TRANSPORT_KEY_NOT_BOUND'],
+    ['of another phone', { platform: otherPhone }, 'TRANSPORT_KEY_DISAGREES'],
+    ['that may sign', { purpose: 'sign' }, 'KEY_PROPERTIES_NOT_ALLOWED'],
+    ['with a revoked chain', { refused: 'CHAIN_REVOKED' }, 'CHAIN_REVOKED'],
+  ])('is not made to a transport key %s, and costs no key', async (_what, over, reason) => {
+    expect(await offerKeys(session, requestOf(await begun(), over), POLICY, ports)).toMatchObject({ reason });
+    expect(vault.calls).toEqual([]);
+    expect(await stores.keySets.leaseDerivationIds(BDK_IDS.pin, 1)).toBe(0);
+  });
+
+  test('is not made by a transport that policy does not allow', async () => {
+    const request = requestOf(await begun());
+    const answer = await offerKeys(session, request, { ...POLICY, transports: [] }, ports);
+    expect(answer).toMatchObject({ reason: 'TRANSPORT_NOT_SUPPORTED' });
+  });
+
+  test('is not made while the vault does not answer, nor where a BDK has no ids left', async () => {
+    vault.refuse('offerKeys', 'VAULT_UNAVAILABLE');
+    expect(await offerKeys(session, requestOf(await begun()), POLICY, ports)).toMatchObject({
+      reason: 'VAULT_UNAVAILABLE',
+    });
+    vault.recover();
+    await stores.keySets.leaseDerivationIds(Buffer.alloc(4, 9), 2 ** 32);
+    const spent = { ...BDK_IDS, accountData: Buffer.alloc(4, 9) };
+    const without = { ...ports, initialKeyIds: new InitialKeyIdSource(stores.keySets, spent) };
+    expect(await offerKeys(session, requestOf(await begun()), POLICY, without)).toMatchObject({
+      reason: 'SERVICE_UNAVAILABLE',
+    });
+  });
+
+  test('never names an initial key twice', async () => {
+    const ids: string[] = [];
+    const recording = {
+      ...ports,
+      keySets: {
+        ...stores.keySets,
+        addOffered: async (...[set, now]: Parameters<typeof stores.keySets.addOffered>) => {
+          ids.push(set.pinInitialKeyId.toString('hex'), set.accountDataInitialKeyId.toString('hex'));
+          return stores.keySets.addOffered(set, now);
+        },
+      },
+    };
+    for (let count = 0; count < 3; count += 1) {
+      unwrap(await offerKeys(session, requestOf(await begun()), POLICY, recording));
+    }
+    expect(ids).toEqual(['00', '01', '02'].flatMap((id) => [`0a0a0a0a000000${id}`, `0b0b0b0b000000${id}`]));
+  });
+});
+
+describe('a proof', () => {
+  test.each<[string, (honest: KeyConfirmation) => Partial<KeyConfirmation>]>([
+    ['of the PIN key alone', () => ({ accountDataCmac: Buffer.alloc(16) })],
+    ['of the account data key alone', () => ({ pinCmac: Buffer.alloc(16) })],
+    [
+      'with the domains exchanged',
+      ({ pinCmac, accountDataCmac }) => ({ pinCmac: accountDataCmac, accountDataCmac: pinCmac }),
+    ],
+  ])('%s is refused, and uses the offer up', async (_what, bend) => {
+    const honest = confirmationOf(await offered());
+    expect(await confirm({ ...honest, ...bend(honest) })).toMatchObject({ reason: 'KEY_PROOF_INVALID' });
+    expect(await confirm(honest)).toMatchObject({ reason: 'OFFER_UNKNOWN' });
+  });
+
+  test('is taken once, however many come at once', async () => {
+    const confirmation = confirmationOf(await offered());
+    const answers = await Promise.all(Array.from({ length: 8 }, () => confirm(confirmation)));
+    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
+    expect(answers.filter((answer) => !answer.ok && answer.reason === 'OFFER_UNKNOWN')).toHaveLength(7);
+  });
+
+  test('comes in time, to the millisecond', async () => {
+    const [first, second] = [await offered(), await offered()];
+    clock.advance(59_999);
+    expect(await confirm(confirmationOf(first))).toMatchObject({ ok: true });
+    clock.advance(1);
+    expect(await confirm(confirmationOf(second))).toMatchObject({ reason: 'OFFER_UNKNOWN' });
+  });
+
+  test('from another session is refused and does not use the offer up', async () => {
+    const confirmation = confirmationOf(await offered());
+    const thief = await enrolPhone(stores);
+    const stolen = { ...confirmation, signed: thief.sessionKey.sign(CONTEXT.keyConfirmation, Buffer.from('proof')) };
+    expect(await confirm(stolen, await sessionOf(stores, thief))).toMatchObject({ reason: 'OFFER_UNKNOWN' });
+    expect(await confirm(stolen)).toMatchObject({ reason: 'SESSION_KEY_MISMATCH' });
+    expect(await confirm(confirmation)).toMatchObject({ ok: true });
+  });
+
+  test('for keys that a newer injection retired is refused', async () => {
+    const [older, newer] = [await offered(), await offered()];
+    expect(await confirm(confirmationOf(newer))).toMatchObject({ ok: true });
+    expect(await confirm(confirmationOf(older))).toMatchObject({ reason: 'OFFER_UNKNOWN' });
+  });
+
+  test('of a device that was revoked meanwhile activates nothing', async () => {
+    const confirmation = confirmationOf(await offered());
+    await stores.devices.revoke(phone.deviceId, 'ann', 'lost', START);
+    expect(await confirm(confirmation)).toMatchObject({ reason: 'OFFER_UNKNOWN' });
+  });
+
+  test('is not judged while the vault does not answer: the phone starts anew', async () => {
+    const confirmation = confirmationOf(await offered());
+    vault.refuse('verifyKeyProof', 'VAULT_UNAVAILABLE');
+    expect(await confirm(confirmation)).toMatchObject({ reason: 'VAULT_UNAVAILABLE' });
+    vault.recover();
+    expect(await confirm(confirmation)).toMatchObject({ reason: 'OFFER_UNKNOWN' });
+    expect(await confirm(confirmationOf(await offered()))).toMatchObject({ ok: true });
+  });
+});

@@ -1,0 +1,82 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { InitialKeyIdSource } from '../../src/injection/initial-key-ids.ts';
+import type { KeySetStore } from '../../src/injection/key-set.ts';
+import { MemoryStores } from '../support/stores.ts';
+
+const BDK_IDS = { pin: Buffer.from('0a0a0a0a', 'hex'), accountData: Buffer.from('0b0b0b0b', 'hex') };
+const lost = new Error('store unavailable');
+
+/** Leases of which some fail: before anything is leased, or after, with the answer lost. */
+function unsteady(keySets: KeySetStore, fails: (lease: number) => 'before' | 'after' | 'never'): KeySetStore {
+  let lease = 0;
+  return {
+    ...keySets,
+    leaseDerivationIds: async (bdkId, count) => {
+      const when = fails(lease++);
+      if (when === 'before') throw lost;
+      const first = await keySets.leaseDerivationIds(bdkId, count);
+      if (when === 'after') throw lost;
+      return first;
+    },
+  };
+}
+
+describe('initial key identifiers', () => {
+  test('are the BDK id and the next derivation id of its range', async () => {
+    const source = new InitialKeyIdSource(new MemoryStores().keySets, BDK_IDS);
+    for (const id of ['00000000', '00000001']) {
+      expect(await source.next()).toEqual({
+        pin: Buffer.from(`0a0a0a0a${id}`, 'hex'),
+        accountData: Buffer.from(`0b0b0b0b${id}`, 'hex'),
+      });
+    }
+  });
+
+  // Waves of callers at once, over several sources (replicas, or one that was started again), while leases fail.
+  test('are never given twice, whoever asks, however many at once, and whichever leases fail', async () => {
+    const failure = fc.constantFrom<'before' | 'after' | 'never'>('before', 'after', 'never', 'never');
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(fc.tuple(fc.nat(2), fc.integer({ min: 1, max: 90 })), { minLength: 1, maxLength: 6 }),
+        fc.infiniteStream(failure),
+        async (waves, failures) => {
+          const { keySets } = new MemoryStores();
+          const store = unsteady(keySets, () => failures.next().value ?? 'never');
+          const sources = [0, 1, 2].map(() => new InitialKeyIdSource(store, BDK_IDS));
+          const asked = waves.flatMap(([source, times]) =>
+            Array.from({ length: times }, () => sources[source]!.next()),
+          );
+          const answers = await Promise.allSettled(asked);
+          const ids = answers.flatMap((answer) => {
+            if (answer.status === 'fulfilled') return answer.value === null ? [] : Object.values(answer.value);
+            expect(answer.reason).toBe(lost);
+            return [];
+          });
+          const texts = ids.map((id: Buffer) => id.toString('hex'));
+          expect(new Set(texts).size).toBe(texts.length);
+          expect(texts.every((text) => /^0[ab]0[ab]0[ab]0[ab]/.test(text))).toBe(true);
+        },
+      ),
+      { seed: 5, numRuns: 100 },
+    );
+  });
+
+  test('are given again after a lease has failed: an outage does not last until a restart', async () => {
+    const store = unsteady(new MemoryStores().keySets, (lease) => (lease === 0 ? 'before' : 'never'));
+    const source = new InitialKeyIdSource(store, BDK_IDS);
+    await expect(Promise.all([source.next(), source.next()])).rejects.toBe(lost);
+    expect(await source.next()).not.toBeNull();
+  });
+
+  test('end with the last derivation id of a BDK', async () => {
+    const { keySets } = new MemoryStores();
+    await keySets.leaseDerivationIds(BDK_IDS.pin, 2 ** 32 - 64);
+    const source = new InitialKeyIdSource(keySets, BDK_IDS);
+    const ids = [];
+    for (let count = 0; count < 64; count += 1) ids.push(await source.next());
+    expect(ids.at(-1)?.pin.toString('hex')).toBe('0a0a0a0affffffff');
+    expect(await source.next()).toBeNull();
+    expect(await source.next()).toBeNull();
+  });
+});

@@ -1,0 +1,218 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { KeyTransport } from '../../src/gen/tapgate/v1/key_transport.ts';
+import {
+  type ExchangeRequest,
+  ExchangeResponse,
+  VaultServiceService,
+} from '../../src/gen/tapgate/vault/v1/vault_service.ts';
+import { randomUuid } from '../../src/ports/random.ts';
+import { EXIT } from '../../src/vault/exit-code.ts';
+import { accountDataToWire, encodeGrant } from '../../src/wire/transaction.ts';
+import { random, type VaultFixture, vaultFixture, ZONE_KEK } from './support/keystore.ts';
+import { testGrant, testPayment } from './support/payment.ts';
+import { CARD_TLV, encipherPin, encryptAccountData, PAN, PIN, type TestPhone, testPhone } from './support/phone.ts';
+import { formsOf, tracesIn } from './support/traces.ts';
+
+const MAIN = join(import.meta.dirname, '..', '..', 'src', 'vault', 'main.ts');
+
+let fixture: VaultFixture;
+let socket: string;
+let output: Buffer[];
+const running: ChildProcess[] = [];
+const open: (() => void)[] = [];
+beforeEach(() => {
+  fixture = vaultFixture();
+  socket = join(fixture.directory, '..', 'run', 'vault.sock');
+  output = [];
+});
+afterEach(() => {
+  for (const close of open.splice(0)) close();
+  for (const child of running.splice(0)) child.kill('SIGKILL');
+  fixture.remove();
+});
+
+/** Starts the vault's process as an operator would; all that it writes is kept. */
+function start(
+  more: readonly string[] = [],
+  given = ['--directory', fixture.directory, '--socket', socket],
+): ChildProcess {
+  const child = spawn(process.execPath, [MAIN, ...given, ...more], { stdio: ['pipe', 'pipe', 'pipe'], env: {} });
+  child.stdout.on('data', (bytes: Buffer) => output.push(bytes));
+  child.stderr.on('data', (bytes: Buffer) => output.push(bytes));
+  running.push(child);
+  return child;
+}
+const written = (): Buffer => Buffer.concat(output);
+async function ready(child: ChildProcess): Promise<void> {
+  while (!written().includes('"ready"')) await once(child.stdout ?? child, 'data');
+}
+const exitCode = async (child: ChildProcess): Promise<number | null> =>
+  ((await once(child, 'close')) as [number | null])[0];
+
+/** An exchange whose answers are kept as the bytes that came. */
+class RawExchange {
+  readonly #stream: ClientDuplexStream<ExchangeRequest, Buffer>;
+  readonly answers: Buffer[] = [];
+  #next = 1n;
+
+  constructor() {
+    const client = new Client(`unix:${socket}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
+    const { path, requestSerialize } = VaultServiceService.exchange;
+    this.#stream = client.makeBidiStreamRequest(path, requestSerialize, (bytes: Buffer) => Buffer.from(bytes));
+    this.#stream.on('error', () => undefined);
+    open.push(() => {
+      this.#stream.cancel();
+      client.close();
+    });
+  }
+
+  async call(call: ExchangeRequest['call']): Promise<ExchangeResponse['answer']> {
+    this.#stream.write({ id: this.#next++, call });
+    const [bytes] = (await once(this.#stream, 'data')) as [Buffer];
+    this.answers.push(bytes);
+    return ExchangeResponse.decode(bytes).answer;
+  }
+
+  end(): void {
+    this.#stream.end();
+    this.#stream.resume();
+  }
+}
+
+describe("the vault's process", () => {
+  test.each([
+    ['no arguments', []],
+    ['no socket', ['--directory', '/tmp']],
+    ['an option that it does not know', ['--directory', '/tmp', '--socket', '/tmp/x', '--export-keys']],
+  ])('says how it is used, given %s', async (_, given) => {
+    expect(await exitCode(start([], given))).toBe(EXIT.usage);
+    expect(written().toString()).toMatch(/^usage: /);
+  });
+
+  test('ends when its standard input closes', async () => {
+    const child = start();
+    await ready(child);
+    child.stdin?.end();
+    expect(await exitCode(child)).toBe(EXIT.stopped);
+  });
+
+  test('that stands alone does not', async () => {
+    const child = start(['--standalone']);
+    child.stdin?.end();
+    await ready(child);
+    const vault = new RawExchange();
+    expect((await vault.call({ $case: 'shuffleLayout', value: {} }))?.$case).toBe('shuffleLayout');
+    vault.end();
+    child.kill('SIGTERM');
+    expect(await exitCode(child)).toBe(EXIT.stopped);
+  });
+
+  test('finishes what its client has open after SIGTERM, then ends', async () => {
+    const child = start();
+    await ready(child);
+    const vault = new RawExchange();
+    await vault.call({ $case: 'shuffleLayout', value: {} });
+    child.kill('SIGTERM');
+    expect((await vault.call({ $case: 'shuffleLayout', value: {} }))?.$case).toBe('shuffleLayout');
+    const ended = exitCode(child);
+    vault.end();
+    expect(await ended).toBe(EXIT.stopped);
+    expect(written().toString()).toContain('"drained"');
+  });
+});
+
+test('nothing of a key, a PIN or a card shows in what the process writes or answers', async () => {
+  const child = start();
+  await ready(child);
+  const vault = new RawExchange();
+  await exerciseEverything(vault, testPhone(fixture));
+  vault.end();
+  child.kill('SIGTERM');
+  await exitCode(child);
+  const everything = Buffer.concat([written(), ...vault.answers]);
+  const forms = new Map(secrets().flatMap(([name, secret]) => [...formsOf(name, secret)]));
+  expect(tracesIn(everything, forms)).toEqual([]);
+  // The search itself works: what was answered in clear is found.
+  expect(tracesIn(everything, formsOf('anchor', fixture.keys.anchor))).toEqual(['anchor, raw']);
+});
+
+/** Every secret of the fixture: keys, scalars of private keys, PIN, card data. */
+function secrets(): [string, Buffer][] {
+  const { keys, zone } = fixture;
+  const symmetric = [keys.pinBdk.key, keys.accountDataBdk.key, keys.cardReference, zone.pin, zone.data];
+  const scalar = (key: (typeof keys)['grant']['privateKey']): Buffer =>
+    Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url');
+  return [
+    ['master key', readFileSync(join(fixture.directory, 'master.key'))],
+    ['zone KEK', ZONE_KEK],
+    ...symmetric.map((key, at): [string, Buffer] => [`key ${at}`, key.use((bytes) => Buffer.from(bytes))]),
+    ...[keys.deviceToken, keys.receipt, keys.grant].map(({ privateKey }, at): [string, Buffer] => [
+      `scalar ${at}`,
+      scalar(privateKey),
+    ]),
+    ['PIN, ASCII', Buffer.from(PIN)],
+    ['PIN, BCD', Buffer.from(PIN, 'hex')],
+    ['PAN, ASCII', Buffer.from(PAN)],
+    ['PAN, BCD', Buffer.from(PAN, 'hex')],
+    ['card data', CARD_TLV],
+  ];
+}
+
+/** Each operation once with success and once, or more, with a refusal. */
+async function exerciseEverything(vault: RawExchange, phone: TestPhone): Promise<void> {
+  const grantId = randomUuid(random);
+  const pinCheck = {
+    grantId,
+    pinKsn: phone.pin.ksn(7),
+    block: encipherPin(phone, 7),
+    accountData: accountDataToWire(encryptAccountData(phone, grantId, 7)),
+    minimumLength: 4,
+    maximumLength: 12,
+  };
+  const proof = {
+    pinInitialKeyId: phone.pin.initialKeyId,
+    accountDataInitialKeyId: phone.accountData.initialKeyId,
+    offer: Buffer.from('offer'),
+    pinCmac: Buffer.alloc(16),
+    accountDataCmac: Buffer.alloc(16),
+  };
+  const offer = {
+    injectionId: randomUuid(random),
+    deviceId: 'device-1',
+    sessionKeyThumbprint: phone.thumbprint,
+    transport: KeyTransport.KEY_AGREEMENT,
+    transportPublicKey: phone.sessionPublicKey,
+    nonce: random.bytes(32),
+    pinInitialKeyId: phone.pin.initialKeyId,
+    accountDataInitialKeyId: phone.accountData.initialKeyId,
+    expiresAt: 1_770_000_000_000n,
+  };
+  const garbled = testPayment(fixture, phone, { pinBlock: encipherPin(phone, 8) });
+  const wrongCard = testPayment(fixture, phone, { cardTlv: Buffer.from(`5A08${PAN}5A08${PAN}`, 'hex') });
+  const calls: [ExchangeRequest['call'], string][] = [
+    [{ $case: 'describeKeys', value: {} }, 'describeKeys'],
+    [{ $case: 'signDeviceToken', value: { claims: `{"sub":"${PAN}"}` } }, 'refused'],
+    [{ $case: 'signGrant', value: { payload: encodeGrant(testGrant(phone)) } }, 'signed'],
+    [{ $case: 'signGrant', value: { payload: CARD_TLV } }, 'refused'],
+    [{ $case: 'signPinGrant', value: { payload: CARD_TLV } }, 'refused'],
+    [{ $case: 'offerKeys', value: offer }, 'signed'],
+    [{ $case: 'offerKeys', value: { ...offer, deviceId: '' } }, 'refused'],
+    [{ $case: 'verifyKeyProof', value: proof }, 'verifyKeyProof'],
+    [{ $case: 'verifyKeyProof', value: { ...proof, offer: Buffer.alloc(0) } }, 'refused'],
+    [{ $case: 'shuffleLayout', value: {} }, 'shuffleLayout'],
+    [{ $case: 'checkPinBlock', value: pinCheck }, 'checkPinBlock'],
+    [{ $case: 'checkPinBlock', value: { ...pinCheck, block: Buffer.alloc(16) } }, 'refused'],
+    [{ $case: 'authorizePayment', value: testPayment(fixture, phone).call }, 'authorizePayment'],
+    [{ $case: 'authorizePayment', value: garbled.call }, 'refused'],
+    [{ $case: 'authorizePayment', value: wrongCard.call }, 'refused'],
+    [undefined, 'refused'],
+  ];
+  for (const [call, expected] of calls) {
+    expect([call?.$case, (await vault.call(call))?.$case]).toEqual([call?.$case, expected]);
+  }
+}
