@@ -1,7 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { Counter, type Registry } from 'prom-client';
 import type { Appraiser } from '../attestation/appraiser.ts';
-import type { PendingChallenge } from '../devices/exchange.ts';
+import type { PendingChallenge } from '../devices/evidence.ts';
 import type { DeviceStore, InviteStore } from '../devices/store.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
 import type { DecisionStore } from '../gate/store.ts';

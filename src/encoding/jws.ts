@@ -63,8 +63,11 @@ export function verifyEs256(
     return refuse('JWS_MALFORMED', 'header members');
   const key = keys.get(header.kid);
   if (key === undefined) return refuse('JWS_KEY_UNKNOWN');
-  const signature = Buffer.from(compact.slice(second + 1), 'base64url');
+  const segment = compact.slice(second + 1);
+  const signature = Buffer.from(segment, 'base64url');
   if (signature.length !== 64) return refuse('JWS_SIGNATURE', 'not 64 bytes');
+  // The decoder reads past what is no base64url, which would give one token many spellings (RFC 7515 §2).
+  if (signature.toString('base64url') !== segment) return refuse('JWS_SIGNATURE', 'not base64url');
   if (!verify('sha256', Buffer.from(compact.slice(0, second)), key, derFromRaw(signature)))
     return refuse('JWS_SIGNATURE');
   const claims = jsonObject(compact.slice(first + 1, second));

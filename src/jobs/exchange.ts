@@ -29,11 +29,21 @@ export interface Answer {
   readonly body: AsyncIterable<Uint8Array>;
 }
 
-async function* nothing(): AsyncIterable<Uint8Array> {}
+/** The body ended before its end. */
+class Interrupted extends Error {}
+
+async function* piecesOf({ body }: Response): AsyncIterable<Uint8Array> {
+  if (body === null) return;
+  try {
+    for await (const piece of body) yield piece;
+  } catch (error) {
+    throw new Interrupted('the body was interrupted', { cause: error });
+  }
+}
 
 /**
  * One HTTP exchange under a deadline. `read` takes what it wants of the answer; what it leaves is not transferred.
- * Redirections are not followed: they are answers like any other.
+ * Redirections are not followed: they are answers like any other. Rejects only with what `read` itself throws.
  */
 export async function exchange<T>(
   { method, url, headers, body, deadlineMilliseconds, signal }: ExchangeRequest,
@@ -41,31 +51,31 @@ export async function exchange<T>(
 ): Promise<Result<T, ExchangeFailure>> {
   const deadline = AbortSignal.timeout(deadlineMilliseconds);
   const signals = signal === undefined ? [deadline] : [deadline, signal];
-  let answered = false;
-  try {
-    const response = await fetch(url, {
-      method,
-      headers,
-      redirect: 'manual',
-      signal: AbortSignal.any(signals),
-      ...(body === undefined ? {} : { body }),
-    });
-    answered = true;
-    try {
-      const header = (name: string): string | null => response.headers.get(name);
-      return ok(await read({ status: response.status, header, body: response.body ?? nothing() }));
-    } finally {
-      if (response.body !== null && !response.body.locked) await response.body.cancel();
-    }
-  } catch (error) {
+  const failed = (error: unknown, otherwise: ExchangeFailure): Result<never, ExchangeFailure> => {
     if (signal?.aborted) return refuse('STOPPED');
-    if (deadline.aborted) return refuse('DEADLINE_PASSED');
-    return refuse(answered ? 'ANSWER_CUT' : 'UNREACHABLE', causeOf(error));
+    return deadline.aborted ? refuse('DEADLINE_PASSED') : refuse(otherwise, codeUnder(error));
+  };
+  let response: Response;
+  try {
+    const init = { method, headers, redirect: 'manual' as const, signal: AbortSignal.any(signals) };
+    response = await fetch(url, body === undefined ? init : { ...init, body });
+  } catch (error) {
+    return failed(error, 'UNREACHABLE');
+  }
+  try {
+    const header = (name: string): string | null => response.headers.get(name);
+    return ok(await read({ status: response.status, header, body: piecesOf(response) }));
+  } catch (error) {
+    if (error instanceof Interrupted) return failed(error.cause, 'ANSWER_CUT');
+    throw error;
+  } finally {
+    // A body that has been read, or has failed, has nothing to cancel.
+    await response.body?.cancel().catch(() => {});
   }
 }
 
 /** The code under an error of `fetch` (ECONNREFUSED, CERT_HAS_EXPIRED); its message may hold what was sent. */
-function causeOf(error: unknown): string {
+function codeUnder(error: unknown): string {
   const cause = typeof error === 'object' && error !== null && 'cause' in error ? error.cause : error;
   const code = typeof cause === 'object' && cause !== null && 'code' in cause ? cause.code : undefined;
   return typeof code === 'string' ? code : 'no code';

@@ -1,13 +1,12 @@
 import type { PlatformFacts } from '../../src/attestation/android/platform.ts';
+import type { Evidence, PendingChallenge } from '../../src/devices/evidence.ts';
 import {
   type AttestationExchangePolicy,
   type AttestationPorts,
   challengePhone,
   concludeAttestation,
-  type Evidence,
   type Hello,
   type Identity,
-  type PendingChallenge,
 } from '../../src/devices/exchange.ts';
 import { createInvite } from '../../src/devices/invite.ts';
 import { attestationChallenge, attestationTranscript } from '../../src/encoding/contexts.ts';

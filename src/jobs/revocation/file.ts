@@ -84,11 +84,7 @@ export async function writeDurably(path: string, bytes: Uint8Array): Promise<voi
 }
 
 /** Replaces a file in one durable step: whoever reads finds the old content or the new one. */
-export async function replaceFile(
-  folder: string,
-  name: string,
-  bytes: Uint8Array,
-): Promise<Result<null, FileFailure>> {
+export async function replaceFile(folder: string, name: string, bytes: Uint8Array): Promise<Result<null, FileFailure>> {
   try {
     const draft = join(folder, `${name}.new`);
     await writeDurably(draft, bytes);

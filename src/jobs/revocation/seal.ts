@@ -29,7 +29,8 @@ const KEY_FILE = 'snapshot.key';
 
 /** Seals with HMAC-SHA-256 under a key of 32 bytes: the tag, then the bytes. */
 export function createHmacSeal(key: KeyObject): SnapshotSeal {
-  const tagOf = (bytes: Uint8Array): Buffer => createHmac('sha256', key).update(canonicalBytes(CONTEXT, bytes)).digest();
+  const tagOf = (bytes: Uint8Array): Buffer =>
+    createHmac('sha256', key).update(canonicalBytes(CONTEXT, bytes)).digest();
   return {
     seal: async (bytes) => ok(Buffer.concat([tagOf(bytes), bytes])),
     open: async (sealed) => {

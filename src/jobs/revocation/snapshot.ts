@@ -45,7 +45,10 @@ const headerSchema = z.object({
 
 function encode({ source, list, etag, maximumAgeSeconds }: Snapshot): Buffer {
   const entries = Object.fromEntries(
-    [...list.entries].map(([serial, { status, reason }]) => [serial, reason === null ? { status } : { status, reason }]),
+    [...list.entries].map(([serial, { status, reason }]) => [
+      serial,
+      reason === null ? { status } : { status, reason },
+    ]),
   );
   const fetchedAt = list.fetchedAt.toISOString();
   return Buffer.from(JSON.stringify({ version: 1, source, fetchedAt, etag, maximumAgeSeconds, entries }));

@@ -1,11 +1,11 @@
 import type { Check } from '../../attestation/appraise.ts';
+import type { Evidence } from '../../devices/evidence.ts';
 import {
   type AttestationExchangePolicy,
   type AttestationPorts,
   type Attested,
   challengePhone,
   concludeAttestation,
-  type Evidence,
   type Hello,
 } from '../../devices/exchange.ts';
 import type { SignedBytes } from '../../encoding/signed.ts';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import type { PendingChallenge } from '../../devices/exchange.ts';
+import type { PendingChallenge } from '../../devices/evidence.ts';
 import type { PendingOffer } from '../../injection/exchange.ts';
 import type { HeldPinBlock } from '../../pin/store.ts';
 import { type Codec, jsonCodec } from './codec.ts';

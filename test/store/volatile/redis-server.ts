@@ -68,7 +68,6 @@ export class RedisServer {
 
   /** Kills the server as a power cut would. */
   async kill(): Promise<void> {
-    this.resume();
     await this.#end('SIGKILL');
   }
 

@@ -1,0 +1,146 @@
+import { describe, expect, test } from '@jest/globals';
+import { importSPKI, jwtVerify, SignJWT } from 'jose';
+import { encodePem } from '../../src/encoding/pem.ts';
+import { RECEIPT_TYPE } from '../../src/gate/receipt.ts';
+import { DEVICE_TOKEN_TYPE, type DeviceTokenClaims, deviceTokenClaims } from '../../src/tokens/claims.ts';
+import { type TokenRefusal, verifyDeviceToken, verifyTokenOfAnyAge } from '../../src/tokens/verify.ts';
+import { START } from '../support/clock.ts';
+import { compactJws } from '../support/jws.ts';
+import { SeededRandom } from '../support/random.ts';
+import { signingKey } from '../support/signing-key.ts';
+import { unwrap } from '../support/unwrap.ts';
+
+const ISSUER = 'https://tapgate.example';
+const key = signingKey();
+const stranger = signingKey();
+const keys = new Map([['token-1', key.publicKey]]);
+const HEADER = { alg: 'ES256', kid: 'token-1', typ: DEVICE_TOKEN_TYPE };
+const SUBJECT = {
+  issuer: ISSUER,
+  deviceId: 'device-1',
+  acquirer: 'acquirer-a',
+  merchant: 'shop-1',
+  sessionKeyThumbprint: key.thumbprint,
+  policyVersion: 'policy-1',
+};
+const POLICY = { lifetimeSeconds: 600, refreshFraction: 0.5, refreshJitterFraction: 0.2 };
+const { claims: CLAIMS } = deviceTokenClaims(SUBJECT, POLICY, START, new SeededRandom('tokens'));
+
+const expected = { issuer: ISSUER, keys, audience: 'acquirer-a' as string | null, now: START };
+const tokenOf = (claims: object = CLAIMS, header: object = HEADER, by = key): string =>
+  compactJws(header, claims, by.privateKey);
+
+describe('a device token', () => {
+  test('says whom it is for, how long, and which key has to sign', () => {
+    expect(unwrap(verifyDeviceToken(tokenOf(), expected))).toEqual({
+      iss: ISSUER,
+      sub: 'device-1',
+      aud: 'acquirer-a',
+      iat: START.getTime() / 1000,
+      exp: START.getTime() / 1000 + 600,
+      jti: expect.stringMatching(/^[0-9a-f-]{36}$/),
+      cnf: { jkt: key.thumbprint },
+      eat_profile: 'tag:tapgate.dev,2026:device-token',
+      merchant: 'shop-1',
+      submods: { phone: { 'ear.status': 'affirming', 'ear.appraisal-policy-id': 'policy-1' } },
+    } satisfies DeviceTokenClaims);
+  });
+
+  test('counts whole seconds from the second that it was issued in', () => {
+    const late = new Date(START.getTime() + 999);
+    expect(deviceTokenClaims(SUBJECT, POLICY, late, new SeededRandom('tokens')).claims.iat).toBe(CLAIMS.iat);
+  });
+
+  test('is to be refreshed at a time of its own, between the fraction of its life and the end of the jitter', () => {
+    const random = new SeededRandom('refresh');
+    const after = Array.from({ length: 200 }, () => {
+      const { refreshAfter } = deviceTokenClaims(SUBJECT, POLICY, START, random);
+      return (refreshAfter.getTime() - START.getTime()) / 1000;
+    });
+    expect(Math.min(...after)).toBeGreaterThanOrEqual(300);
+    expect(Math.max(...after)).toBeLessThan(420);
+    expect(Math.max(...after) - Math.min(...after)).toBeGreaterThan(100);
+  });
+
+  test('is valid from a second before its issue until the second in which it expires', () => {
+    const at = (seconds: number) =>
+      verifyDeviceToken(tokenOf(), { ...expected, now: new Date((CLAIMS.iat + seconds) * 1000) });
+    expect([-2, -1, 0, 599.999, 600, 601].map((seconds) => at(seconds).ok)).toEqual([
+      false,
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  test('of any age still says whose it is', () => {
+    const old = tokenOf({ ...CLAIMS, iat: 1, exp: 2 });
+    expect(verifyDeviceToken(old, expected)).toMatchObject({ reason: 'TOKEN_INVALID', detail: 'expired' });
+    expect(unwrap(verifyTokenOfAnyAge(old, expected)).sub).toBe('device-1');
+  });
+
+  test.each<[string, string, TokenRefusal | null]>([
+    ['is accepted with members that a later version may add', tokenOf({ ...CLAIMS, more: 1 }), null],
+    ['is refused of another issuer', tokenOf({ ...CLAIMS, iss: 'https://other.example' }), 'TOKEN_INVALID'],
+    ['is refused for another acquirer', tokenOf({ ...CLAIMS, aud: 'rival' }), 'TOKEN_AUDIENCE_MISMATCH'],
+    ['is refused for several acquirers', tokenOf({ ...CLAIMS, aud: ['acquirer-a', 'rival'] }), 'TOKEN_INVALID'],
+    [
+      'is refused with a device that is not affirmed',
+      tokenOf({ ...CLAIMS, submods: statusOf('warning') }),
+      'TOKEN_INVALID',
+    ],
+    ['is refused of another profile', tokenOf({ ...CLAIMS, eat_profile: 'tag:other' }), 'TOKEN_INVALID'],
+    ['is refused without a session key', tokenOf({ ...CLAIMS, cnf: {} }), 'TOKEN_INVALID'],
+    [
+      'is refused with a thumbprint of another hash',
+      tokenOf({ ...CLAIMS, cnf: { jkt: 'x'.repeat(27) } }),
+      'TOKEN_INVALID',
+    ],
+    ['is refused with times as text', tokenOf({ ...CLAIMS, exp: `${CLAIMS.exp}` }), 'TOKEN_INVALID'],
+    [
+      'is refused with a time that is no number of seconds',
+      tokenOf({ ...CLAIMS, exp: CLAIMS.exp + 0.5 }),
+      'TOKEN_INVALID',
+    ],
+    ['is refused with no device', tokenOf({ ...CLAIMS, sub: '' }), 'TOKEN_INVALID'],
+    ['is refused with a device of 257 characters', tokenOf({ ...CLAIMS, sub: 'x'.repeat(257) }), 'TOKEN_INVALID'],
+    ['is refused with claims that are no object', tokenOf([CLAIMS]), 'TOKEN_INVALID'],
+    ['is refused under another key', tokenOf(CLAIMS, HEADER, stranger), 'TOKEN_INVALID'],
+    ['is refused under a key that is not published', tokenOf(CLAIMS, { ...HEADER, kid: 'token-2' }), 'TOKEN_INVALID'],
+    ['is refused as a receipt', tokenOf(CLAIMS, { ...HEADER, typ: RECEIPT_TYPE }), 'TOKEN_INVALID'],
+  ])('%s', (_what, token, reason) => {
+    const verified = verifyDeviceToken(token, expected);
+    expect(verified.ok ? null : verified.reason).toBe(reason);
+  });
+
+  test('names its acquirer only where the acquirer is asked for', () => {
+    const token = tokenOf({ ...CLAIMS, aud: 'rival' });
+    expect(verifyDeviceToken(token, { ...expected, audience: null })).toMatchObject({ ok: true });
+  });
+});
+
+function statusOf(status: string) {
+  return { phone: { ...CLAIMS.submods.phone, 'ear.status': status } };
+}
+
+describe('with another implementation', () => {
+  test('our token is verified by jose', async () => {
+    const publicKey = await importSPKI(encodePem('PUBLIC KEY', key.spki), 'ES256');
+    const { payload, protectedHeader } = await jwtVerify(tokenOf(), publicKey, {
+      issuer: ISSUER,
+      audience: 'acquirer-a',
+      algorithms: ['ES256'],
+      typ: DEVICE_TOKEN_TYPE,
+      currentDate: START,
+    });
+    expect(protectedHeader).toEqual(HEADER);
+    expect(payload).toEqual(CLAIMS);
+  });
+
+  test('a token that jose signs is verified by us', async () => {
+    const token = await new SignJWT({ ...CLAIMS }).setProtectedHeader(HEADER).sign(key.privateKey);
+    expect(unwrap(verifyDeviceToken(token, expected))).toEqual(CLAIMS);
+  });
+});
