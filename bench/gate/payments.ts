@@ -2,10 +2,13 @@ import { AesKsn } from '../../src/payment-crypto/ksn.ts';
 import type { VirtualCard } from '../../src/virtual/card/card.ts';
 import type { SignedPayment } from '../../src/virtual/phone/intent.ts';
 import type { VirtualPhone } from '../../src/virtual/phone/phone.ts';
+import { PhoneRefused } from '../../src/virtual/phone/refused.ts';
 import type { World } from '../../src/virtual/world/world.ts';
 import { decodeIntent } from '../../src/wire/transaction.ts';
 
-const PHONES = 12;
+const PHONES = 8;
+/** How often a payment is begun anew where the service was too busy, as an app would. */
+const ATTEMPTS = 5;
 const CURRENCY = 978;
 /** Below policy's limit for payments without a PIN, and above it. */
 const AMOUNT = { none: 1250n, pin: 12_500n };
@@ -48,15 +51,28 @@ export class PaymentPreparation {
     const work = async (phone: VirtualPhone): Promise<void> => {
       while (begun < count) {
         begun += 1;
-        prepared.push(await this.#prepareOne(phone, verification));
+        prepared.push(await this.#persistently(phone, verification));
       }
     };
     const started = performance.now();
-    await Promise.all(this.#phones.map(work));
+    const ended = await Promise.allSettled(this.#phones.map(work));
+    for (const end of ended) if (end.status === 'rejected') throw end.reason;
     this.#tell(
       `${count} payments prepared (${verification}) in ${((performance.now() - started) / 1000).toFixed(1)} s`,
     );
     return prepared;
+  }
+
+  async #persistently(phone: VirtualPhone, verification: Verification): Promise<PreparedPayment> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#prepareOne(phone, verification);
+      } catch (error) {
+        const busy = error instanceof PhoneRefused && error.reasons.includes('SERVICE_UNAVAILABLE');
+        if (!busy || attempt === ATTEMPTS) throw error;
+        this.#tell('the service was not available to a phone: it tries again');
+      }
+    }
   }
 
   async #prepareOne(phone: VirtualPhone, verification: Verification): Promise<PreparedPayment> {

@@ -43,6 +43,23 @@ export const configSchema = z.strictObject({
     .max(8)
     .default([])
     .describe("Attestation roots beside Google's; for virtual phones only, never in production"),
+  revocation: z
+    .strictObject({
+      source: z.string().min(1).max(2048).describe('File or https URL of the status list'),
+      deadlineMilliseconds: z.int().min(100).max(120_000).default(20_000),
+    })
+    .optional()
+    .describe('List of revoked attestation certificates'),
+  playIntegrity: z
+    .array(
+      z.strictObject({
+        package: z.string().min(1).max(255),
+        classicKeys: z.string().min(1).describe('JSON of decryptionKey and verificationKey, mode 0600'),
+      }),
+    )
+    .max(64)
+    .default([])
+    .describe('Keys of the Play Console, an application each'),
   redis: redisConfigSchema
     .optional()
     .describe('Redis 7 or later for what may be lost; else the memory of this process'),
@@ -121,8 +138,19 @@ export async function readConfig(
     ...parsed.data,
     policy: absolute(parsed.data.policy),
     redis: parsed.data.redis && withAbsoluteFiles(parsed.data.redis, absolute),
+    revocation: parsed.data.revocation && {
+      ...parsed.data.revocation,
+      source: isUrl(parsed.data.revocation.source)
+        ? parsed.data.revocation.source
+        : absolute(parsed.data.revocation.source),
+    },
+    playIntegrity: parsed.data.playIntegrity.map((keys) => ({ ...keys, classicKeys: absolute(keys.classicKeys) })),
     trustAnchors: parsed.data.trustAnchors.map((anchor) => ({ ...anchor, file: absolute(anchor.file) })),
   };
+}
+
+function isUrl(location: string): boolean {
+  return /^[a-z][a-z0-9+.-]+:\/\//i.test(location);
 }
 
 const MAXIMUM_TEXT = 1_048_576;

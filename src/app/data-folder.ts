@@ -27,6 +27,9 @@ export class DataFolder {
   get database(): string {
     return join(this.root, 'postgres');
   }
+  get revocation(): string {
+    return join(this.root, 'revocation');
+  }
   get policy(): string {
     return join(this.root, 'policy.yaml');
   }

@@ -1,7 +1,9 @@
 import { z } from 'zod';
+import { playIntegrityPolicySchema } from '../attestation/play-integrity/policy.ts';
 import { attestationPolicySchema } from '../attestation/policy.ts';
 import { devicePolicySchema } from '../devices/policy.ts';
 import { keyPolicySchema } from '../injection/policy.ts';
+import { revocationRefreshSchema } from '../jobs/revocation/policy.ts';
 import { pinPolicySchema } from '../pin/policy.ts';
 import { type PolicyVersion, versionOf } from '../policy/version.ts';
 import { sessionPolicySchema } from '../sessions/policy.ts';
@@ -11,6 +13,8 @@ import { ConfigError, parseYaml, readText, schemaProblems } from './config.ts';
 /** The policy document: each room's own part, side by side. Every number that decides stands in it. */
 export const policySchema = z.strictObject({
   attestation: attestationPolicySchema,
+  playIntegrity: playIntegrityPolicySchema.prefault({}),
+  revocation: revocationRefreshSchema.prefault({}),
   devices: devicePolicySchema,
   tokens: tokenPolicySchema,
   keys: keyPolicySchema,

@@ -2,6 +2,7 @@ import { writeFile } from 'node:fs/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createVerifiedIssuers } from '../attestation/android/verified-issuers.ts';
 import { createAppraiser } from '../attestation/appraiser.ts';
+import { createIntegrityAppraiser } from '../attestation/play-integrity/appraiser.ts';
 import { encodePem } from '../encoding/pem.ts';
 import { InitialKeyIdSource } from '../injection/initial-key-ids.ts';
 import { startOps } from '../server/ops/listener.ts';
@@ -11,8 +12,10 @@ import type { Addresses, DataFolder } from './data-folder.ts';
 import { deviceTokenKeys, jsonWebKeys, jwksDocument } from './jwks.ts';
 import { startListeners } from './listeners.ts';
 import { createLogger } from './log.ts';
+import { openDecoders } from './play-integrity.ts';
 import { readPolicy } from './policy.ts';
 import { prepareFolder } from './prepare.ts';
+import { openRevocation } from './revocation.ts';
 import { wireServices } from './services.ts';
 import { openEmbeddedStore } from './store.ts';
 import { systemClock, systemRandom } from './system.ts';
@@ -63,6 +66,14 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     tell('database started');
     const volatile = await openVolatileStores(config.redis, { clock: systemClock, random: systemRandom, logger });
     undo.push(() => volatile.close());
+    const revocation = await openRevocation(
+      config.revocation,
+      folder.revocation,
+      () => policy.document.revocation,
+      logger,
+    );
+    undo.push(async () => revocation?.stop());
+    const decoders = await openDecoders(config.playIntegrity);
     await writeFile(folder.serviceAnchor, encodePem('PUBLIC KEY', vault.described.anchor));
     const registry = new Registry();
     collectDefaultMetrics({ register: registry });
@@ -76,10 +87,15 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
       policy: () => policy,
       appraiser: createAppraiser({
         policy: () => policy.document.attestation,
-        statusList: () => null,
+        statusList: () => revocation?.current() ?? null,
         anchors,
         issuers: createVerifiedIssuers(REMEMBERED_ISSUERS),
       }),
+      integrity: createIntegrityAppraiser({
+        policy: () => policy.document.playIntegrity,
+        decoderOf: (name) => decoders.get(name) ?? null,
+      }),
+      revocation,
       stores: durable.stores,
       volatile: volatile.stores,
       vault: vault.client,

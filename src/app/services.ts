@@ -1,6 +1,7 @@
 import type { KeyObject } from 'node:crypto';
 import { Counter, type Registry } from 'prom-client';
 import type { Appraiser } from '../attestation/appraiser.ts';
+import type { IntegrityAppraiser } from '../attestation/play-integrity/appraiser.ts';
 import type { PendingChallenge } from '../devices/evidence.ts';
 import type { DeviceStore, InviteStore } from '../devices/store.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
@@ -25,6 +26,7 @@ import { gateService } from '../server/services/gate.ts';
 import { injectionService } from '../server/services/injection.ts';
 import { inviteAdminService } from '../server/services/invite-admin.ts';
 import { pinEntryService } from '../server/services/pin-entry.ts';
+import { type RevocationControl, revocationAdminService } from '../server/services/revocation-admin.ts';
 import { sessionService } from '../server/services/session.ts';
 import type { ListenerService } from '../server/transport/service.ts';
 import type { GrantSigner } from '../sessions/grant.ts';
@@ -42,6 +44,9 @@ export interface Foundations {
   readonly random: Random;
   readonly policy: () => PolicyVersion<Policy>;
   readonly appraiser: Appraiser;
+  readonly integrity: IntegrityAppraiser;
+  /** Null where no status list is configured. */
+  readonly revocation: RevocationControl | null;
   readonly stores: {
     readonly invites: InviteStore;
     readonly devices: DeviceStore;
@@ -79,7 +84,17 @@ export function wireServices(on: Foundations): ServicesByPlane {
   return {
     device: [
       attestationService({
-        ports: { clock, random, issuer, invites, devices, challenges: volatile.challenges, appraiser, signer: vault },
+        ports: {
+          clock,
+          random,
+          issuer,
+          invites,
+          devices,
+          challenges: volatile.challenges,
+          appraiser,
+          integrity: on.integrity,
+          signer: vault,
+        },
         policy: () => {
           const { document, version } = policy();
           return { devices: document.devices, tokens: document.tokens, version };
@@ -140,6 +155,11 @@ export function wireServices(on: Foundations): ServicesByPlane {
     admin: [
       inviteAdminService({ ports: { invites, clock, random }, policy: () => policy().document.devices }),
       deviceAdminService({ devices, clock, presence }),
+      revocationAdminService({
+        control: on.revocation,
+        policy: () => policy().document.attestation.statusList,
+        now: () => clock.now(),
+      }),
     ],
   };
 }

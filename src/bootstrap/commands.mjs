@@ -9,7 +9,7 @@ import { join } from 'node:path';
  * @property {[string, ...string[]]} run the script, relative to the root, and what it is given before the caller's arguments
  * @property {string} [presentWith] a file of the checkout that says whether the command exists, where the script is an installed one
  * @property {string[]} [nodeFlags] flags of Node itself
- * @property {boolean} [needsDatabase] whether the command may start the embedded PostgreSQL
+ * @property {import('./system.mjs').Need[]} [needs] what the command may start that takes more than npm packages
  */
 
 /** @type {Record<string, Command>} */
@@ -17,19 +17,19 @@ export const COMMANDS = {
   demo: {
     summary: 'a whole shop on this machine: service, phone, card and processing',
     run: ['src/cli/tapgate.ts', 'demo'],
-    needsDatabase: true,
+    needs: ['postgres'],
   },
   tapgate: {
     summary: 'the tapgate command line',
     run: ['src/cli/tapgate.ts'],
-    needsDatabase: true,
+    needs: ['postgres'],
   },
   test: {
     summary: 'the tests (arguments go to Jest)',
     run: ['node_modules/jest/bin/jest.js'],
     presentWith: 'jest.config.mjs',
     nodeFlags: ['--experimental-vm-modules'],
-    needsDatabase: true,
+    needs: ['postgres', 'redis'],
   },
   conformance: {
     summary: 'every known vector format under a folder',
@@ -39,7 +39,7 @@ export const COMMANDS = {
     summary: 'speed as ratios against bare yardsticks',
     run: ['bench/run.ts'],
     nodeFlags: ['--expose-gc'],
-    needsDatabase: true,
+    needs: ['postgres'],
   },
   fuzz: {
     summary: 'random and mutated input against a parser',
@@ -48,12 +48,12 @@ export const COMMANDS = {
   mutation: {
     summary: 'whether the tests notice mutated code',
     run: ['test/mutation/run.ts'],
-    needsDatabase: true,
+    needs: ['postgres', 'redis'],
   },
   chaos: {
     summary: 'kills processes under load and checks that nothing is lost',
     run: ['test/chaos/run.ts'],
-    needsDatabase: true,
+    needs: ['postgres'],
   },
   generate: {
     summary: 'writes generated code and documents anew',

@@ -23,7 +23,7 @@ async function main([name, ...args]) {
   }
   await ensureDependencies(root);
   const runtime = findRuntime(root);
-  if (command.needsDatabase) await ensureSystemPackages(root);
+  await ensureSystemPackages(root, command.needs ?? []);
   return runChild(runtime, nodeArguments(command, root, args), {
     cwd: root,
     env: runtimeEnvironment(root, process.env),

@@ -6,6 +6,7 @@ import { demoCommand } from './commands/demo.ts';
 import { deviceCommand } from './commands/device.ts';
 import { inviteCommand } from './commands/invite.ts';
 import { phoneCommand } from './commands/phone.ts';
+import { revocationCommand } from './commands/revocation.ts';
 import { serveCommand } from './commands/serve.ts';
 import { vaultCommand } from './commands/vault.ts';
 
@@ -26,6 +27,7 @@ export function createProgram(): Command {
     deviceCommand(),
     attestationCommand(),
     phoneCommand(),
+    revocationCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   return program;

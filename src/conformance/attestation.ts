@@ -8,7 +8,7 @@ import { type AttestationPolicy, attestationPolicySchema } from '../attestation/
 import { decodePem } from '../encoding/pem.ts';
 import type { Reason } from '../reasons/catalogue.ts';
 
-/** Result of one run: a line for every failed vector, or every vector where it is told to say all. */
+/** What a run over one folder showed: a line for each vector, and each status list, that failed. */
 export interface ConformanceResult {
   readonly passed: number;
   readonly failed: number;
@@ -157,14 +157,18 @@ function complaints(folder: string, vector: Vector, lists: readonly StatusList[]
   return [...judge(appraising), ...differences(vector, appraise(appraising).facts)];
 }
 
-function statusLists(folder: string): readonly StatusList[] {
+/** Status lists of the folder, and those that cannot be read. */
+function statusLists(folder: string): { readonly lists: readonly StatusList[]; readonly faults: readonly string[] } {
   const status = join(folder, 'status');
-  if (!existsSync(status)) return [];
-  const files = readdirSync(status).filter((file) => file.endsWith('.json'));
-  return files.flatMap((file) => {
+  const files = existsSync(status) ? readdirSync(status).filter((file) => file.endsWith('.json')) : [];
+  const lists: StatusList[] = [];
+  const faults: string[] = [];
+  for (const file of files) {
     const list = parseStatusList(readFileSync(join(status, file)), new Date(0));
-    return list.ok ? [list.value] : [];
-  });
+    if (list.ok) lists.push(list.value);
+    else faults.push(`status/${file}: ${list.reason}`);
+  }
+  return { lists, faults };
 }
 
 /**
@@ -173,11 +177,13 @@ function statusLists(folder: string): readonly StatusList[] {
  */
 export function runAttestationConformance(folder: string): ConformanceResult {
   const vectors = z.array(vectorSchema).parse(JSON.parse(readFileSync(join(folder, 'manifest.json'), 'utf8')));
-  const lists = statusLists(folder);
-  const lines: string[] = [];
+  const { lists, faults } = statusLists(folder);
+  const lines = [...faults];
+  let passed = 0;
   for (const vector of vectors) {
     const found = complaints(folder, vector, lists);
-    if (found.length > 0) lines.push(`${vector.file}: ${found.join('; ')}`);
+    if (found.length === 0) passed += 1;
+    else lines.push(`${vector.file}: ${found.join('; ')}`);
   }
-  return { passed: vectors.length - lines.length, failed: lines.length, lines };
+  return { passed, failed: lines.length, lines };
 }

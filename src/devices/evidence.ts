@@ -21,6 +21,8 @@ export interface Evidence {
   /** A serialised posture, as the session key signed it, and what it says. */
   readonly posture: Uint8Array;
   readonly reported: Posture;
+  /** Google Play's word on the transcript; empty for none. */
+  readonly playIntegrityToken: string;
 }
 
 /** A challenge, given once and taken once. */
@@ -56,6 +58,8 @@ export interface ProvenKeys {
   readonly facts: KeyFacts;
   readonly attested: AttestedState;
   readonly checks: readonly Check[];
+  /** 32 bytes: what Play Integrity was asked about. */
+  readonly transcript: Buffer;
 }
 
 /** Both keys are attested for this challenge, by one phone, and both signed this exchange. */
@@ -99,7 +103,7 @@ export function proveKeys(
     facts,
     attested: attestedState(facts),
   };
-  return ok({ ...value, checks });
+  return ok({ ...value, checks, transcript });
 }
 
 /** The device key: pinned at enrolment, or attested now for the same challenge by the same phone. */
@@ -135,7 +139,8 @@ function attestedState(facts: KeyFacts): AttestedState {
   };
 }
 
-function refusedAppraisal(reasons: readonly Reason[], checks: readonly Check[]): RefusedAttestation {
+/** A refusal of an attestation by the checks of an appraisal. */
+export function refusedAppraisal(reasons: readonly Reason[], checks: readonly Check[]): RefusedAttestation {
   return { ok: false, reason: reasons[0] ?? 'ATTESTATION_REFUSED', reasons, checks };
 }
 

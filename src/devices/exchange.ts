@@ -1,5 +1,6 @@
 import type { Check } from '../attestation/appraise.ts';
 import type { Appraiser } from '../attestation/appraiser.ts';
+import type { IntegrityAppraiser } from '../attestation/play-integrity/appraiser.ts';
 import { equalBytes, sha256 } from '../encoding/digest.ts';
 import { type Clock, secondsAfter } from '../ports/clock.ts';
 import { type Random, randomUuid } from '../ports/random.ts';
@@ -8,7 +9,14 @@ import { ok, type Result, refuse } from '../reasons/result.ts';
 import { deviceTokenClaims, type TokenSigner } from '../tokens/claims.ts';
 import type { TokenPolicy } from '../tokens/policy.ts';
 import { type AttestedState, type Device, standingRefusal } from './device.ts';
-import { type Evidence, type PendingChallenge, proveKeys, type RefusedAttestation, refused } from './evidence.ts';
+import {
+  type Evidence,
+  type PendingChallenge,
+  proveKeys,
+  type RefusedAttestation,
+  refused,
+  refusedAppraisal,
+} from './evidence.ts';
 import { inviteCodeHash } from './invite.ts';
 import type { DevicePolicy } from './policy.ts';
 import { forbiddenSigns } from './posture.ts';
@@ -39,6 +47,7 @@ export interface AttestationPorts {
   readonly devices: DeviceStore;
   readonly challenges: VolatileStore<PendingChallenge>;
   readonly appraiser: Appraiser;
+  readonly integrity: IntegrityAppraiser;
   readonly signer: TokenSigner;
 }
 
@@ -121,11 +130,20 @@ export async function concludeAttestation(
   const now = ports.clock.now();
   const proven = proveKeys(challenge, evidence, now, ports.appraiser);
   if (!proven.ok) return proven;
-  const { session, deviceKey, checks, attested } = proven.value;
+  const { session, deviceKey, attested } = proven.value;
+  const integrity = await ports.integrity.appraise({
+    token: evidence.playIntegrityToken,
+    transcript: proven.value.transcript,
+    at: now,
+    application: proven.value.facts.applicationId,
+  });
+  const checks = [...proven.value.checks, ...integrity.checks];
+  if (integrity.verdict === 'refused') return refusedAppraisal(integrity.reasons, checks);
   const forbidden = forbiddenSigns(evidence.reported, policy.devices.postureForbidsAttestation);
   if (forbidden.length > 0) return refused(refuse('POSTURE_REFUSED', forbidden.join(',')), checks);
   const accepted: NewSession = {
     ...session,
+    pinForbidden: integrity.facts.forbidsPin,
     appraisal: {
       id: randomUuid(ports.random),
       appraisedAt: now,

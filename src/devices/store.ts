@@ -34,6 +34,8 @@ export interface NewSession {
   /** RFC 7638 thumbprint. */
   readonly thumbprint: string;
   readonly publicKey: Buffer;
+  /** Other applications may see or cover the pad, so no PIN is entered in this session. */
+  readonly pinForbidden: boolean;
   readonly appraisal: AcceptedAppraisal;
 }
 
@@ -56,6 +58,7 @@ export interface AttestedSession {
   readonly deviceId: string;
   readonly publicKey: Buffer;
   readonly status: 'active' | 'revoked';
+  readonly pinForbidden: boolean;
   readonly acquirer: string;
   readonly merchant: string;
   readonly deviceStatus: Device['status'];

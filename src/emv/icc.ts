@@ -5,21 +5,21 @@ import type { TransactionTerms, TransactionType } from '../sessions/transaction.
 /** Bounds of ICC data: what a contactless kernel gives fits many times over. */
 const LIMITS: TlvLimits = { maximumBytes: 2048, maximumDepth: 4, maximumElements: 128 };
 
-/** Tags that every payment carries (EMV Book 3 Annex A). */
+/** Tags that every payment carries, with their least and greatest length in bytes (EMV Book 3 Annex A). */
 const REQUIRED = [
-  '82',
-  '84',
-  '95',
-  '9A',
-  '9C',
-  '5F2A',
-  '9F02',
-  '9F10',
-  '9F1A',
-  '9F26',
-  '9F27',
-  '9F36',
-  '9F37',
+  ['82', 2, 2],
+  ['84', 5, 16],
+  ['95', 5, 5],
+  ['9A', 3, 3],
+  ['9C', 1, 1],
+  ['5F2A', 2, 2],
+  ['9F02', 6, 6],
+  ['9F10', 1, 32],
+  ['9F1A', 2, 2],
+  ['9F26', 8, 8],
+  ['9F27', 1, 1],
+  ['9F36', 2, 2],
+  ['9F37', 4, 4],
 ] as const;
 
 /** Account data: never in clear. */
@@ -36,7 +36,7 @@ const TYPE_CODE: Readonly<Record<TransactionType, string>> = {
 /** The ICC data of one tap, by tag in upper-case hex. */
 export type IccData = ReadonlyMap<string, Uint8Array>;
 
-/** Reads ICC data: well formed, complete, and without account data in clear at any depth. */
+/** Reads ICC data: well formed, complete, each required tag of its length, no account data in clear at any depth. */
 export function readIccData(bytes: Uint8Array): Result<IccData> {
   const elements = readTlv(bytes, LIMITS);
   if (!elements.ok) return refuse('EMV_MALFORMED', elements.reason);
@@ -48,8 +48,12 @@ export function readIccData(bytes: Uint8Array): Result<IccData> {
     icc.set(element.tag, element.value);
     pending.push(...element.children);
   }
-  const missing = REQUIRED.find((tag) => !icc.has(tag));
-  return missing === undefined ? ok(icc) : refuse('EMV_TAG_MISSING', missing);
+  for (const [tag, least, greatest] of REQUIRED) {
+    const value = icc.get(tag);
+    if (value === undefined) return refuse('EMV_TAG_MISSING', tag);
+    if (value.length < least || value.length > greatest) return refuse('EMV_MALFORMED', tag);
+  }
+  return ok(icc);
 }
 
 /** Digits of a numeric (BCD) element, or null where a nibble is no digit or the length is not the expected one. */

@@ -71,7 +71,12 @@ export async function issueGrant(
 ): Promise<Result<StoredGrant>> {
   const verification = appraiseTerms(request.terms, session.merchant, policy.sessions);
   if (!verification.ok) return verification;
-  if (verification.value === 'online-pin' && !policy.pinAllowed) return refuse('AMOUNT_OVER_LIMIT', 'no PIN by policy');
+  const pinAllowed = policy.pinAllowed && !session.pinForbidden;
+  if (verification.value === 'online-pin' && !pinAllowed) {
+    return session.pinForbidden
+      ? refuse('POSTURE_REFUSED', 'other applications may see or cover the pad')
+      : refuse('AMOUNT_OVER_LIMIT', 'no PIN by policy');
+  }
   const now = ports.clock.now();
   const sequence = await ports.grants.burnCounters(
     {
@@ -98,7 +103,7 @@ export async function issueGrant(
     accountDataKsn: request.accountDataKsn,
     sequence,
     expectedVerification: verification.value,
-    pinAllowed: policy.pinAllowed,
+    pinAllowed,
     issuedAt: now,
     expiresAt: secondsAfter(now, policy.sessions.grantSeconds),
     policyVersion: policy.version,

@@ -19,7 +19,10 @@ export function postureToWire(posture: Posture): WirePosture {
   };
 }
 
-/** Posture out of a message: a field that is not sent counts as its worst value. */
+/**
+ * Posture out of a message. A field that is not sent is false on the wire: so the two that speak well of the phone,
+ * foreground and focus, have to be sent, and nothing sent is a posture that forbids.
+ */
 export function postureFromWire(message: WirePosture): Posture {
   const signs: readonly [boolean, PostureSign][] = [
     [!message.foreground, 'background'],

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
@@ -78,6 +78,17 @@ describe('the runner', () => {
     [{ boot_patch_level: null }, 'boot_patch_level is 20260505, not null'],
   ])('fails %j', (changes, complaint) => {
     expect(run(changes)).toEqual([`${'file' in changes ? changes.file : 'phone.pem'}: ${complaint}`]);
+  });
+
+  test('fails a status list that cannot be read', () => {
+    mkdirSync(join(folder, 'status'));
+    writeFileSync(join(folder, 'status', 'broken.json'), '{}');
+    writeFileSync(join(folder, 'status', 'list.json'), '{"entries": {"5871": {"status": "REVOKED"}}}');
+    expect(runAttestationConformance(folder)).toMatchObject({
+      failed: 2,
+      lines: ['status/broken.json: STATUS_LIST_NO_ENTRIES', expect.stringContaining('phone.pem')],
+    });
+    rmSync(join(folder, 'status'), { recursive: true });
   });
 
   test('throws where there is no manifest', () => {

@@ -94,6 +94,61 @@ describe('the facts of an attested key', () => {
     });
   });
 
+  test.each([
+    [710, 'brand'],
+    [711, 'device'],
+    [712, 'product'],
+    [713, 'serial'],
+    [714, 'imei'],
+    [715, 'meid'],
+    [716, 'manufacturer'],
+    [717, 'model'],
+    [723, 'secondImei'],
+  ])('name tag %i %s', (tag, name) => {
+    const chain = chainOf({ description: ({ hardware }) => hardware.set(tag, derOctetString(Buffer.from('id'))) });
+    const ids = Object.entries(appraise(chain).facts?.deviceIds ?? {});
+    expect(ids.filter(([, id]) => id !== null)).toEqual([[name, 'id']]);
+  });
+
+  test.each([
+    [0, 'ENCRYPT'],
+    [1, 'DECRYPT'],
+    [2, 'SIGN'],
+    [3, 'VERIFY'],
+    [4, 'UNKNOWN_4'],
+    [5, 'WRAP_KEY'],
+    [6, 'AGREE_KEY'],
+    [7, 'ATTEST_KEY'],
+  ])('name purpose %i %s', (purpose, name) => {
+    expect(
+      appraise(chainOf({ description: ({ hardware }) => hardware.set(1, setOf(purpose)) })).facts?.purposes,
+    ).toEqual([name]);
+  });
+
+  test.each([
+    [0, 'GENERATED'],
+    [1, 'DERIVED'],
+    [2, 'IMPORTED'],
+    [3, 'UNKNOWN_3'],
+    [4, 'SECURELY_IMPORTED'],
+  ])('name origin %i %s', (origin, name) => {
+    expect(
+      appraise(chainOf({ description: ({ hardware }) => hardware.set(702, derInteger(origin)) })).facts?.origin,
+    ).toBe(name);
+  });
+
+  test('know every tag of the published schemas', () => {
+    const published = [
+      4, 7, 8, 200, 203, 303, 305, 400, 401, 402, 405, 502, 504, 505, 506, 507, 508, 509, 601, 703, 720, 721,
+    ];
+    const chain = chainOf({
+      description: ({ hardware }) => {
+        for (const tag of published) hardware.set(tag, derNull());
+      },
+    });
+    expect(appraise(chain)).toMatchObject({ verdict: 'trusted', facts: { unknownTags: [], tolerances: [] } });
+  });
+
   test('tell how many certificates the phone was issued', () => {
     const chain = chainOf({ lower: withExtensions(provisioningExtension(Buffer.of(0xa1, 0x01, 0x08))) });
     expect(appraise(chain).facts).toMatchObject({ provisioning: 'remote', certificatesIssued: 8, tolerances: [] });

@@ -1,4 +1,6 @@
 import type { PlatformFacts } from '../../src/attestation/android/platform.ts';
+import { integrityNotAsked } from '../../src/attestation/play-integrity/appraise.ts';
+import type { IntegrityAppraiser } from '../../src/attestation/play-integrity/appraiser.ts';
 import type { Evidence, PendingChallenge } from '../../src/devices/evidence.ts';
 import {
   type AttestationExchangePolicy,
@@ -51,11 +53,14 @@ export class AttestationTable {
   readonly vault = new SigningVault();
   readonly challenges = new MemoryVolatileStore<PendingChallenge>(this.clock, 100);
   readonly random = new SeededRandom('attestation');
+  /** What Google Play says; by default nobody asks. */
+  integrity: IntegrityAppraiser = { appraise: async () => integrityNotAsked() };
 
   get ports(): AttestationPorts {
     const { clock, random, vault, challenges } = this;
     const { invites, devices } = this.stores;
-    return { clock, random, issuer: ISSUER, invites, devices, challenges, appraiser: chainAppraiser, signer: vault };
+    const exchange = { clock, random, issuer: ISSUER, invites, devices, challenges, signer: vault };
+    return { ...exchange, appraiser: chainAppraiser, integrity: this.integrity };
   }
 
   /** The code of a new invite. */
@@ -107,6 +112,7 @@ export class AttestationTable {
       deviceSignature: draft.deviceKey.sign(CONTEXT.deviceKey, transcript).signature,
       posture,
       reported: draft.signs,
+      playIntegrityToken: '',
     });
   }
 

@@ -62,6 +62,7 @@ export function newSession(key: SigningKey, appraisedAt: Date, platform: Platfor
   return {
     thumbprint: key.thumbprint,
     publicKey: key.spki,
+    pinForbidden: false,
     appraisal: {
       id: randomUuid(random),
       appraisedAt,

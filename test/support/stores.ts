@@ -214,6 +214,7 @@ export class MemoryStores implements DurableStores {
       deviceId: device.id,
       publicKey: row.session.publicKey,
       status: row.status,
+      pinForbidden: row.session.pinForbidden,
       acquirer: device.acquirer,
       merchant: device.merchant,
       deviceStatus: device.status,

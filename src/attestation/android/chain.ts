@@ -105,7 +105,7 @@ function verifyDown(
       links[position] = 'unsupported';
       return links;
     }
-    const remembered = known?.under && equalBytes(known.under, issuerSpki) ? known : undefined;
+    const remembered = known !== undefined && equalBytes(known.under, issuerSpki) ? known : undefined;
     const status = remembered === undefined ? verifyLink(certificate, issuerKey) : 'remembered';
     links[position] = status;
     if (status === 'invalid' || status === 'unsupported') return links;
@@ -123,12 +123,6 @@ function verifyDown(
 
 const verifies = (links: readonly LinkStatus[], lowest: number): boolean =>
   links.slice(lowest).every((status) => status === 'verified' || status === 'remembered');
-
-/** Spares the next chain of this anchor the parsing of its carrier; that no signature of it was verified is kept, too. */
-function rememberCarrier(chain: readonly ChainCertificate[], { key }: ReadyAnchor, issuers?: VerifiedIssuers): void {
-  const { certificate, known } = chain.at(-1)!;
-  if (known === undefined) issuers?.remember({ certificate, key, under: null });
-}
 
 /**
  * Verifies a chain, leaf first, by position: every certificate under the key of the next, the last one under an anchor
@@ -148,9 +142,7 @@ export function verifyPath(chain: readonly ChainCertificate[], lowest: number, t
   for (const anchor of candidates) {
     const links = verifyDown(chain, top, anchor, lowest, terms);
     best = { anchor, links, ...common };
-    if (!verifies(links, lowest)) continue;
-    if (carriesAnchor) rememberCarrier(chain, anchor, terms.issuers);
-    break;
+    if (verifies(links, lowest)) break;
   }
   return best;
 }

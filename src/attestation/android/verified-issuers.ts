@@ -5,8 +5,8 @@ import type { Certificate } from './certificate.ts';
 export interface VerifiedIssuer {
   readonly certificate: Certificate;
   readonly key: KeyObject;
-  /** SubjectPublicKeyInfo (DER) of the key under which its signature verified; null for a carrier of an anchor. */
-  readonly under: Uint8Array | null;
+  /** SubjectPublicKeyInfo (DER) of the key under which its signature verified. */
+  readonly under: Uint8Array;
 }
 
 /**

@@ -6,6 +6,18 @@ import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { errorCode } from './file.ts';
 import type { SourceAnswer, SourceFailure, SourceRequest, StatusListSource } from './source.ts';
 
+const PIECE = 65_536;
+
+async function* piecesOf(file: FileHandle, signal: AbortSignal): AsyncIterable<Uint8Array> {
+  for (;;) {
+    signal.throwIfAborted();
+    const piece = Buffer.alloc(PIECE);
+    const { bytesRead } = await file.read(piece, 0, PIECE, null);
+    if (bytesRead === 0) return;
+    yield piece.subarray(0, bytesRead);
+  }
+}
+
 async function readFile(
   file: FileHandle,
   { at, signal }: SourceRequest,
@@ -14,8 +26,7 @@ async function readFile(
   const stats = await file.stat();
   if (!stats.isFile()) return refuse('SOURCE_FILE_UNREADABLE', 'not a file');
   if (stats.size > limits.maximumBytes) return refuse('STATUS_LIST_TOO_LARGE');
-  const stream = file.createReadStream({ autoClose: false, signal });
-  const list = await readStatusList(stream, earlier(at, stats.mtime), limits);
+  const list = await readStatusList(piecesOf(file, signal), earlier(at, stats.mtime), limits);
   return list.ok ? ok({ kind: 'list', list: list.value, etag: null, maximumAgeSeconds: null }) : list;
 }
 

@@ -55,6 +55,7 @@ export interface RevocationKeeperPorts {
   /**
    * Told of each change of what is listed, so that enrolled phones are appraised anew. The snapshot is saved after it
    * has resolved: a change that was not acted upon is told again, in this process or the next. It may be told twice.
+   * Nothing is fetched until it has settled: it notes what is to be done, and does it elsewhere.
    */
   readonly onChange: (change: StatusListChange) => Promise<void>;
   /** Told of each refresh, for logs and metrics. */
@@ -133,7 +134,6 @@ class Keeper implements RevocationKeeper {
   async start(): Promise<void> {
     if (this.#started) return;
     this.#started = true;
-    this.#abort = new AbortController();
     if (this.#held === null) await this.#load();
     if (this.#held === null) return this.#schedule(0);
     const { list, maximumAgeSeconds } = this.#held;
@@ -170,6 +170,7 @@ class Keeper implements RevocationKeeper {
   async #run(): Promise<Result<RefreshOutcome, RefreshFailure>> {
     const at = this.#ports.clock.now();
     this.#lastAttemptAt = at;
+    this.#abort = new AbortController();
     const outcome = await this.#attempt(at).catch((error: unknown) => refuse('REFRESH_FAULT' as const, nameOf(error)));
     if (outcome.ok) {
       this.#failures = 0;
@@ -183,7 +184,11 @@ class Keeper implements RevocationKeeper {
         ? this.#secondsToRefresh(this.#held?.maximumAgeSeconds ?? null)
         : secondsToRetry(this.#failures, policy(), random),
     );
-    this.#ports.onRefresh?.(outcome);
+    try {
+      this.#ports.onRefresh?.(outcome);
+    } catch {
+      // Who only watches must not end the refreshing.
+    }
     return outcome;
   }
 
@@ -194,12 +199,21 @@ class Keeper implements RevocationKeeper {
     if (!answer.ok) return answer;
     const held = heldOf(answer.value, this.#held);
     if (held === null) return refuse('SOURCE_STATUS', 'unchanged, and there is no list');
-    const inForce = this.#held?.list.fetchedAt.getTime();
+    const newest = this.#newest(held, at);
+    if (newest === null) return refuse('LIST_OLDER', held.list.fetchedAt.toISOString());
+    this.#held = newest;
+    return this.#announce(newest);
+  }
+
+  /**
+   * The answer with the later of both times where it lists what is listed already: caches on the way differ in age.
+   * Null where it lists something else and is older than the list in force.
+   */
+  #newest(answered: Held, at: Date): Held | null {
+    const inForce = this.#held?.list ?? null;
     // A list from the future is a clock's mistake, and gives way to any other.
-    const isOlder = inForce !== undefined && inForce <= at.getTime() && held.list.fetchedAt.getTime() < inForce;
-    if (isOlder) return refuse('LIST_OLDER', held.list.fetchedAt.toISOString());
-    this.#held = held;
-    return this.#announce(held);
+    if (inForce === null || inForce.fetchedAt > at || answered.list.fetchedAt >= inForce.fetchedAt) return answered;
+    return changeOf(inForce, answered.list) === null ? { ...answered, list: inForce } : null;
   }
 
   async #announce(held: Held): Promise<Result<RefreshOutcome, RefreshFailure>> {

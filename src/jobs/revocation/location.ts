@@ -5,9 +5,6 @@ import { createFileSource } from './file-source.ts';
 import type { StatusListSource } from './source.ts';
 import { createUrlSource } from './url-source.ts';
 
-/** Where Google publishes the list. */
-export const GOOGLE_STATUS_LIST = 'https://android.googleapis.com/attestation/status';
-
 const LOOPBACK = new Set(['127.0.0.1', '[::1]', 'localhost']);
 
 /** Why a location is none. */
@@ -19,6 +16,7 @@ export type LocationFailure =
 
 /**
  * The source at a location: an `https:` URL, a `file:` URL, or a path. Plain `http:` is for this machine itself only.
+ * Google publishes the list at `https://android.googleapis.com/attestation/status`.
  */
 export function createStatusListSource(
   location: string,

@@ -116,11 +116,12 @@ function helloFromWire(request: AttestRequest | null): Result<Hello> {
 
 function evidenceFromWire(request: AttestRequest | null): Result<Evidence> {
   if (request?.message?.$case !== 'evidence') return refuse('MESSAGE_OUT_OF_ORDER', 'evidence follows the challenge');
-  const { sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature, posture } = request.message.value;
+  const { sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature, posture, playIntegrityToken } =
+    request.message.value;
   if (sessionKeyChain.length > MAX_CHAIN) return malformed('session_key_chain: over 16 certificates');
   if (deviceKeyChain.length > MAX_CHAIN) return malformed('device_key_chain: over 16 certificates');
   const reported = decodePosture(posture);
   if (!reported.ok) return reported;
-  const { value } = reported;
-  return ok({ sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature, posture, reported: value });
+  const keys = { sessionKeyChain, deviceKeyChain, sessionSignature, deviceSignature };
+  return ok({ ...keys, posture, reported: reported.value, playIntegrityToken });
 }

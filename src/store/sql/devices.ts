@@ -28,6 +28,7 @@ interface SessionRow {
   readonly device_id: string;
   readonly public_key: Buffer;
   readonly status: 'active' | 'revoked';
+  readonly pin_forbidden: boolean;
   readonly acquirer: string;
   readonly merchant: string;
   readonly device_status: DeviceStatus;
@@ -41,7 +42,7 @@ const SELECT_DEVICE = prepared('device', `SELECT ${COLUMNS} FROM device WHERE id
 
 const SELECT_SESSION = prepared(
   'session',
-  `SELECT s.thumbprint, s.device_id, s.public_key, s.status, s.facts, d.acquirer, d.merchant,
+  `SELECT s.thumbprint, s.device_id, s.public_key, s.status, s.pin_forbidden, s.facts, d.acquirer, d.merchant,
           d.status AS device_status, d.session_thumbprint
      FROM attested_session s JOIN device d ON d.id = s.device_id
     WHERE s.thumbprint = $1`,
@@ -62,8 +63,8 @@ const INSERT_DEVICE = prepared(
 
 const INSERT_SESSION = prepared(
   'insert-session',
-  `INSERT INTO attested_session (thumbprint, device_id, public_key, status, facts, created_at)
-   VALUES ($1, $2, $3, 'active', $4::jsonb, $5)`,
+  `INSERT INTO attested_session (thumbprint, device_id, public_key, status, pin_forbidden, facts, created_at)
+   VALUES ($1, $2, $3, 'active', $6, $4::jsonb, $5)`,
 );
 
 const INSERT_APPRAISAL = prepared(
@@ -116,9 +117,9 @@ function deviceFromRow(row: DeviceRow): Device {
 }
 
 async function insertSession(session: SqlSession, deviceId: string, attested: NewSession): Promise<void> {
-  const { thumbprint, publicKey, appraisal } = attested;
+  const { thumbprint, publicKey, pinForbidden, appraisal } = attested;
   const facts = factsToJson(appraisal.facts);
-  await session.query(INSERT_SESSION, [thumbprint, deviceId, publicKey, facts, appraisal.appraisedAt]);
+  await session.query(INSERT_SESSION, [thumbprint, deviceId, publicKey, facts, appraisal.appraisedAt, pinForbidden]);
   const { id, appraisedAt, policyVersion, checks } = appraisal;
   await session.query(INSERT_APPRAISAL, [id, deviceId, appraisedAt, policyVersion, JSON.stringify(checks), facts]);
 }
@@ -145,6 +146,7 @@ export class SqlDeviceStore implements DeviceStore {
       deviceId: row.device_id,
       publicKey: row.public_key,
       status: row.status,
+      pinForbidden: row.pin_forbidden,
       acquirer: row.acquirer,
       merchant: row.merchant,
       deviceStatus: row.device_status,

@@ -14,7 +14,10 @@ export class VolatileStoreFull extends Error {
   }
 }
 
-/** Values in this process's memory, bounded in number; expired ones are dropped as others come. */
+/**
+ * Values in this process's memory, bounded in number; expired ones are dropped as others come: a PIN block does not stay
+ * long after its grant.
+ */
 export class MemoryVolatileStore<V> implements VolatileStore<V> {
   readonly #entries = new Map<string, Entry<V>>();
   readonly #clock: Clock;
@@ -25,9 +28,15 @@ export class MemoryVolatileStore<V> implements VolatileStore<V> {
     this.#maximum = maximum;
   }
 
+  /** How many values are in memory, expired ones included. */
+  get size(): number {
+    return this.#entries.size;
+  }
+
   async putIfAbsent(key: string, value: V, expiresAt: Date): Promise<V> {
     const standing = this.#live(key);
     if (standing !== null) return standing;
+    this.#dropOldest();
     if (this.#entries.size >= this.#maximum) this.#dropExpired();
     if (this.#entries.size >= this.#maximum) throw new VolatileStoreFull();
     this.#entries.set(key, { value, expiresAt: expiresAt.getTime() });
@@ -50,6 +59,15 @@ export class MemoryVolatileStore<V> implements VolatileStore<V> {
     if (entry.expiresAt > this.#clock.now().getTime()) return entry.value;
     this.#entries.delete(key);
     return null;
+  }
+
+  /** Values of one store live about equally long, so that the first ones put are the first ones to expire. */
+  #dropOldest(): void {
+    const now = this.#clock.now().getTime();
+    for (const [key, entry] of this.#entries) {
+      if (entry.expiresAt > now) return;
+      this.#entries.delete(key);
+    }
   }
 
   #dropExpired(): void {

@@ -44,7 +44,7 @@ export function attestPhone(
       const challenge = (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
       if (challenge?.$case !== 'challenge') throw new ServiceNotTrusted('no challenge');
       memory.trust.endorse(challenge.value.serviceKeys);
-      const { evidence, sessionKey } = makeEvidence(memory, hello, challenge.value);
+      const { evidence, sessionKey } = await makeEvidence(memory, hello, challenge.value);
       const sent = tampering.evidence?.(evidence, challenge.value) ?? evidence;
       await stream.send({ message: { $case: 'evidence', value: sent } });
       const result = (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
@@ -74,11 +74,11 @@ function encodeHello(memory: PhoneMemory, inviteCode: string | null): Buffer {
   );
 }
 
-function makeEvidence(
+async function makeEvidence(
   memory: PhoneMemory,
   hello: Buffer,
   { nonce, deviceKeyRequired }: AttestChallenge,
-): { readonly evidence: Evidence; readonly sessionKey: GeneratedKey } {
+): Promise<{ readonly evidence: Evidence; readonly sessionKey: GeneratedKey }> {
   const challenge = attestationChallenge(nonce, hello);
   const sessionKey = memory.keymint.generateKey({ purpose: 'sign', algorithm: 'EC', challenge });
   if (deviceKeyRequired) memory.deviceKey = memory.keymint.generateKey({ purpose: 'sign', algorithm: 'EC', challenge });
@@ -94,7 +94,7 @@ function makeEvidence(
     sessionSignature: Buffer.from(bySession.signature),
     deviceSignature: Buffer.from(byDevice.signature),
     posture,
-    playIntegrityToken: '',
+    playIntegrityToken: (await memory.play?.(transcript)) ?? '',
   };
   return { evidence, sessionKey };
 }

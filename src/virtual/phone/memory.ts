@@ -1,7 +1,7 @@
 import { type KeyObject, sign } from 'node:crypto';
+import type { Posture } from '../../devices/posture.ts';
 import { type SignedBytes, type SigningContext, signingInput } from '../../encoding/signed.ts';
 import type { DukptRegisters } from '../../payment-crypto/aes-dukpt/registers.ts';
-import type { Posture } from '../../devices/posture.ts';
 import type { GeneratedKey, KeyMint } from '../keymint/keymint.ts';
 import type { PhoneProbe } from './stream.ts';
 import type { ServiceTrust } from './trust.ts';
@@ -31,6 +31,8 @@ export interface PhoneMemory {
   posture: Posture;
   /** Told of every message; honest phones have one that does nothing. */
   probe: PhoneProbe;
+  /** Asks Google Play about a transcript; null where the phone has none. */
+  play: ((transcript: Buffer) => Promise<string>) | null;
   deviceKey: GeneratedKey | null;
   deviceId: string | null;
   session: PhoneSession | null;

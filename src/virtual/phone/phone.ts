@@ -54,6 +54,7 @@ export class VirtualPhone {
       trust: new ServiceTrust(serviceAnchor, now),
       posture: new Set(),
       probe: async () => {},
+      play: null,
       deviceKey: null,
       deviceId: null,
       session: null,

@@ -121,7 +121,7 @@ export class Mutator {
     this.#load(content);
     this.#change(other, { tokens, elements: false, maximumBytes: this.#limit });
     this.#limit = limit;
-    return Uint8Array.prototype.slice.call(this.#buffer, 0, this.#length);
+    return this.#buffer.slice(0, this.#length);
   }
 
   #change(other: Parent, { tokens }: Material): void {
