@@ -2,7 +2,6 @@ import type { KeyObject } from 'node:crypto';
 import { Counter, type Registry } from 'prom-client';
 import type { Appraiser } from '../attestation/appraiser.ts';
 import type { IntegrityAppraiser } from '../attestation/play-integrity/appraiser.ts';
-import type { PendingChallenge } from '../devices/evidence.ts';
 import type { DeviceStore, InviteStore } from '../devices/store.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
 import type { DecisionStore } from '../gate/store.ts';
@@ -55,7 +54,7 @@ export interface Foundations {
     readonly decisions: DecisionStore;
   };
   readonly volatile: {
-    readonly challenges: VolatileStore<PendingChallenge>;
+    readonly challenges: VolatileStore<string>;
     readonly injectionNonces: VolatileStore<string>;
     readonly offers: VolatileStore<PendingOffer>;
     readonly pinBlocks: VolatileStore<HeldPinBlock>;

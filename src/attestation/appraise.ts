@@ -16,7 +16,7 @@ import { type AppraisalTerms, type Check, type ExpectedKey, PASS, type Rule } fr
 import type { AttestationPolicy } from './policy.ts';
 
 export type { KeyFacts } from './android/key-facts.ts';
-export type { Check, CheckStatus, ExpectedKey } from './check.ts';
+export type { Check, ExpectedKey } from './check.ts';
 
 /** The appraisal of one attested key. One failed check refuses; the whole list is kept. */
 export type KeyAppraisal =

@@ -10,6 +10,16 @@ import { ok, refuse } from '../reasons/result.ts';
 import type { AttestedState } from './device.ts';
 import type { Posture } from './posture.ts';
 
+/** How a phone says who it is. */
+export type Identity =
+  | {
+      readonly kind: 'invite';
+      readonly code: string;
+      /** SHA-256 of a device key whose enrolment with this code may have succeeded unseen; empty for none. */
+      readonly deviceKeyHash: Uint8Array;
+    }
+  | { readonly kind: 'device'; readonly deviceId: string };
+
 /** What a phone brings against a challenge. */
 export interface Evidence {
   /** X.509 DER, leaf first. */
@@ -25,10 +35,14 @@ export interface Evidence {
   readonly playIntegrityToken: string;
 }
 
-/** A challenge, given once and taken once. */
+/**
+ * A challenge as the exchange that gave it knows it. Only its nonce and the hash of its hello are kept elsewhere: whom it
+ * was given to is read anew from the durable store when the evidence comes.
+ */
 export interface PendingChallenge {
   readonly nonce: Buffer;
   readonly hello: Uint8Array;
+  readonly identity: Identity;
   readonly expiresAt: Date;
   /** Whom the hello named, as the store knew it. */
   readonly party:

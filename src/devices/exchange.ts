@@ -11,6 +11,7 @@ import type { TokenPolicy } from '../tokens/policy.ts';
 import { type AttestedState, type Device, standingRefusal } from './device.ts';
 import {
   type Evidence,
+  type Identity,
   type PendingChallenge,
   proveKeys,
   type RefusedAttestation,
@@ -21,16 +22,6 @@ import { inviteCodeHash } from './invite.ts';
 import type { DevicePolicy } from './policy.ts';
 import { forbiddenSigns } from './posture.ts';
 import type { DeviceStore, InviteStore, NewSession } from './store.ts';
-
-/** How a phone says who it is. */
-export type Identity =
-  | {
-      readonly kind: 'invite';
-      readonly code: string;
-      /** SHA-256 of a device key whose enrolment with this code may have succeeded unseen; empty for none. */
-      readonly deviceKeyHash: Uint8Array;
-    }
-  | { readonly kind: 'device'; readonly deviceId: string };
 
 /** A phone's first words, with their exact bytes. */
 export interface Hello {
@@ -45,7 +36,8 @@ export interface AttestationPorts {
   readonly issuer: string;
   readonly invites: InviteStore;
   readonly devices: DeviceStore;
-  readonly challenges: VolatileStore<PendingChallenge>;
+  /** Nonces given and not yet answered; the value is the SHA-256 of the hello, hex. */
+  readonly challenges: VolatileStore<string>;
   readonly appraiser: Appraiser;
   readonly integrity: IntegrityAppraiser;
   readonly signer: TokenSigner;
@@ -79,10 +71,11 @@ export async function challengePhone(
   const challenge: PendingChallenge = {
     nonce: ports.random.bytes(32),
     hello: hello.bytes,
+    identity: hello.identity,
     expiresAt: secondsAfter(now, policy.devices.challengeSeconds),
     party: party.value,
   };
-  await ports.challenges.putIfAbsent(challenge.nonce.toString('hex'), challenge, challenge.expiresAt);
+  await ports.challenges.putIfAbsent(challenge.nonce.toString('hex'), helloHash(challenge), challenge.expiresAt);
   return ok(challenge);
 }
 
@@ -118,16 +111,24 @@ async function enrolledUnseen(
   return enrolledParty(device);
 }
 
-/** Appraises the evidence for a nonce; the challenge is used up whatever comes of it. */
+function helloHash(challenge: PendingChallenge): string {
+  return sha256(challenge.hello).toString('hex');
+}
+
+/** Appraises the evidence for a challenge, which is used up whatever comes of it. */
 export async function concludeAttestation(
-  nonce: Buffer,
+  given: PendingChallenge,
   evidence: Evidence,
   policy: AttestationExchangePolicy,
   ports: AttestationPorts,
 ): Promise<{ readonly ok: true; readonly value: Attested } | RefusedAttestation> {
-  const challenge = await ports.challenges.take(nonce.toString('hex'));
-  if (challenge === null) return refused(refuse('CHALLENGE_UNKNOWN'));
+  if ((await ports.challenges.take(given.nonce.toString('hex'))) !== helloHash(given)) {
+    return refused(refuse('CHALLENGE_UNKNOWN'));
+  }
   const now = ports.clock.now();
+  const party = await partyOf(given.identity, now, ports);
+  if (!party.ok) return refused(party);
+  const challenge = { ...given, party: party.value };
   const proven = proveKeys(challenge, evidence, now, ports.appraiser);
   if (!proven.ok) return proven;
   const { session, deviceKey, attested } = proven.value;

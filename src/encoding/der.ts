@@ -109,7 +109,7 @@ export class DerReader {
     return this.#tag;
   }
 
-  /** Opens a constructed element. Hand what it returns to `leave`. */
+  /** Opens an element that holds others: a constructed one, or an OCTET STRING of DER. Hand what it returns to `leave`. */
   enter(tag: number): number {
     const outer = this.#end;
     if (!this.#expect(tag)) return 0;

@@ -10,7 +10,7 @@ import { type Random, randomUuid } from '../ports/random.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { InitialKeyIdSource } from './initial-key-ids.ts';
-import type { InitialKeyIds, KeySetStore } from './key-set.ts';
+import type { KeySetStore } from './key-set.ts';
 import type { KeyPolicy, TransportName } from './policy.ts';
 import type { InjectionVault } from './vault.ts';
 
@@ -32,9 +32,7 @@ export interface KeyConfirmation {
 
 /** An offer that waits for its proof; it names no key. */
 export interface PendingOffer {
-  readonly deviceId: string;
   readonly thumbprint: string;
-  readonly initialKeyIds: InitialKeyIds;
   readonly payload: Uint8Array;
 }
 
@@ -134,12 +132,7 @@ export async function offerKeys(
     },
     now,
   );
-  const pending = {
-    deviceId: session.deviceId,
-    thumbprint: session.thumbprint,
-    initialKeyIds,
-    payload: offer.value.payload,
-  };
+  const pending = { thumbprint: session.thumbprint, payload: offer.value.payload };
   await ports.offers.putIfAbsent(injectionId, pending, secondsAfter(now, policy.offerSeconds));
   return offer;
 }
@@ -158,8 +151,10 @@ export async function confirmKeys(
   const offer = await ports.offers.get(confirmation.injectionId);
   if (offer === null || offer.thumbprint !== session.thumbprint) return refuse('OFFER_UNKNOWN');
   if ((await ports.offers.take(confirmation.injectionId)) === null) return refuse('OFFER_UNKNOWN');
+  const initialKeyIds = await ports.keySets.offered(confirmation.injectionId, session.deviceId);
+  if (initialKeyIds === null) return refuse('OFFER_UNKNOWN');
   const proven = await ports.vault.verifyKeyProof({
-    initialKeyIds: offer.initialKeyIds,
+    initialKeyIds,
     offer: offer.payload,
     pinCmac: confirmation.pinCmac,
     accountDataCmac: confirmation.accountDataCmac,

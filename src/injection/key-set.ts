@@ -25,6 +25,8 @@ export interface KeySetStore {
   leaseDerivationIds(bdkId: Buffer, count: number): Promise<number | null>;
   /** Keeps a set as offered. */
   addOffered(set: Omit<KeySet, 'status'>, now: Date): Promise<void>;
+  /** The identifiers of a set that is offered to this device; null where there is none. */
+  offered(setId: string, deviceId: string): Promise<InitialKeyIds | null>;
   /**
    * Makes an offered set active and retires the device's other sets, all or nothing; where it is no longer offered
    * or the device is not active: then null. The proof has used counter 1 of both domains.

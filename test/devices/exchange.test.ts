@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
+import { integrityNotAsked } from '../../src/attestation/play-integrity/appraise.ts';
 import { POSTURE_SIGNS } from '../../src/devices/posture.ts';
 import { attestationTranscript } from '../../src/encoding/contexts.ts';
 import { sha256 } from '../../src/encoding/digest.ts';
@@ -44,7 +45,7 @@ describe('an attested phone', () => {
       submods: { phone: { 'ear.appraisal-policy-id': 'policy-1' } },
     });
     expect(attested.expiresAt).toEqual(secondsAfter(START, 600));
-    expect(attested.checks).toHaveLength(2);
+    expect(attested.checks.filter(({ status }) => status === 'pass')).toHaveLength(2);
     expect(await table.stores.devices.device(attested.deviceId)).toMatchObject({
       status: 'active',
       deviceKey: deviceKey.spki,
@@ -65,7 +66,7 @@ describe('an attested phone', () => {
       ),
     );
     expect(renewed.deviceId).toBe(deviceId);
-    expect(renewed.checks).toHaveLength(1);
+    expect(renewed.checks.filter(({ status }) => status === 'pass')).toHaveLength(1);
   });
 });
 
@@ -256,6 +257,52 @@ describe('evidence', () => {
     });
     const forbidden = POLICY.devices.postureForbidsAttestation.includes(sign);
     expect(answer).toMatchObject(forbidden ? { reason: 'POSTURE_REFUSED', detail: sign } : { ok: true });
+  });
+});
+
+describe('what Google Play says', () => {
+  const check = { code: 'TEST', status: 'fail', reason: 'PLAY_INTEGRITY_STALE' } as const;
+  const facts = { forbidsPin: true, verdict: null };
+
+  test('is asked of the transcript that both keys sign, and only once they did', async () => {
+    const sessionKey = signingKey();
+    let challenge: Buffer = Buffer.alloc(0);
+    await table.attest(byInvite(await table.invite()), deviceKey, (draft) => {
+      draft.sessionKey = sessionKey;
+      ({ challenge } = draft);
+    });
+    expect(table.asked).toEqual([
+      {
+        token: 'integrity token',
+        transcript: attestationTranscript(challenge, sessionKey.spki),
+        at: START,
+        application: PLATFORM.applicationId,
+      },
+    ]);
+    await table.attest(byInvite(await table.invite()), deviceKey, foreignDeviceKey);
+    expect(table.asked).toHaveLength(1);
+  });
+
+  test.each(['PLAY_INTEGRITY_STALE', 'PLAY_INTEGRITY_UNAVAILABLE'] as const)(
+    'refuses, with every check told: %s',
+    async (reason) => {
+      const code = await table.invite();
+      table.integrity = { verdict: 'refused', reasons: [reason], checks: [check], facts };
+      const refused = await table.attest(byInvite(code), deviceKey);
+      expect(refused).toMatchObject({ ok: false, reason, reasons: [reason], checks: expect.arrayContaining([check]) });
+      table.integrity = integrityNotAsked();
+      expect(await table.attest(byInvite(code), deviceKey)).toMatchObject({ ok: true });
+    },
+  );
+
+  test.each([true, false])('may forbid the PIN for the whole session: %s', async (forbidsPin) => {
+    table.integrity = { verdict: 'accepted', reasons: [], checks: [], facts: { ...facts, forbidsPin } };
+    const sessionKey = signingKey();
+    await table.attest(byInvite(await table.invite()), deviceKey, (draft) => {
+      draft.sessionKey = sessionKey;
+    });
+    const session = await table.stores.devices.session(sessionKey.thumbprint);
+    expect(session).toMatchObject({ pinForbidden: forbidsPin });
   });
 });
 

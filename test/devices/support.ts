@@ -1,14 +1,13 @@
 import type { PlatformFacts } from '../../src/attestation/android/platform.ts';
-import { integrityNotAsked } from '../../src/attestation/play-integrity/appraise.ts';
+import { type IntegrityAppraisal, integrityNotAsked } from '../../src/attestation/play-integrity/appraise.ts';
 import type { IntegrityAppraiser } from '../../src/attestation/play-integrity/appraiser.ts';
-import type { Evidence, PendingChallenge } from '../../src/devices/evidence.ts';
+import type { Evidence, Identity, PendingChallenge } from '../../src/devices/evidence.ts';
 import {
   type AttestationExchangePolicy,
   type AttestationPorts,
   challengePhone,
   concludeAttestation,
   type Hello,
-  type Identity,
 } from '../../src/devices/exchange.ts';
 import { createInvite } from '../../src/devices/invite.ts';
 import { attestationChallenge, attestationTranscript } from '../../src/encoding/contexts.ts';
@@ -51,16 +50,23 @@ export class AttestationTable {
   readonly clock = new TestClock();
   readonly stores = new MemoryStores();
   readonly vault = new SigningVault();
-  readonly challenges = new MemoryVolatileStore<PendingChallenge>(this.clock, 100);
+  readonly challenges = new MemoryVolatileStore<string>(this.clock, 100);
   readonly random = new SeededRandom('attestation');
-  /** What Google Play says; by default nobody asks. */
-  integrity: IntegrityAppraiser = { appraise: async () => integrityNotAsked() };
+  /** What Google Play says of every phone, and what it was asked. */
+  integrity: IntegrityAppraisal = integrityNotAsked();
+  readonly asked: Parameters<IntegrityAppraiser['appraise']>[0][] = [];
 
   get ports(): AttestationPorts {
     const { clock, random, vault, challenges } = this;
     const { invites, devices } = this.stores;
+    const integrity: IntegrityAppraiser = {
+      appraise: async (evidence) => {
+        this.asked.push(evidence);
+        return this.integrity;
+      },
+    };
     const exchange = { clock, random, issuer: ISSUER, invites, devices, challenges, signer: vault };
-    return { ...exchange, appraiser: chainAppraiser, integrity: this.integrity };
+    return { ...exchange, appraiser: chainAppraiser, integrity };
   }
 
   /** The code of a new invite. */
@@ -112,7 +118,7 @@ export class AttestationTable {
       deviceSignature: draft.deviceKey.sign(CONTEXT.deviceKey, transcript).signature,
       posture,
       reported: draft.signs,
-      playIntegrityToken: '',
+      playIntegrityToken: 'integrity token',
     });
   }
 
@@ -123,7 +129,7 @@ export class AttestationTable {
   }
 
   conclude(pending: PendingChallenge, evidence: Evidence) {
-    return concludeAttestation(pending.nonce, evidence, POLICY, this.ports);
+    return concludeAttestation(pending, evidence, POLICY, this.ports);
   }
 }
 

@@ -185,6 +185,14 @@ describe('a grant', () => {
     expect(grant).toMatchObject({ pinAllowed: false, expectedVerification: 'none' });
   });
 
+  test('over the PIN limit is refused in a session that forbids a PIN; below it says that none is allowed', async () => {
+    const covered = { ...session, pinForbidden: true };
+    const above = request({ terms: { ...TERMS, amountMinor: 5_001n } });
+    expect(await issueGrant(covered, above, POLICY, ports)).toMatchObject({ reason: 'POSTURE_REFUSED' });
+    const { grant } = unwrap(await issueGrant(covered, request(), POLICY, ports));
+    expect(grant).toMatchObject({ pinAllowed: false, expectedVerification: 'none' });
+  });
+
   test('is made for exactly one of eight requests for the same counters at once', async () => {
     const answers = await Promise.all(Array.from({ length: 8 }, () => issueGrant(session, request(), POLICY, ports)));
     expect(answers.filter(({ ok }) => ok)).toHaveLength(1);

@@ -47,14 +47,19 @@ export async function openInvite(
 /** Enrols a phone with an invite of its own. */
 export async function enrolPhone(
   stores: DurableStores,
-  { merchant, platform, at = START }: { merchant?: string; platform?: PlatformFacts; at?: Date } = {},
+  {
+    merchant,
+    platform,
+    pinForbidden,
+    at = START,
+  }: { merchant?: string; platform?: PlatformFacts; pinForbidden?: boolean; at?: Date } = {},
 ): Promise<EnrolledPhone> {
   const invite = await openInvite(stores, merchant === undefined ? {} : { merchant });
   const deviceId = uniqueId();
   const deviceKey = signingKey();
   const sessionKey = signingKey();
   const device = { id: deviceId, deviceKey: deviceKey.spki, attested: ATTESTED };
-  const enrolled = await stores.devices.enrol(invite.id, device, newSession(sessionKey, at, platform));
+  const enrolled = await stores.devices.enrol(invite.id, device, newSession(sessionKey, at, platform, pinForbidden));
   if (!enrolled) throw new Error('not enrolled');
   const { id: inviteId, codeHash } = invite;
   return { deviceId, inviteId, codeHash, deviceKey, sessionKey, acquirer: 'acquirer-a', merchant: invite.merchant };

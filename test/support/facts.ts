@@ -58,11 +58,16 @@ export const ATTESTED: AttestedState = {
 };
 
 /** A session that an accepted appraisal of this key opens. */
-export function newSession(key: SigningKey, appraisedAt: Date, platform: PlatformFacts = PLATFORM): NewSession {
+export function newSession(
+  key: SigningKey,
+  appraisedAt: Date,
+  platform: PlatformFacts = PLATFORM,
+  pinForbidden = false,
+): NewSession {
   return {
     thumbprint: key.thumbprint,
     publicKey: key.spki,
-    pinForbidden: false,
+    pinForbidden,
     appraisal: {
       id: randomUuid(random),
       appraisedAt,

@@ -130,6 +130,11 @@ export class MemoryStores implements DurableStores {
       }
       this.#keySets.set(set.id, { ...set, status: 'offered', pinCounter: 0, accountDataCounter: 0, transactions: 0 });
     },
+    offered: async (setId, deviceId) => {
+      const set = this.#keySets.get(setId);
+      if (set?.status !== 'offered' || set.deviceId !== deviceId) return null;
+      return { pin: set.pinInitialKeyId, accountData: set.accountDataInitialKeyId };
+    },
     activate: async (setId, deviceId) => {
       const set = this.#keySets.get(setId);
       const active = this.#devices.get(deviceId)?.status === 'active';

@@ -73,7 +73,7 @@ async function attest(
   });
   const withinMilliseconds = Math.max(0, challenge.expiresAt.getTime() - ports.clock.now().getTime());
   const evidence = orRefuse(evidenceFromWire(await stream.next({ withinMilliseconds })));
-  const concluded = await concludeAttestation(challenge.nonce, evidence, policy(), ports);
+  const concluded = await concludeAttestation(challenge, evidence, policy(), ports);
   if (!concluded.ok) {
     const { reason, reasons, checks, detail } = concluded;
     context.logger.info({ checks: checks.filter((check) => check.status !== 'pass'), reasons }, 'phone refused');

@@ -1,4 +1,4 @@
-import type { KeySet, KeySetStore } from '../../injection/key-set.ts';
+import type { InitialKeyIds, KeySet, KeySetStore } from '../../injection/key-set.ts';
 import { isUuid } from '../../ports/random.ts';
 import type { Database } from './database.ts';
 import { prepared } from './engine/statement.ts';
@@ -26,6 +26,12 @@ const ADD_OFFERED = prepared(
   'add-offered-key-set',
   `INSERT INTO key_set (id, device_id, status, pin_initial_key_id, account_data_initial_key_id, offered_at, expires_at)
    VALUES ($1, $2, 'offered', $3, $4, $5, $6)`,
+);
+
+const OFFERED = prepared(
+  'offered-key-set',
+  `SELECT pin_initial_key_id, account_data_initial_key_id FROM key_set
+    WHERE id = $1 AND device_id = $2 AND status = 'offered'`,
 );
 
 const ACTIVATE = prepared(
@@ -58,6 +64,13 @@ export class SqlKeySetStore implements KeySetStore {
   async addOffered(set: Omit<KeySet, 'status'>, now: Date): Promise<void> {
     const { id, deviceId, pinInitialKeyId, accountDataInitialKeyId, expiresAt } = set;
     await this.#database.change(ADD_OFFERED, [id, deviceId, pinInitialKeyId, accountDataInitialKeyId, now, expiresAt]);
+  }
+
+  async offered(setId: string, deviceId: string): Promise<InitialKeyIds | null> {
+    if (!isUuid(setId)) return null;
+    type Row = Pick<KeySetRow, 'pin_initial_key_id' | 'account_data_initial_key_id'>;
+    const [row] = await this.#database.read<Row>(OFFERED, [setId, deviceId]);
+    return row === undefined ? null : { pin: row.pin_initial_key_id, accountData: row.account_data_initial_key_id };
   }
 
   async activate(setId: string, deviceId: string, now: Date): Promise<KeySet | null> {

@@ -1,17 +1,13 @@
 import { z } from 'zod';
-import type { PendingChallenge } from '../../devices/evidence.ts';
 import type { PendingOffer } from '../../injection/exchange.ts';
 import type { HeldPinBlock } from '../../pin/store.ts';
 import { type Codec, jsonCodec } from './codec.ts';
 
-const NONCE = 32;
 const SHA256 = 32;
-const INITIAL_KEY_ID = 8;
 /** ISO 9564-1 format 4. */
 const PIN_BLOCK = 16;
 /** An attestation's hello and an injection's offer, as the edge and the vault bound them. */
 const LONGEST_MESSAGE = 4_096;
-const LONGEST_KEY = 256;
 const THUMBPRINT = /^[\w-]{43}$/;
 
 const base64 = (maximum: number) => z.base64().max(Math.ceil(maximum / 3) * 4);
@@ -48,26 +44,11 @@ const instant = z.codec(z.int().min(0), z.date(), {
 const name = z.string().min(1).max(128);
 const thumbprint = z.string().regex(THUMBPRINT);
 
-const challengeSchema = z.strictObject({
-  nonce: exactly(NONCE),
-  hello: message,
-  expiresAt: instant,
-  party: z.discriminatedUnion('kind', [
-    z.strictObject({ kind: z.literal('invite'), inviteId: name, acquirer: name, merchant: name }),
-    z.strictObject({
-      kind: z.literal('device'),
-      deviceId: name,
-      deviceKey: octets(1, LONGEST_KEY),
-      acquirer: name,
-      merchant: name,
-    }),
-  ]),
-});
+/** SHA-256 in hex. */
+const digest = z.string().regex(/^[0-9a-f]{64}$/);
 
 const offerSchema = z.strictObject({
-  deviceId: name,
   thumbprint,
-  initialKeyIds: z.strictObject({ pin: exactly(INITIAL_KEY_ID), accountData: exactly(INITIAL_KEY_ID) }),
   payload: message,
 });
 
@@ -80,8 +61,8 @@ const pinBlockSchema = z.strictObject({
   heldUntil: instant,
 });
 
-/** A challenge of an attestation. */
-export const challengeCodec: Codec<PendingChallenge> = jsonCodec(challengeSchema);
+/** The hash of the hello that a challenge was given for. */
+export const challengeCodec: Codec<string> = jsonCodec(digest);
 
 /** The thumbprint of the session that an injection's nonce was given to. */
 export const injectionNonceCodec: Codec<string> = jsonCodec(thumbprint);

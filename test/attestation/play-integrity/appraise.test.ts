@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { DecodedToken } from '../../../src/attestation/play-integrity/appraise.ts';
+import { type DecodedToken, INTEGRITY_CHECK_CODES } from '../../../src/attestation/play-integrity/appraise.ts';
 import { createIntegrityAppraiser } from '../../../src/attestation/play-integrity/appraiser.ts';
 import { classicTokenKeys, createClassicDecoder } from '../../../src/attestation/play-integrity/classic-token.ts';
 import type { IntegrityDecoder, IntegrityFailure } from '../../../src/attestation/play-integrity/decoder.ts';
@@ -113,6 +113,14 @@ test('details of a verdict cannot break lines of a log', () => {
   const check = appraise(ok(verdictOf(document))).checks.at(-1);
   expect(check).toMatchObject({ code: 'PLAY_VERDICT_KNOWN', status: 'tolerated' });
   expect(check?.detail).toMatch(/^[\x20-\x7e]+$/);
+});
+
+test('where policy is off, even the worst verdict is not looked at', () => {
+  const { verdict, checks, facts } = appraise(refuse('TOKEN_SIGNATURE'), { policy: policyWith({ mode: 'off' }) });
+  expect([verdict, facts]).toEqual(['accepted', { forbidsPin: false, verdict: null }]);
+  expect(checks.map(({ code, status }) => [code, status])).toEqual(
+    INTEGRITY_CHECK_CODES.map((code) => [code, 'skipped']),
+  );
 });
 
 describe('policy', () => {

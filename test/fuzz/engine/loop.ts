@@ -125,8 +125,9 @@ class Loop {
     }
     const milliseconds = performance.now() - started;
     const novelty = explored.seen.add();
-    if (novelty !== NOVELTY.none) explored.corpus.add(input);
     if (problem === null && milliseconds > SLOW_MILLISECONDS) problem = this.#slow(explored.reader, input);
+    // Offspring of an input with a problem would show the same one again.
+    if (problem === null && novelty !== NOVELTY.none) explored.corpus.add(input);
     if (accepted) {
       explored.accepted += 1;
       if (explored.reader.examine !== undefined && explored.isDue(novelty)) problem ??= examined(explored.reader, input);

@@ -93,6 +93,11 @@ export function deviceContract(open: OpenStores): void {
       expect(agreesWith(session.platform, { ...platform, osVersion: 99 })).toBe('osVersion');
     });
 
+    test.each([true, false])('remembers with each session whether it forbids a PIN: %s', async (pinForbidden) => {
+      const stores = open();
+      expect(await sessionOf(stores, await enrolPhone(stores, { pinForbidden }))).toMatchObject({ pinForbidden });
+    });
+
     test('has the latest session as its current one; the one before stays active', async () => {
       const stores = open();
       const phone = await enrolPhone(stores);
