@@ -16,7 +16,6 @@ import type { DerivedKeyUsage } from '../../src/payment-crypto/aes-dukpt/key-typ
 const BLOCK = 16;
 const IV_BYTES = 12;
 const TAG_BYTES = 16;
-/** Bits of a P-256 signature's two integers and their DER frame stay under this. */
 const INITIAL_KEY_ID: DerivationTail = { high: 0x0102_0304, low: 1 };
 
 /** Bytes of what one decision signs, verifies and translates. */

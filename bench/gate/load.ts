@@ -10,16 +10,22 @@ import { callUnary } from '../../src/wire/call.ts';
 const CALL_WITHIN = 20_000;
 const STREAM_WINDOW = 64;
 const UNARY_WINDOW = 32;
+const ATTEMPTS = 10;
 /** Timers of Node fire up to this late, in milliseconds. */
 const TIMER_GRAIN = 1;
 
-/** Throws unless the payment was approved: anything else is not the work that is measured. */
-function checkApproved(decision: AuthorizePaymentResponse | undefined): void {
-  if (decision?.outcome?.$case === 'approved') return;
-  throw new Error(`a payment of the bench is not approved: ${JSON.stringify(decision?.outcome?.value)}`);
+/** Whether the payment is approved; false where nothing was decided. Throws for a refusal: that is not what is measured. */
+function isApproved(decision: AuthorizePaymentResponse | undefined): boolean {
+  const outcome = decision?.outcome;
+  if (outcome?.$case === 'approved') return true;
+  if (outcome?.$case === 'unavailable') return false;
+  throw new Error(`a payment of the bench is refused: ${JSON.stringify(outcome?.value)}`);
 }
 
-/** Authorizes the payments over one stream, a bounded number of them at a time. */
+/**
+ * Authorizes the payments over one stream, a bounded number of them at a time. What was not decided is asked again, at
+ * the service's own cost.
+ */
 export async function streamPayments(
   client: PaymentGateServiceClient,
   payments: readonly SignedPayment[],
@@ -27,41 +33,51 @@ export async function streamPayments(
   const stream = client.authorizePayments();
   const { promise, resolve, reject } = Promise.withResolvers<void>();
   let sent = 0;
-  let decided = 0;
-  const send = (): void => {
-    while (sent < payments.length && sent - decided < STREAM_WINDOW) {
-      stream.write({ correlation: BigInt(sent), payment: payments[sent] });
-      sent += 1;
-    }
+  let approved = 0;
+  let askedAgain = 0;
+  const send = (index: number): void => {
+    stream.write({ correlation: BigInt(index), payment: payments[index] });
   };
-  stream.on('data', ({ decision }: AuthorizePaymentsResponse) => {
+  const fill = (): void => {
+    for (; sent < payments.length && sent - approved < STREAM_WINDOW; sent += 1) send(sent);
+  };
+  const take = ({ correlation, decision }: AuthorizePaymentsResponse): void => {
+    if (isApproved(decision)) {
+      approved += 1;
+      if (approved === payments.length) resolve();
+      return fill();
+    }
+    askedAgain += 1;
+    if (askedAgain > payments.length) throw new Error('the gate decides nothing');
+    send(Number(correlation));
+  };
+  stream.on('data', (response: AuthorizePaymentsResponse) => {
     try {
-      checkApproved(decision);
+      take(response);
     } catch (error) {
       reject(error);
     }
-    decided += 1;
-    if (decided === payments.length) resolve();
-    else send();
   });
   stream.on('error', reject);
-  send();
+  fill();
   try {
     await promise;
   } finally {
-    // Rejects nobody any more.
     stream.cancel();
   }
 }
 
-async function authorize(client: PaymentGateServiceClient, payment: SignedPayment): Promise<AuthorizePaymentResponse> {
-  const response = await callUnary(client.authorizePayment.bind(client), payment, CALL_WITHIN);
-  checkApproved(response);
-  return response;
+/** Authorizes one payment; what was not decided is asked again. */
+export async function authorize(
+  client: PaymentGateServiceClient,
+  payment: SignedPayment,
+): Promise<AuthorizePaymentResponse> {
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const response = await callUnary(client.authorizePayment.bind(client), payment, CALL_WITHIN);
+    if (isApproved(response)) return response;
+  }
+  throw new Error('the gate decides nothing');
 }
-
-/** Authorizes one payment and answers what the gate answered. */
-export const authorizeOne = authorize;
 
 /** Calls a second, with a bounded number of calls at a time. */
 export async function callRate(client: PaymentGateServiceClient, payments: readonly SignedPayment[]): Promise<number> {

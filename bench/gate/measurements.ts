@@ -10,10 +10,10 @@ import { decodeIntent } from '../../src/wire/transaction.ts';
 import { childRunning, cpuMicroseconds, processMicroseconds } from '../cpu.ts';
 import type { BenchReport } from '../group.ts';
 import { type Goal, lineOf } from '../lines.ts';
-import { compare, interleave, quantile, type Round } from '../measure.ts';
+import { compare, interleave, median, quantile } from '../measure.ts';
 import { aesOf, DecisionCryptography, type DecisionSizes } from './cryptography.ts';
 import { type Echo, startEcho } from './echo.ts';
-import { authorizeOne, callRate, pacedLatencies, streamPayments } from './load.ts';
+import { authorize, callRate, pacedLatencies, streamPayments } from './load.ts';
 import { PaymentPreparation, type PreparedPayment, type Verification } from './payments.ts';
 
 const ACQUIRER = 'acquirer';
@@ -25,9 +25,9 @@ const UNARY: Goal = { relation: '>=', ratio: 0.7 };
 
 /** Decisions before anything counts, so that the service runs the code that it will run for hours. */
 const WARM_UP = 600;
-const STREAM = { none: { rounds: 7, decisions: 150 }, pin: { rounds: 5, decisions: 100 } } as const;
+const STREAM = { none: { rounds: 5, decisions: 300 }, pin: { rounds: 5, decisions: 150 } } as const;
 const RATE = { rounds: 5, warmUp: 1, calls: 250, echoCalls: 1000 };
-const PACED = { rounds: 2, calls: 120 };
+const PACED = { rounds: 2, calls: 150 };
 
 /** Processes are idle when they take less than this part of a CPU. */
 const IDLE_PART = 0.02;
@@ -42,6 +42,8 @@ interface Bench {
   /** The service and its vault. */
   readonly pids: readonly number[];
   readonly cryptography: DecisionCryptography;
+  /** Counters of payments that were prepared. */
+  readonly counters: readonly number[];
   readonly report: BenchReport;
 }
 
@@ -71,29 +73,30 @@ function sizesOf({ payment }: PreparedPayment, { outcome }: AuthorizePaymentResp
 async function measureStreamed(bench: Bench, verification: Verification): Promise<void> {
   const { preparation, gate, pids, cryptography, report } = bench;
   const { rounds, decisions } = STREAM[verification];
-  let counters: readonly number[] = [];
-  const ours = async (): Promise<number> => {
-    const prepared = await preparation.prepare(decisions, verification);
-    counters = prepared.map(({ counter }) => counter);
-    await untilIdle(pids);
-    const before = processMicroseconds(pids);
-    await streamPayments(
-      gate,
-      prepared.map(({ payment }) => payment),
-    );
-    return (processMicroseconds(pids) - before) / decisions;
-  };
-  const yardstick = (): number =>
-    cpuMicroseconds(decisions, () => {
-      for (const counter of counters) cryptography.decide(counter, verification === 'pin');
-    });
-  const measured: Round<number>[] = [];
-  for (let round = 0; round < rounds; round += 1) measured.push({ ours: await ours(), yardstick: yardstick() });
-  const [least, most] = [Math.min(...counters), Math.max(...counters)];
-  const { blocks, gcm } = aesOf(most, verification === 'pin');
-  report.tell(`AES of a decision at counters ${least} to ${most}: ${blocks} blocks at the last, ${gcm} GCM operations`);
-  const name = verification === 'pin' ? 'gate/streamed-decision-pin' : 'gate/streamed-decision';
-  report.line(lineOf(name, 'CPU µs/decision', compare(measured), STREAMED));
+  const pin = verification === 'pin';
+  let counters = bench.counters;
+  const measured = await interleave({
+    rounds,
+    warmUp: 0,
+    ours: async () => {
+      const prepared = await preparation.prepare(decisions, verification);
+      counters = prepared.map(({ counter }) => counter);
+      await untilIdle(pids);
+      const before = processMicroseconds(pids);
+      await streamPayments(
+        gate,
+        prepared.map(({ payment }) => payment),
+      );
+      return (processMicroseconds(pids) - before) / decisions;
+    },
+    yardstick: () =>
+      cpuMicroseconds(counters.length, () => {
+        for (const counter of counters) cryptography.decide(counter, pin);
+      }),
+  });
+  const blocks = median(counters.map((counter) => aesOf(counter, pin).blocks));
+  report.tell(`a decision ${pin ? 'with' : 'without'} a PIN: ${blocks} AES blocks (median) and 2 GCM operations`);
+  report.line(lineOf(`gate/streamed-decision${pin ? '-pin' : ''}`, 'CPU µs/decision', compare(measured), STREAMED));
 }
 
 /** Unary rate; answers the median, in calls a second. */
@@ -171,7 +174,7 @@ export async function measureGate(world: World, report: BenchReport): Promise<vo
   const pids = [world.serviceProcess, childRunning(world.serviceProcess, VAULT)];
   const [first, ...others] = await preparation.prepare(WARM_UP, 'none');
   if (first === undefined) throw new Error('nothing was prepared');
-  const response = await authorizeOne(gate, first.payment);
+  const response = await authorize(gate, first.payment);
   const sizes = sizesOf(first, response);
   await streamPayments(
     gate,

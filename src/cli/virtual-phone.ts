@@ -6,12 +6,11 @@ import { ConfigError } from '../app/config.ts';
 import { DataFolder, target } from '../app/data-folder.ts';
 import { systemClock, systemRandom } from '../app/system.ts';
 import { InviteAdminServiceClient } from '../gen/tapgate/v1/invite_admin_service.ts';
-import { namedProfiles } from '../virtual/keymint/named.ts';
-import { VIRTUAL_APPLICATION } from '../virtual/keymint/profiles.ts';
+import { makePhoneOfKind, PHONE_KINDS } from '../virtual/kinds/kinds.ts';
 import { connectDevice } from '../virtual/phone/connection.ts';
 import { VirtualPhone } from '../virtual/phone/phone.ts';
 import { callOnce, dataOption, withClient } from './admin.ts';
-import { openVirtualFactory } from './virtual-root.ts';
+import { openVirtualOrigin } from './virtual-root.ts';
 
 /** Options of every command that runs a virtual phone. */
 export interface PhoneOptions {
@@ -37,13 +36,9 @@ export function withPhoneOptions(command: Command): Command {
     .option('--invite <code>', 'invite to enrol with; by default one is made')
     .option('--acquirer <name>', 'acquirer of the invite that is made', 'acquirer')
     .option('--merchant <name>', 'merchant of the invite that is made', 'courier-7')
-    .addOption(new Option('--profile <name>', 'what kind of phone').default('tee').choices(profileNames()))
+    .addOption(new Option('--profile <name>', 'what kind of phone').default('tee').choices(PHONE_KINDS))
     .option('--as <person@role>', 'who makes the invite', 'admin@security')
     .option('--json', 'one JSON object a line');
-}
-
-function profileNames(): string[] {
-  return [...namedProfiles(systemClock.now()).keys()];
 }
 
 /** The invite that was given, or a new one. */
@@ -60,17 +55,19 @@ export async function inviteFor(options: PhoneOptions): Promise<string> {
 /** A phone of the profile, connected and not yet enrolled. */
 export async function makeVirtualPhone(options: PhoneOptions): Promise<VirtualPhone> {
   const folder = new DataFolder(options.data);
-  const profile = namedProfiles(systemClock.now()).get(options.profile);
-  if (profile === undefined) throw new ConfigError(`--profile ${options.profile}: one of ${profileNames().join(', ')}`);
-  const factory = await openVirtualFactory(folder);
+  const { factory, play } = await openVirtualOrigin(folder);
+  const kind = makePhoneOfKind(options.profile, factory, systemClock);
+  if (kind === null) throw new ConfigError(`--profile ${options.profile}: one of ${PHONE_KINDS.join(', ')}`);
+  const { application, keymint } = kind;
   const address = options.server ?? target((await folder.addresses()).device);
   const anchor = createPublicKey(await readFile(options.serviceAnchor ?? folder.serviceAnchor, 'utf8'));
   return new VirtualPhone({
     connection: connectDevice(address, await readFile(options.ca ?? join(folder.certificates, 'device', 'ca.crt'))),
-    keymint: factory.provision(profile),
-    application: VIRTUAL_APPLICATION,
+    keymint,
+    application,
     serviceAnchor: anchor.export({ format: 'der', type: 'spki' }),
     now: () => systemClock.now(),
     random: systemRandom,
+    play: (transcript) => play.token({ application, transcript, at: systemClock.now() }, kind.play),
   });
 }

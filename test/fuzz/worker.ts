@@ -64,6 +64,7 @@ async function work({ target: name, readers: names, runs, seed, record, replay }
     seed,
     counters: instrumented.counters,
     used,
+    numbers: instrumented.numbers,
     begin: (run, reader, input) => current.write(run, reader, input),
     found: (finding) => tell({ type: 'found', finding }),
   });

@@ -87,7 +87,7 @@ async function runAttacks(world: World, options: DemoOptions): Promise<number> {
     if (good) refused += 1;
     if (options.json)
       printJson({ event: 'attack', name: attack.name, ok: good, reason: outcome, expected: attack.expects });
-    else print(`  ${good ? '✓' : '✗'} ${attack.name.padEnd(38)} ${outcome.padEnd(26)} ${attack.story}`);
+    else print(`  ${good ? '✓' : '✗'} ${attack.name.padEnd(37)} ${outcome.padEnd(31)} ${attack.story}`);
   }
   return refused;
 }

@@ -4,7 +4,7 @@ import { DataFolder, target } from '../../app/data-folder.ts';
 import { serve } from '../../app/serve.ts';
 import { dataOption } from '../admin.ts';
 import { print, printJson } from '../output.ts';
-import { virtualAnchor } from '../virtual-root.ts';
+import { trustingVirtualPhones } from '../virtual-root.ts';
 
 interface ServeOptions {
   readonly data: string;
@@ -29,9 +29,7 @@ async function run(options: ServeOptions): Promise<void> {
   const folder = new DataFolder(options.data);
   const file = options.config ?? (await folder.configIfThere());
   const configured = await readConfig(file, options.data, process.env);
-  const config = options.trustVirtualPhones
-    ? { ...configured, trustAnchors: [...configured.trustAnchors, await virtualAnchor(folder)] }
-    : configured;
+  const config = options.trustVirtualPhones ? await trustingVirtualPhones(configured, folder) : configured;
   const tell = (step: string): void => (options.json ? printJson({ event: 'step', step }) : print(`· ${step}`));
   const service = await serve({ folder, config, tell });
   if (options.json) printJson({ event: 'ready', addresses: service.addresses, pid: process.pid });

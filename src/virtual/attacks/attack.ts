@@ -20,16 +20,24 @@ export interface Attack {
   run(world: World): Promise<AttackOutcome>;
 }
 
-/** Runs an attacker's step and says how it was refused, or ALLOWED. Anything but a refusal is thrown on. */
-export async function outcomeOf(step: () => Promise<unknown>): Promise<AttackOutcome> {
+/**
+ * Runs an attacker's step and says how it was refused, or ALLOWED. Anything but a refusal is thrown on. What the phone is
+ * not told is looked up where operators read it: `ATTESTATION_REFUSED (CHAIN_REVOKED)`.
+ */
+export async function outcomeOf(world: World, step: () => Promise<unknown>): Promise<AttackOutcome> {
   try {
     await step();
     return ALLOWED;
   } catch (error) {
-    if (error instanceof PhoneRefused) return error.reasons[0] ?? 'UNKNOWN';
+    if (error instanceof PhoneRefused) return describe(world, error);
     if (error instanceof ServiceNotTrusted) return REFUSED_BY_PHONE;
     throw error;
   }
+}
+
+async function describe(world: World, { reasons, callId }: PhoneRefused): Promise<AttackOutcome> {
+  const [told = 'UNKNOWN'] = reasons;
+  return told === 'ATTESTATION_REFUSED' ? `${told} (${await world.operatorReason(callId)})` : told;
 }
 
 /** Terms of a sale with an order number of its own. */

@@ -1,44 +1,18 @@
 import type { Evidence } from '../../gen/tapgate/v1/attestation_service.ts';
-import { CHAIN_ATTACKS, type ChainAttackName } from '../keymint/attacks.ts';
-import type { KeyMint } from '../keymint/keymint.ts';
-import { namedProfiles } from '../keymint/named.ts';
-import type { World } from '../world/world.ts';
-import { type Attack, outcomeOf } from './attack.ts';
+import { type Attack, outcomeOf, saleOf } from './attack.ts';
 
-/** A phone of a hostile profile tries to enrol. */
-function profileAttack(profile: string, story: string, expects: string): Attack {
+/** A phone of a hostile kind tries to enrol. */
+function hostilePhone(kind: string, story: string, expects: string): Attack {
   return {
-    name: profile,
+    name: kind,
     story,
     expects,
     run: async (world) => {
-      const phone = await world.phone(profile);
+      const phone = await world.phone(kind);
       const code = await world.invite();
-      return outcomeOf(() => phone.attest(code));
+      return outcomeOf(world, () => phone.attest(code));
     },
   };
-}
-
-/** A phone enrols with a chain that an attacker made or bent. */
-function chainAttack(name: ChainAttackName, story: string, expects: string): Attack {
-  return {
-    name,
-    story,
-    expects,
-    run: async (world) => {
-      const phone = await world.phone(await attackersKeymint(world, name));
-      const code = await world.invite();
-      return outcomeOf(() => phone.attest(code));
-    },
-  };
-}
-
-async function attackersKeymint(world: World, name: ChainAttackName): Promise<KeyMint> {
-  const claims = namedProfiles(world.clock.now()).get('tee');
-  if (claims === undefined) throw new Error('no honest profile');
-  const factory = await world.factory();
-  const { clock } = world;
-  return CHAIN_ATTACKS[name]({ phone: factory.provision(claims), claims, anchor: factory.anchor, clock });
 }
 
 /** Evidence that was recorded in one exchange is sent in another. */
@@ -57,7 +31,7 @@ const replayedEvidence: Attack = {
     });
     const attacker = await world.phone();
     const code = await world.invite();
-    return outcomeOf(() => attacker.attest(code, { evidence: (evidence) => recorded ?? evidence }));
+    return outcomeOf(world, () => attacker.attest(code, { evidence: (evidence) => recorded ?? evidence }));
   },
 };
 
@@ -69,7 +43,7 @@ const usedInvite: Attack = {
     const code = await world.invite();
     await (await world.phone()).attest(code);
     const second = await world.phone();
-    return outcomeOf(() => second.attest(code));
+    return outcomeOf(world, () => second.attest(code));
   },
 };
 
@@ -83,19 +57,72 @@ const clonedDevice: Attack = {
     const attacker = await world.phone();
     await attacker.attest(await world.invite());
     attacker.memory.deviceId = victim.memory.deviceId;
-    return outcomeOf(() => attacker.attest(null));
+    return outcomeOf(world, () => attacker.attest(null));
+  },
+};
+
+/** Google Play does not refuse a phone on which another application captures the screen; it keeps the PIN away. */
+const screenCaptured: Attack = {
+  name: 'play-capturing',
+  story: 'Google Play sees an application that captures the screen; a PIN would be needed',
+  expects: 'POSTURE_REFUSED',
+  run: async (world) => {
+    const phone = await world.phone('play-capturing');
+    await phone.attest(await world.invite());
+    await phone.injectKeys();
+    return outcomeOf(world, () => phone.begin(saleOf(world, 9900n)));
   },
 };
 
 /** Attacks on attestation and enrolment. */
 export const ATTESTATION_ATTACKS: readonly Attack[] = [
-  profileAttack('unlocked', 'a phone with its boot loader unlocked', 'BOOT_UNLOCKED'),
-  profileAttack('software-only', 'keys attested by software, not by hardware', 'ATTESTATION_SOFTWARE'),
-  // The phone is not told that its signer was noticed.
-  profileAttack('repackaged-app', 'the app, changed and signed anew', 'ATTESTATION_REFUSED'),
-  profileAttack('stale-patch', 'a phone without security updates for years', 'PATCH_TOO_OLD'),
-  chainAttack('fake-issuer', "a chain under a root of the attacker, with the anchor's name", 'CHAIN_SIGNATURE_INVALID'),
-  chainAttack('forged-extension', 'a forged key description below a genuine key', 'ATTESTATION_REFUSED'),
+  hostilePhone('unlocked', 'a phone with its boot loader unlocked', 'BOOT_UNLOCKED'),
+  hostilePhone('unverified-boot', 'a phone that started an unverified system', 'BOOT_NOT_VERIFIED'),
+  hostilePhone('self-signed-os', "a phone with its owner's own system", 'BOOT_NOT_VERIFIED'),
+  hostilePhone('software-only', 'keys attested by software, not by hardware', 'ATTESTATION_SOFTWARE'),
+  hostilePhone('emulator', 'an emulator', 'ATTESTATION_SOFTWARE'),
+  hostilePhone('repackaged-app', 'the app, changed and signed anew', 'ATTESTATION_REFUSED (APP_SIGNER_NOT_ALLOWED)'),
+  hostilePhone('stale-patch', 'a phone without security updates for years', 'PATCH_TOO_OLD'),
+  hostilePhone('unknown-patch', 'a phone that does not tell its patch level', 'PATCH_UNKNOWN'),
+  hostilePhone('expired-rkp', 'an attestation key whose remote certificate has expired', 'CHAIN_EXPIRED'),
+  hostilePhone('revoked-keybox', 'a keybox that leaked and was revoked', 'ATTESTATION_REFUSED (CHAIN_REVOKED)'),
+  hostilePhone('suspended-keybox', 'a keybox that is suspended', 'ATTESTATION_REFUSED (CHAIN_REVOKED)'),
+  hostilePhone(
+    'attest-key',
+    'a chain through an attestation key of the app, which policy does not allow',
+    'ATTEST_KEY_CHAIN_NOT_ALLOWED',
+  ),
+  hostilePhone(
+    'fake-issuer',
+    "a chain under a root of the attacker, with the anchor's name",
+    'CHAIN_SIGNATURE_INVALID',
+  ),
+  hostilePhone('grafted-root', "the attacker's chain with the genuine root put on top", 'CHAIN_SIGNATURE_INVALID'),
+  hostilePhone(
+    'forged-extension',
+    'a forged key description below a genuine key',
+    'ATTESTATION_REFUSED (CHAIN_FORGED_EXTENSION)',
+  ),
+  hostilePhone('replayed-chain', 'a chain that was made for another challenge', 'CHALLENGE_MISMATCH'),
+  hostilePhone('swapped-challenge', 'the challenge written into a signed certificate', 'CHAIN_SIGNATURE_INVALID'),
+  hostilePhone('play-missing', 'no word of Google Play', 'PLAY_INTEGRITY_MISSING'),
+  hostilePhone(
+    'play-another-package',
+    'Google Play speaks of another package',
+    'ATTESTATION_REFUSED (PLAY_INTEGRITY_APP_MISMATCH)',
+  ),
+  hostilePhone(
+    'play-another-transcript',
+    'Google Play was asked in another exchange',
+    'PLAY_INTEGRITY_REQUEST_MISMATCH',
+  ),
+  hostilePhone('play-unrecognized-app', 'Google Play does not know this build', 'PLAY_INTEGRITY_APP_UNRECOGNIZED'),
+  hostilePhone(
+    'play-testing-response',
+    'an answer made up in the Play Console',
+    'ATTESTATION_REFUSED (PLAY_INTEGRITY_TESTING_RESPONSE)',
+  ),
+  screenCaptured,
   replayedEvidence,
   usedInvite,
   clonedDevice,

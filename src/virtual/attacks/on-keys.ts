@@ -13,7 +13,7 @@ const forgedOffer: Attack = {
     const phone = await world.phone();
     await phone.attest(await world.invite());
     const { privateKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' });
-    return outcomeOf(() =>
+    return outcomeOf(world, () =>
       phone.injectKeys({
         offer: ({ payload, keyId }) => {
           const planted = KeyOffer.encode(KeyOffer.decode(payload)).finish();
@@ -31,9 +31,9 @@ const unboundTransportKey: Attack = {
   run: async (world) => {
     const phone = await world.phone();
     await phone.attest(await world.invite());
-    const other = await world.keymint('tee');
+    const { keymint: other } = await world.kind('tee');
     const challenge = world.random.bytes(32);
-    return outcomeOf(() =>
+    return outcomeOf(world, () =>
       phone.injectKeys({ transportKey: () => other.generateKey({ purpose: 'agree', algorithm: 'EC', challenge }) }),
     );
   },
@@ -46,8 +46,8 @@ const softwareTransportKey: Attack = {
   run: async (world) => {
     const phone = await world.phone();
     await phone.attest(await world.invite());
-    const software = await world.keymint('software-only');
-    return outcomeOf(() =>
+    const { keymint: software } = await world.kind('software-only');
+    return outcomeOf(world, () =>
       phone.injectKeys({
         transportKey: (challenge) => software.generateKey({ purpose: 'agree', algorithm: 'EC', challenge }),
       }),
@@ -64,7 +64,7 @@ const reusedKsn: Attack = {
     const { pin, accountData } = await phone.begin(saleOf(world, 100n));
     const ksns = { pin: pin.ksn.toBytes(), accountData: accountData.ksn.toBytes() };
     const session = await phone.openSession();
-    const outcome = await outcomeOf(() => session.begin(saleOf(world, 100n), { ksns }));
+    const outcome = await outcomeOf(world, () => session.begin(saleOf(world, 100n), { ksns }));
     session.close();
     return outcome;
   },

@@ -12,7 +12,7 @@ const stolenToken: Attack = {
     const { session } = thief.memory;
     if (session === null || victim.memory.session === null) throw new Error('both phones have attested');
     thief.memory.session = { ...session, token: victim.memory.session.token };
-    return outcomeOf(() => thief.openSession());
+    return outcomeOf(world, () => thief.openSession());
   },
 };
 
@@ -23,7 +23,7 @@ const overlay: Attack = {
   run: async (world) => {
     const { phone, tap, card } = await tapped(world);
     phone.memory.posture = new Set(['overlay']);
-    return outcomeOf(() => phone.enterPin(tap, { pin: card.account.pin, pan: card.account.pan }));
+    return outcomeOf(world, () => phone.enterPin(tap, { pin: card.account.pin, pan: card.account.pan }));
   },
 };
 
@@ -35,7 +35,7 @@ const pinForAnotherGrant: Attack = {
     const { phone, tap, card } = await tapped(world);
     const other = await phone.begin(saleOf(world, 9900n));
     const pad = { pin: card.account.pin, pan: card.account.pan };
-    return outcomeOf(() => phone.enterPin(tap, pad, { block: (pin) => ({ ...pin, grantId: other.grant.id }) }));
+    return outcomeOf(world, () => phone.enterPin(tap, pad, { block: (pin) => ({ ...pin, grantId: other.grant.id }) }));
   },
 };
 
@@ -46,7 +46,7 @@ const pinForAnotherCard: Attack = {
   run: async (world) => {
     const { phone, tap, card } = await tapped(world);
     const other = await world.card('mastercard');
-    return outcomeOf(() => phone.enterPin(tap, { pin: card.account.pin, pan: other.account.pan }));
+    return outcomeOf(world, () => phone.enterPin(tap, { pin: card.account.pin, pan: other.account.pan }));
   },
 };
 
@@ -57,7 +57,7 @@ const screenRecorded: Attack = {
   run: async (world) => {
     const phone = await world.readyPhone();
     phone.memory.posture = new Set(['screen-capture']);
-    return outcomeOf(() => phone.begin(saleOf(world, 100n)));
+    return outcomeOf(world, () => phone.begin(saleOf(world, 100n)));
   },
 };
 

@@ -81,7 +81,7 @@ export class VirtualFactory {
       return new VirtualKeyMint(profile, certifyRemotely(authority, profile, this.#random), this.#clock);
     }
     const batch = this.#issuer(
-      `batch ${profile.securityLevel} ${profile.attestationKey} ${profile.provisionedAt}`,
+      `batch ${profile.securityLevel} ${profile.attestationKey} ${profile.provisionedAt} ${profile.batchSerial ?? ''}`,
       () => certifyBatch(this.#root, profile, this.#random),
     );
     return new VirtualKeyMint(profile, batch, this.#clock);

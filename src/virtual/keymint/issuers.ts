@@ -92,7 +92,8 @@ export function certifyBatch(root: Issuer, profile: VirtualPhoneProfile, random:
     { type: 'serialNumber', value: serial.toString('hex') },
     { type: 'title', value: TITLES[profile.securityLevel] },
   ];
-  const [upper, lower] = [serialNumber(random, 8), serialNumber(random, 8)];
+  const upper = serialNumber(random, 8);
+  const lower = profile.batchSerial === undefined ? serialNumber(random, 8) : Buffer.from(profile.batchSerial, 'hex');
   const validity = { notBefore, notAfter };
   const intermediate = certifyIssuer(root, {
     name: named(upper),

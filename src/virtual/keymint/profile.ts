@@ -25,6 +25,8 @@ export interface VirtualPhoneProfile {
   readonly provisionedAt: string;
   /** Algorithm of the attestation key; RKP knows EC only. */
   readonly attestationKey: 'EC' | 'RSA';
+  /** Factory: serial number of the batch certificate, hex, where it is to be known beforehand. */
+  readonly batchSerial?: string;
   /** RKP: certificates issued to this phone in the last 30 days. */
   readonly certificatesIssued: number;
   /** 32 bytes, 64 hexadecimal digits; as is `verifiedBootHash`. */

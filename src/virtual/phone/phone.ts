@@ -23,6 +23,8 @@ export interface VirtualPhoneSetup {
   readonly serviceAnchor: Buffer;
   readonly now: () => Date;
   readonly random: Random;
+  /** Asks Google Play about a transcript; without it the phone has none. */
+  readonly play?: (transcript: Buffer) => Promise<string>;
 }
 
 /** One tap, read and encrypted for its grant. */
@@ -42,7 +44,7 @@ export class VirtualPhone {
   readonly #random: Random;
   readonly #now: () => Date;
 
-  constructor({ connection, keymint, application, serviceAnchor, now, random }: VirtualPhoneSetup) {
+  constructor({ connection, keymint, application, serviceAnchor, now, random, play }: VirtualPhoneSetup) {
     this.#connection = connection;
     this.#random = random;
     this.#now = now;
@@ -54,7 +56,7 @@ export class VirtualPhone {
       trust: new ServiceTrust(serviceAnchor, now),
       posture: new Set(),
       probe: async () => {},
-      play: null,
+      play: play ?? null,
       deviceKey: null,
       deviceId: null,
       session: null,

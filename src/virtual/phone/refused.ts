@@ -3,11 +3,14 @@ import { refusalFromError } from '../../wire/status.ts';
 /** The service refused the phone; the codes are those of the reasons catalogue, the deciding one first. */
 export class PhoneRefused extends Error {
   readonly reasons: readonly string[];
+  /** Names the call in the service's log; empty where the refusal came inside a stream. */
+  readonly callId: string;
 
-  constructor(reasons: readonly string[]) {
+  constructor(reasons: readonly string[], callId = '') {
     super(reasons.join(', '));
     this.name = 'PhoneRefused';
     this.reasons = reasons;
+    this.callId = callId;
   }
 }
 
@@ -25,6 +28,6 @@ export async function exchange<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const refusal = refusalFromError(error);
-    throw refusal === null ? error : new PhoneRefused(refusal.reasons);
+    throw refusal === null ? error : new PhoneRefused(refusal.reasons, refusal.metadata.call);
   }
 }

@@ -1,5 +1,6 @@
-import { chmod, mkdir, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { parseDocument } from 'yaml';
 import type { Random } from '../../ports/random.ts';
 import { runToEnd } from './process.ts';
 
@@ -43,9 +44,18 @@ export class WorldFolder {
   }
 }
 
+const DEFAULT_POLICY = join(import.meta.dirname, '../../app/policy.default.yaml');
 const ISSUER = 'https://tapgate.localhost';
 
 const secret = (path: string, text: string): Promise<void> => writeFile(path, `${text}\n`, { mode: 0o600 });
+
+/** The default policy, made stricter as a production's is: a current status list and Google Play's word are required. */
+async function writePolicy(folder: WorldFolder): Promise<void> {
+  const policy = parseDocument(await readFile(DEFAULT_POLICY, 'utf8'));
+  policy.setIn(['attestation', 'statusList', 'required'], true);
+  policy.setIn(['playIntegrity', 'mode'], 'required');
+  await writeFile(join(folder.data, 'policy.yaml'), policy.toString());
+}
 
 /**
  * Prepares an installation with two acquirers by the commands that people use: certificates, vault, key ceremony, all
@@ -64,6 +74,7 @@ export async function prepareWorld(folder: WorldFolder, tapgate: string, random:
     `acquirers: [${ACQUIRERS.join(', ')}]`,
   ];
   await writeFile(config, `${lines.join('\n')}\n`);
+  await writePolicy(folder);
   await runToEnd([tapgate, 'certs', 'init', '--data', folder.data, '--config', config, '--json']);
   await runToEnd([tapgate, 'vault', 'init', '--data', folder.data, '--json']);
   await secret(folder.issuerMasterKey(), random.bytes(16).toString('hex').toUpperCase());

@@ -1,6 +1,7 @@
 import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { DeviceAdminServiceClient } from '../../gen/tapgate/v1/device_admin_service.ts';
 import { InviteAdminServiceClient } from '../../gen/tapgate/v1/invite_admin_service.ts';
 import { PaymentGateServiceClient } from '../../gen/tapgate/v1/payment_gate_service.ts';
@@ -12,11 +13,10 @@ import { type ChannelTls, channelCredentials, channelOptions } from '../../wire/
 import { type CardScheme, TEST_ACCOUNTS } from '../card/account.ts';
 import { createVirtualCard, type VirtualCard } from '../card/card.ts';
 import { loadVirtualFactory, type VirtualFactory } from '../keymint/factory.ts';
-import type { KeyMint } from '../keymint/keymint.ts';
-import { namedProfiles } from '../keymint/named.ts';
-import { VIRTUAL_APPLICATION } from '../keymint/profiles.ts';
+import { makePhoneOfKind, type VirtualPhoneKind } from '../kinds/kinds.ts';
 import { connectDevice, type DeviceConnection } from '../phone/connection.ts';
 import { VirtualPhone } from '../phone/phone.ts';
+import { loadVirtualPlay, type VirtualPlay } from '../play-integrity/play.ts';
 import { ACQUIRERS, type Acquirer, configureProcessing, prepareWorld, WorldFolder } from './folder.ts';
 import { type ServingChild, startServing } from './process.ts';
 import { ProcessingClient } from './processing-client.ts';
@@ -53,6 +53,7 @@ export class World {
   #service: ServingChild | null = null;
   #addresses: Addresses | null = null;
   #factory: VirtualFactory | null = null;
+  #play: VirtualPlay | null = null;
 
   private constructor({ root, tapgate, clock, random }: WorldOptions) {
     this.folder = new WorldFolder(root);
@@ -170,23 +171,36 @@ export class World {
     return factory.value;
   }
 
-  /** The KeyMint of a new phone of a named profile. */
-  async keymint(profile: string): Promise<KeyMint> {
-    const found = namedProfiles(this.clock.now()).get(profile);
-    if (found === undefined) throw new RangeError(`no profile ${profile}`);
-    return (await this.factory()).provision(found);
+  /** The Google Play of virtual phones. */
+  async play(): Promise<VirtualPlay> {
+    if (this.#play !== null) return this.#play;
+    const stored = await readFile(join(this.folder.data, 'virtual-factory', 'play.json'), 'utf8');
+    const play = loadVirtualPlay(JSON.parse(stored));
+    if (!play.ok) throw new Error(play.reason);
+    this.#play = play.value;
+    return play.value;
   }
 
-  /** A new virtual phone, not yet enrolled. */
-  async phone(keymint: KeyMint | string = 'tee'): Promise<VirtualPhone> {
+  /** A phone of a kind before it is connected. */
+  async kind(name: string): Promise<VirtualPhoneKind> {
+    const kind = makePhoneOfKind(name, await this.factory(), this.clock);
+    if (kind === null) throw new RangeError(`no virtual phone is of kind ${name}`);
+    return kind;
+  }
+
+  /** A new virtual phone of a kind, not yet enrolled. */
+  async phone(name = 'tee'): Promise<VirtualPhone> {
+    const { keymint, application, play: behaviour } = await this.kind(name);
     const anchor = createPublicKey(await readFile(join(this.folder.data, 'service-anchor.pem'), 'utf8'));
+    const play = await this.play();
     return new VirtualPhone({
       connection: await this.connect(),
-      keymint: typeof keymint === 'string' ? await this.keymint(keymint) : keymint,
-      application: VIRTUAL_APPLICATION,
+      keymint,
+      application,
       serviceAnchor: anchor.export({ format: 'der', type: 'spki' }),
       now: () => this.clock.now(),
       random: this.random,
+      play: (transcript) => play.token({ application, transcript, at: this.clock.now() }, behaviour),
     });
   }
 
@@ -232,6 +246,18 @@ export class World {
     } finally {
       client.close();
     }
+  }
+
+  /** The first reason of a call as the service's log has it for operators. */
+  async operatorReason(callId: string): Promise<string> {
+    const line = new RegExp(`"call":"${callId}".*"reasons":\\["([A-Z_]+)"`);
+    for (let attempt = 1; attempt <= 50; attempt += 1) {
+      // The log is written behind the answer.
+      const found = line.exec(await readFile(this.folder.log('service'), 'utf8'))?.[1];
+      if (found !== undefined) return found;
+      await sleep(50);
+    }
+    return 'NOT_LOGGED';
   }
 
   /** Revokes a phone, as the security team does. */

@@ -18,12 +18,14 @@ export function reverseTwice(input: Uint8Array): Uint8Array {
   return again;
 }
 
-/** Takes time that grows with the number of one byte. */
+/** Takes its time where three bytes, each of which is a branch of its own, say so. */
 export function slow(input: Uint8Array): boolean {
-  let stars = 0;
-  for (const byte of input) if (byte === 0x2a) stars += 1;
-  const until = performance.now() + (stars >= 3 ? 60 : 0);
-  while (performance.now() < until);
+  if (input[0] === 0x53) {
+    if (input[1] === 0x4c && input.length > 3) {
+      const until = performance.now() + (input[2] === 0x4f ? 60 : 0);
+      while (performance.now() < until);
+    }
+  }
   return true;
 }
 

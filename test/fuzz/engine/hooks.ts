@@ -8,8 +8,8 @@ export interface InstrumentedModules {
   readonly counters: Uint8ClampedArray;
   /** How many counters are in use. */
   used(): number;
-  /** Paths of the modules, in the order in which they were loaded. */
-  readonly modules: readonly string[];
+  /** Whole numbers that stand in the modules. */
+  readonly numbers: ReadonlySet<number>;
 }
 
 /**
@@ -19,7 +19,7 @@ export interface InstrumentedModules {
 export function instrumentModules(root: URL, prefixes: readonly string[]): InstrumentedModules {
   const counters = new Uint8ClampedArray(MAXIMUM_COUNTERS);
   Object.defineProperty(globalThis, COUNTERS, { value: counters });
-  const modules: string[] = [];
+  const numbers = new Set<number>();
   let used = 0;
   registerHooks({
     load(url, context, nextLoad) {
@@ -30,9 +30,9 @@ export function instrumentModules(root: URL, prefixes: readonly string[]): Instr
       const instrumented = instrument(fileURLToPath(url), source, used);
       used += instrumented.counters;
       if (used > MAXIMUM_COUNTERS) throw new RangeError(`more than ${MAXIMUM_COUNTERS} branches to watch`);
-      modules.push(path);
+      for (const number of instrumented.numbers) numbers.add(number);
       return { ...loaded, source: instrumented.source };
     },
   });
-  return { counters, used: () => used, modules };
+  return { counters, used: () => used, numbers };
 }

@@ -8,7 +8,11 @@ export interface Instrumented {
   readonly source: string;
   /** How many counters it uses, from `first` on. */
   readonly counters: number;
+  /** Whole numbers that stand in it: what its branches may compare with. */
+  readonly numbers: readonly number[];
 }
+
+const LARGEST_NUMBER = 0xffff_ffff;
 
 interface Insertion {
   readonly at: number;
@@ -31,6 +35,7 @@ class Instrumenter {
   readonly #file: ts.SourceFile;
   readonly #insertions: Insertion[] = [];
   readonly #first: number;
+  readonly #numbers = new Set<number>();
   #counters = 0;
 
   constructor(file: ts.SourceFile, first: number) {
@@ -52,7 +57,7 @@ class Instrumenter {
       source += text.slice(copied, at) + inserted;
       copied = at;
     }
-    return { source: source + text.slice(copied), counters: this.#counters };
+    return { source: source + text.slice(copied), counters: this.#counters, numbers: [...this.#numbers] };
   }
 
   #visit(node: ts.Node): void {
@@ -66,6 +71,7 @@ class Instrumenter {
     else if (ts.isCatchClause(node)) this.#statement(node.block);
     else if (ts.isFunctionLike(node)) this.#function(node);
     else if (ts.isParameter(node) && node.initializer !== undefined) this.#expression(node.initializer);
+    else if (ts.isNumericLiteral(node)) this.#number(Number(node.text));
     ts.forEachChild(node, (child) => this.#visit(child));
   }
 
@@ -80,6 +86,10 @@ class Instrumenter {
     if (body === undefined) return;
     if (ts.isBlock(body)) this.#statement(body);
     else this.#expression(body as ts.Expression);
+  }
+
+  #number(number: number): void {
+    if (Number.isInteger(number) && number >= 0 && number <= LARGEST_NUMBER) this.#numbers.add(number);
   }
 
   #clause(clause: ts.CaseOrDefaultClause): void {

@@ -22,6 +22,8 @@ export interface LoopTerms {
   readonly counters: Uint8ClampedArray;
   /** How many counters are in use. */
   readonly used: number;
+  /** Whole numbers that the readers' code compares with. */
+  readonly numbers: ReadonlySet<number>;
   /** Told before each run, so that one that never ends leaves its input behind. */
   begin(run: number, reader: number, input: Uint8Array): void;
   /** Told of each finding as it is made; those of one cause are told once. */
@@ -77,7 +79,7 @@ class Loop {
     this.#terms = terms;
     this.#random = new SeededNumbers(terms.seed);
     const largest = Math.max(...terms.readers.map(({ maximumBytes }) => maximumBytes));
-    this.#mutator = new Mutator(this.#random, largest);
+    this.#mutator = new Mutator(this.#random, largest, terms.numbers);
     this.#explored = terms.readers.map(
       (reader, position) =>
         new Explored(reader, position, new Corpus(this.#random), new SeenBranches(terms.counters, terms.used)),

@@ -34,9 +34,11 @@ export class Parent {
   }
 }
 
-/** Bytes at which encodings change their mind. */
-const INTERESTING = Uint8Array.of(0x00, 0x01, 0x02, 0x03, 0x1f, 0x20, 0x30, 0x7f, 0x80, 0x81, 0x82, 0x84, 0xa0, 0xbf, 0xfe, 0xff);
-const INTERESTING_WIDE = [0, 1, 0x7f, 0x80, 0xff, 0x100, 0x7fff, 0x8000, 0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff];
+/** Numbers at which encodings change their mind. */
+const INTERESTING = [
+  0x00, 0x01, 0x02, 0x03, 0x1f, 0x20, 0x30, 0x7f, 0x80, 0x81, 0x82, 0x84, 0xa0, 0xbf, 0xfe, 0xff, 0x100, 0x7fff, 0x8000,
+  0xffff, 0x1_0000, 0x7fff_ffff, 0x8000_0000, 0xffff_ffff,
+];
 const LONGEST_BLOCK = 64;
 const MAXIMUM_STACKED = 4;
 
@@ -45,11 +47,16 @@ export class Mutator {
   readonly #random: SeededNumbers;
   readonly #buffer: Uint8Array;
   readonly #scratch: Uint8Array;
+  readonly #bytes: readonly number[];
+  readonly #numbers: readonly number[];
   #length = 0;
   #limit = 0;
 
-  constructor(random: SeededNumbers, maximumBytes: number) {
+  /** `numbers`: what the code compares with; they are tried as bytes and as wider integers. */
+  constructor(random: SeededNumbers, maximumBytes: number, numbers: Iterable<number>) {
     this.#random = random;
+    this.#numbers = [...new Set([...INTERESTING, ...numbers])].sort((a, b) => a - b);
+    this.#bytes = this.#numbers.filter((number) => number < 0x100);
     this.#buffer = new Uint8Array(maximumBytes);
     this.#scratch = new Uint8Array(maximumBytes);
   }
@@ -104,7 +111,7 @@ export class Mutator {
       case 5:
         return [elementBytes(target.tag, element.content)];
       case 6:
-        return [elementBytes(Uint8Array.of(INTERESTING[random.below(INTERESTING.length)]!), whole)];
+        return [elementBytes(Uint8Array.of(this.#bytes[random.below(this.#bytes.length)]!), whole)];
       case 7:
         return [tokens.length === 0 ? whole : tokens[random.below(tokens.length)]!];
       case 8:
@@ -138,13 +145,13 @@ export class Mutator {
         buffer[at] = random.below(256);
         return;
       case 3:
-        buffer[at] = INTERESTING[random.below(INTERESTING.length)]!;
+        buffer[at] = this.#bytes[random.below(this.#bytes.length)]!;
         return;
       case 4:
         buffer[at] = buffer[at]! + random.below(33) - 16;
         return;
       case 5:
-        return this.#writeWide(at, INTERESTING_WIDE[random.below(INTERESTING_WIDE.length)]!);
+        return this.#writeWide(at, this.#numbers[random.below(this.#numbers.length)]!);
       case 6:
         return this.#delete(at, 1 + random.below(Math.min(LONGEST_BLOCK, this.#length - at)));
       case 7:
