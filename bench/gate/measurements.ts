@@ -4,6 +4,7 @@ import {
   type AuthorizePaymentResponse,
   PaymentGateServiceClient,
 } from '../../src/gen/tapgate/v1/payment_gate_service.ts';
+import type { SignedPayment } from '../../src/virtual/phone/intent.ts';
 import type { World } from '../../src/virtual/world/world.ts';
 import { channelCredentials, channelOptions } from '../../src/wire/channel.ts';
 import { decodeIntent } from '../../src/wire/transaction.ts';
@@ -14,7 +15,7 @@ import { compare, interleave, median, quantile } from '../measure.ts';
 import { aesOf, DecisionCryptography, type DecisionSizes } from './cryptography.ts';
 import { type Echo, startEcho } from './echo.ts';
 import { authorize, callRate, pacedLatencies, streamPayments } from './load.ts';
-import { PaymentPreparation, type PreparedPayment, type Verification } from './payments.ts';
+import { PaymentPreparation, type Verification } from './payments.ts';
 
 const ACQUIRER = 'acquirer';
 const VAULT = 'vault/main.ts';
@@ -36,7 +37,6 @@ const LOOK_AGAIN = 100;
 
 /** What all measurements of the group stand on. */
 interface Bench {
-  readonly world: World;
   readonly preparation: PaymentPreparation;
   readonly gate: PaymentGateServiceClient;
   /** The service and its vault. */
@@ -57,7 +57,7 @@ async function untilIdle(pids: readonly number[]): Promise<void> {
 }
 
 /** Sizes of a payment and of the answer to it. */
-function sizesOf({ payment }: PreparedPayment, { outcome }: AuthorizePaymentResponse): DecisionSizes {
+function sizesOf(payment: SignedPayment, { outcome }: AuthorizePaymentResponse): DecisionSizes {
   const payload = payment.intent?.payload ?? Buffer.alloc(0);
   const intent = decodeIntent(payload);
   if (!intent.ok || outcome?.$case !== 'approved') throw new Error('the first payment is not approved');
@@ -94,8 +94,9 @@ async function measureStreamed(bench: Bench, verification: Verification): Promis
         for (const counter of counters) cryptography.decide(counter, pin);
       }),
   });
-  const blocks = median(counters.map((counter) => aesOf(counter, pin).blocks));
-  report.tell(`a decision ${pin ? 'with' : 'without'} a PIN: ${blocks} AES blocks (median) and 2 GCM operations`);
+  const aes = counters.map((counter) => aesOf(counter, pin));
+  const [blocks, gcm] = [median(aes.map((count) => count.blocks)), median(aes.map((count) => count.gcm))];
+  report.tell(`a decision ${pin ? 'with' : 'without'} a PIN: ${blocks} AES blocks (median), ${gcm} GCM operations`);
   report.line(lineOf(`gate/streamed-decision${pin ? '-pin' : ''}`, 'CPU µs/decision', compare(measured), STREAMED));
 }
 
@@ -172,30 +173,24 @@ export async function measureGate(world: World, report: BenchReport): Promise<vo
   const preparation = await PaymentPreparation.start(world, report.tell);
   const gate = await world.gate(ACQUIRER);
   const pids = [world.serviceProcess, childRunning(world.serviceProcess, VAULT)];
-  const [first, ...others] = await preparation.prepare(WARM_UP, 'none');
+  const prepared = await preparation.prepare(WARM_UP, 'none');
+  const [first, ...others] = prepared.map(({ payment }) => payment);
   if (first === undefined) throw new Error('nothing was prepared');
-  const response = await authorize(gate, first.payment);
+  const response = await authorize(gate, first);
+  await streamPayments(gate, others);
   const sizes = sizesOf(first, response);
-  await streamPayments(
-    gate,
-    others.map(({ payment }) => payment),
-  );
+  const counters = prepared.map(({ counter }) => counter);
   const cryptography = new DecisionCryptography(sizes);
-  for (const { counter } of others) cryptography.decide(counter, true);
-  const bench: Bench = { world, preparation, gate, pids, cryptography, report };
+  for (const counter of counters) cryptography.decide(counter, true);
+  const bench: Bench = { preparation, gate, pids, cryptography, counters, report };
   await measureStreamed(bench, 'none');
   await measureStreamed(bench, 'pin');
-  const echo = await startEcho(
-    world.folder,
-    response,
-    sizes,
-    others.map(({ counter }) => counter),
-  );
+  const echo = await startEcho(world.folder, response, sizes, counters);
   try {
     const client = await echoClient(world, echo);
-    const rate = await measureUnary(bench, client);
-    await measureLatency(bench, client, 'none', rate / 2);
-    await measureLatency(bench, client, 'pin', rate / 2);
+    const rate = await measureUnary(bench, client, first);
+    await measureLatency(bench, client, first, 'none', rate / 2);
+    await measureLatency(bench, client, first, 'pin', rate / 2);
     client.close();
   } finally {
     await echo.stop();

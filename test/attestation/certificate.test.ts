@@ -140,7 +140,11 @@ describe('the dates of a certificate', () => {
     ['no Z', '4901010000000'],
     ['a letter for a digit', '49O101000000Z'],
     ['a sign for a digit', '49-101000000Z'],
-    ['a colon for a digit', '490101:00000Z'],
+    ['a colon for a digit of ten', '490101:00000Z'],
+    ['a colon for ten ones', '4901010:0000Z'],
+    ['a stroke for minus one', '491/01000000Z'],
+    ['a stroke for minus ten', '/90101000000Z'],
+    ['a colon for a hundred years', ':00101000000Z'],
   ])('are refused with %s', (_, text) => {
     expect(failure(withDate(text))).toBe('DER_VALUE_INVALID');
   });
@@ -156,11 +160,17 @@ describe('what is no certificate is refused', () => {
     patched(issue(), Buffer.from('a003020102', 'hex'), Buffer.of(0xa0, 3, 2, 1, number));
   const SHA256 = Buffer.from('06082a8648ce3d040302', 'hex');
   const SHA384 = Buffer.from('06082a8648ce3d040303', 'hex');
+  const UNKNOWN = Buffer.from('06082a8648ce3d04037f', 'hex');
   const constraints = basicConstraints({ ca: true });
 
   test.each<[name: string, der: () => Buffer, failure: string]>([
     ['version 4', () => version(3), 'DER_VALUE_INVALID'],
     ['another algorithm inside than outside', () => patched(issue(), SHA256, SHA384), 'DER_VALUE_INVALID'],
+    [
+      'an unknown algorithm inside and a known one outside',
+      () => patched(issue(), SHA256, UNKNOWN),
+      'DER_VALUE_INVALID',
+    ],
     ['basic constraints twice', () => issue({ extensions: [constraints, constraints] }), 'DER_VALUE_INVALID'],
     [
       'key usage twice',
