@@ -77,7 +77,7 @@ export async function decidePayment(request: PaymentRequest, ports: GatePorts): 
     receipt: receiptClaims(proven.value, situation, ports),
   });
   if (!translated.ok) {
-    if (unavailable(translated.reason)) return { outcome: 'unavailable', reason: translated.reason };
+    if (!ABOUT_THE_PAYMENT.has(translated.reason)) return undecided(translated.reason);
     const refusal = record(proven.value, situation, [translated.reason], ports);
     return settle(proven.value, situation, refusal, null, ports);
   }
@@ -137,9 +137,7 @@ async function repeat(
     receipt: null,
   });
   // The decision stands whatever the vault says now: without a translation there is nothing to submit, so ask again.
-  if (!translated.ok) {
-    return { outcome: 'unavailable', reason: unavailable(translated.reason) ? translated.reason : 'VAULT_UNAVAILABLE' };
-  }
+  if (!translated.ok) return undecided(translated.reason);
   return answer(decision, translated.value, decision.pinEntered && held === null);
 }
 
@@ -196,9 +194,20 @@ function expired(claims: DeviceTokenClaims, now: Date): boolean {
   return claims.exp * 1000 <= now.getTime();
 }
 
-/** The catalogue says which reasons decide nothing; one that does must never become a refusal that is kept. */
-function unavailable(reason: Reason): boolean {
-  return meaningOf(reason).category === 'unavailable';
+/**
+ * What only the vault can see of a payment. Any other refusal of the vault says that gate and vault disagree about what
+ * the gate has checked already: a fault of the service, which must never become a refusal that is kept.
+ */
+const ABOUT_THE_PAYMENT: ReadonlySet<Reason> = new Set([
+  'ACCOUNT_DATA_INVALID',
+  'PIN_BLOCK_MALFORMED',
+  'PIN_GRANT_MISMATCH',
+]);
+
+/** Nothing is decided: with the reason where it is of that kind, else as a vault that does not answer. */
+function undecided(reason: Reason): GateAnswer {
+  const told = meaningOf(reason).category === 'unavailable' ? reason : 'VAULT_UNAVAILABLE';
+  return { outcome: 'unavailable', reason: told };
 }
 
 function refused(reason: Reason): GateAnswer {

@@ -76,6 +76,12 @@ describe('a payment that is as it should be', () => {
 });
 
 describe('a payment with one thing wrong', () => {
+  test('is refused where a PIN is claimed and none was entered, though none was expected', async () => {
+    const made = await payment();
+    const claimed = made.withIntent((intent) => ({ ...intent, claimedVerification: 'online-pin' }));
+    expect(await decidePayment(claimed, made.ports)).toEqual({ outcome: 'refused', reasons: ['CVM_REQUIRED'] });
+  });
+
   test.each([...IN_ORDER, ...WITH_PIN])('is refused: $what -> $reason', async ({ bend, reason, kept }) => {
     const made = await payment({ withPin: true, bend: [bend] });
     const refused = { outcome: 'refused', reasons: [reason] };
@@ -256,6 +262,22 @@ describe('a vault that cannot answer', () => {
     made.vault.refuse('translatePayment', reason);
     expect(await decidePayment(made.request, made.ports)).toEqual(unavailable);
     expect(await made.decision()).toMatchObject({ outcome: 'approved' });
+  });
+
+  test.each([
+    'RECEIPT_MISMATCH',
+    'GRANT_UNKNOWN',
+    'MALFORMED_MESSAGE',
+    'CVM_REQUIRED',
+    'INTENT_SIGNATURE_INVALID',
+  ] as const)('that finds %s where the gate found nothing decides nothing', async (reason) => {
+    const made = await payment();
+    made.vault.refuse('translatePayment', reason);
+    const undecided = { outcome: 'unavailable', reason: 'VAULT_UNAVAILABLE' };
+    expect(await decidePayment(made.request, made.ports)).toEqual(undecided);
+    expect(await made.decision()).toBeNull();
+    made.vault.recover();
+    expect(await decidePayment(made.request, made.ports)).toMatchObject({ outcome: 'approved' });
   });
 
   test('never turns an approval into a refusal, whatever reason it gives for not translating again', async () => {

@@ -103,6 +103,9 @@ export const WITH_PIN: readonly Wrong[] = [
   kept('another currency than was granted', 'INTENT_GRANT_MISMATCH', terms({ currency: 840 })),
   kept('another merchant than was granted', 'INTENT_GRANT_MISMATCH', terms({ merchant: 'shop-2' })),
   kept('another order than was granted', 'INTENT_GRANT_MISMATCH', terms({ order: 'order-2' })),
+  kept('a grant for another acquirer', 'INTENT_GRANT_MISMATCH', (draft) => {
+    draft.grant = { ...draft.grant, acquirer: 'rival' };
+  }),
   kept('another type than was granted', 'INTENT_GRANT_MISMATCH', terms({ type: 'refund' })),
   kept(
     'account data at another counter',

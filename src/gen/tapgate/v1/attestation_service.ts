@@ -76,7 +76,7 @@ export interface Evidence {
   sessionKeyChain: Buffer[];
   /** At enrolment only; the same challenge. Key: EC P-256, purpose SIGN. */
   deviceKeyChain: Buffer[];
-  /** By the session key, over canonical("tapgate/v1/evidence", transcript, serialised posture). */
+  /** By the session key, over canonical("tapgate/v1/evidence", transcript || serialised posture). */
   sessionSignature: Buffer;
   /** By the device key, over canonical("tapgate/v1/device-key", transcript). */
   deviceSignature: Buffer;
