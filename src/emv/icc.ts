@@ -63,8 +63,16 @@ function digits(value: Uint8Array | undefined, length: number): string | null {
   return /^\d+$/.test(text) ? text : null;
 }
 
-/** Compares what the card signed with what the intent says: amount (9F02), currency (5F2A), type (9C). */
+/** Cryptogram type in 9F27 (EMV Book 3 §6.5.5.4): 00 AAC, the card has declined. */
+const CRYPTOGRAM_TYPE = 0xc0;
+const DECLINED = 0x00;
+
+/**
+ * Compares what the card signed with what the intent says: the card has not declined (9F27), amount (9F02), currency
+ * (5F2A), type (9C).
+ */
 export function compareWithTerms(icc: IccData, terms: TransactionTerms): Result<null> {
+  if (((icc.get('9F27')?.[0] ?? DECLINED) & CRYPTOGRAM_TYPE) === DECLINED) return refuse('EMV_CARD_DECLINED');
   const amount = digits(icc.get('9F02'), 6);
   if (amount === null) return refuse('EMV_MALFORMED', '9F02');
   if (BigInt(amount) !== terms.amountMinor) return refuse('EMV_AMOUNT_MISMATCH');

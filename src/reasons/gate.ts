@@ -66,6 +66,14 @@ export const GATE_REASONS = {
     retry: 'no',
     audience: 'everyone',
   },
+  EMV_CARD_DECLINED: {
+    category: 'denied',
+    meaning: 'The card has declined the transaction.',
+    action: 'Use another card.',
+    fixableBy: 'user',
+    retry: 'no',
+    audience: 'everyone',
+  },
   EMV_AMOUNT_MISMATCH: {
     category: 'denied',
     meaning: 'The amount that the card signed is not the amount of the intent.',

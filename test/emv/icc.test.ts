@@ -117,6 +117,8 @@ describe('what the card signed is compared with the terms', () => {
     ['a refund instead of a sale', '9C', '20', 'EMV_TYPE_MISMATCH'],
     ['cash instead of a sale', '9C', '01', 'EMV_TYPE_MISMATCH'],
     ['a type that is no number', '9C', '0f', 'EMV_MALFORMED'],
+    ['a card that has declined', '9F27', '00', 'EMV_CARD_DECLINED'],
+    ['a card that has declined, with a reason', '9F27', '09', 'EMV_CARD_DECLINED'],
   ])('and is refused: %s', (_what, tag, value, reason) => {
     expect(compared({}, tag, value)).toBe(reason);
   });
