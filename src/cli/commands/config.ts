@@ -1,21 +1,32 @@
 import { Command } from 'commander';
 import { readConfig } from '../../app/config.ts';
+import { DataFolder } from '../../app/data-folder.ts';
 import { readPolicy } from '../../app/policy.ts';
+import { dataOption } from '../admin.ts';
 import { print, printJson } from '../output.ts';
+
+interface CheckOptions {
+  readonly data: string;
+  readonly json?: boolean;
+}
 
 /** `tapgate config`. */
 export function configCommand(): Command {
   const check = new Command('check')
-    .description('checks a configuration file and the policy that it names')
-    .argument('<file>', 'configuration file')
+    .description('checks a configuration and the policy that it names')
+    .argument('[file]', 'configuration file; by default the one of --data, or the defaults where it has none')
+    .addOption(dataOption())
     .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExample:\n  tapgate config check .tapgate/config.yaml')
-    .action(async (file: string, options: { json?: boolean }) => {
-      const config = await readConfig(file, '.', process.env);
-      const policy = await readPolicy(config.policy);
-      if (options.json) return printJson({ file, config, policy: policy.document, policyVersion: policy.version });
-      print(`${file} is well formed.`);
-      print(`${config.policy} is well formed: policy version ${policy.version}.`);
-    });
+    .addHelpText('after', '\nExample:\n  tapgate config check --data .tapgate')
+    .action((file: string | undefined, options: CheckOptions) => checkConfig(file, options));
   return new Command('config').description('configuration of the service').addCommand(check);
+}
+
+async function checkConfig(given: string | undefined, options: CheckOptions): Promise<void> {
+  const file = given ?? (await new DataFolder(options.data).configIfThere());
+  const config = await readConfig(file, options.data, process.env);
+  const policy = await readPolicy(config.policy);
+  if (options.json) return printJson({ file, config, policy: policy.document, policyVersion: policy.version });
+  print(file === null ? `${options.data} has no configuration file: the defaults hold.` : `${file} is well formed.`);
+  print(`${config.policy} is well formed: policy version ${policy.version}.`);
 }
