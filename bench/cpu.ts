@@ -4,7 +4,7 @@ const NANOSECONDS = 1000;
 
 /** So that nobody pays for what was left by who came before; a no-op where Node was started without --expose-gc. */
 function collectGarbage(): void {
-  globalThis.gc?.();
+  globalThis.gc?.({ type: 'minor' });
 }
 
 /**

@@ -9,16 +9,25 @@ import type { BenchGroup, BenchReport } from '../group.ts';
 import { measureGate } from './measurements.ts';
 
 const TAPGATE = fileURLToPath(new URL('../../src/cli/tapgate.ts', import.meta.url));
+const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
+/** Starts a world, measures in it, and ends it whatever happens, a signal included. */
 async function inWorld(report: BenchReport): Promise<void> {
+  const { promise: interrupted, reject } = Promise.withResolvers<never>();
+  const interrupt = (signal: NodeJS.Signals): void => reject(new Error(`ended by ${signal}`));
+  for (const signal of SIGNALS) process.once(signal, interrupt);
   const root = await mkdtemp(join(tmpdir(), 'tapgate-bench-'));
-  let world: World | null = null;
+  const starting = World.start({ root, tapgate: TAPGATE, clock: systemClock, random: systemRandom }, report.tell);
   try {
-    world = await World.start({ root, tapgate: TAPGATE, clock: systemClock, random: systemRandom }, report.tell);
-    await measureGate(world, report);
+    const world = await Promise.race([starting, interrupted]);
+    await Promise.race([measureGate(world, report), interrupted]);
   } finally {
-    await world?.stop();
+    await starting.then(
+      (world) => world.stop(),
+      () => undefined,
+    );
     await rm(root, { recursive: true, force: true });
+    for (const signal of SIGNALS) process.off(signal, interrupt);
   }
 }
 

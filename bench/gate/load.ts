@@ -45,11 +45,12 @@ export async function streamPayments(
     if (isApproved(decision)) {
       approved += 1;
       if (approved === payments.length) resolve();
-      return fill();
+      fill();
+    } else {
+      askedAgain += 1;
+      if (askedAgain > payments.length) throw new Error('the gate decides nothing');
+      send(Number(correlation));
     }
-    askedAgain += 1;
-    if (askedAgain > payments.length) throw new Error('the gate decides nothing');
-    send(Number(correlation));
   };
   stream.on('data', (response: AuthorizePaymentsResponse) => {
     try {

@@ -1,5 +1,6 @@
-import { createPublicKey, type KeyObject } from 'node:crypto';
+import type { KeyObject } from 'node:crypto';
 import { sha256 } from './digest.ts';
+import { publicKeyOfSpki } from './spki.ts';
 
 /** SubjectPublicKeyInfo of an uncompressed P-256 point: a fixed prefix of 27 bytes, then X and Y. */
 const P256_SPKI_PREFIX = Buffer.from('3059301306072a8648ce3d020106082a8648ce3d03010703420004', 'hex');
@@ -27,7 +28,7 @@ export function p256Thumbprint(spki: Uint8Array): string | null {
 export function p256PublicKey(spki: Uint8Array): KeyObject | null {
   if (p256Coordinates(spki) === null) return null;
   try {
-    return createPublicKey({ key: Buffer.from(spki), format: 'der', type: 'spki' });
+    return publicKeyOfSpki(spki);
   } catch {
     // Not a point of the curve: the caller refuses, with its own reason.
     return null;

@@ -71,6 +71,11 @@ describe('a certificate', () => {
     ).toBe('-7a');
   });
 
+  test('of the least negative serial number is negative, too', () => {
+    const least = patched(issue({ serial: Uint8Array.of(0x7a) }), raw(2, Buffer.of(0x7a)), raw(2, Buffer.of(0x80)));
+    expect(parse(least).serial).toBe('-80');
+  });
+
   test('without basic constraints or key usage says nothing about certifying', () => {
     expect(parse(issue())).toMatchObject({ authority: null, signsCertificates: null });
     const extensions = [basicConstraints({ ca: false }), keyUsage(['digitalSignature'])];
@@ -204,8 +209,13 @@ describe('what is no certificate is refused', () => {
     expect(parseCertificate(der, der.length - 1)).toEqual({ ok: false, reason: 'DER_TOO_LARGE' });
   });
 
-  test('version 1 is one, without extensions', () => {
+  test('version 1 is one, whether it is stated or not', () => {
     expect(failure(version(0))).toBeNull();
+    const der = issue();
+    const { tbs } = parse(der);
+    const rest = der.subarray(der.indexOf(tbs) + tbs.length);
+    const unstated = derSequence(tbs.subarray(Buffer.from(tbs).indexOf(Buffer.from('a003020102', 'hex')) + 5));
+    expect(failure(derSequence(unstated, rest))).toBeNull();
   });
 });
 
@@ -251,6 +261,8 @@ describe('the key of a certificate', () => {
   test.each([
     ['a negative modulus', rsaSpki('81c2', '03')],
     ['a negative exponent', rsaSpki('41c2', '83')],
+    ['the least negative modulus', rsaSpki('80c2', '03')],
+    ['the least negative exponent', rsaSpki('41c2', '80')],
     ['a padded modulus', rsaSpki('0041c2', '03')],
   ])('of RSA is refused with %s', (_, spki) => {
     expect(failure(issue({ spki }))).toBe('DER_VALUE_INVALID');

@@ -106,6 +106,11 @@ function shortHeader(length: number): Buffer {
   return length < 0x100 ? Buffer.of(0x30, 0x81, length) : Buffer.of(0x30, 0x82, length >> 8, length & 0xff);
 }
 
+/** The bytes with one run of them exchanged, in hex. */
+function patched(bytes: Buffer, from: string, to: string): Buffer {
+  return Buffer.from(bytes.toString('hex').replace(from, to), 'hex');
+}
+
 describe('a key description that is anything but one', () => {
   const describedAs = (value: Uint8Array) =>
     appraise([
@@ -131,6 +136,7 @@ describe('a key description that is anything but one', () => {
     ['a purpose that is a number, not a set', bent((list) => list.set(1, derInteger(2)))],
     ['a NULL that holds something', bent((list) => list.set(503, Buffer.of(5, 1, 0)))],
     ['a tag that stands twice', encodeDescription({ ...honestDescription(), trailing: [[706, derInteger(1)]] })],
+    ['a tag that is not explicit', patched(encodeDescription(honestDescription()), 'bf853e', '9f853e')],
     ['bytes after it', Buffer.concat([encodeDescription(honestDescription()), Buffer.of(0)])],
   ])('%s', (_, value) => {
     expect(describedAs(value)).toMatchObject(malformed);

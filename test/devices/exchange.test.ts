@@ -55,6 +55,14 @@ describe('an attested phone', () => {
     expect(session).toMatchObject({ publicKey: sessionKey.spki, current: true, platform: PLATFORM });
   });
 
+  test('may have its device key in StrongBox, and its session key in the TEE', async () => {
+    const strongBox = { attestationSecurityLevel: 'STRONG_BOX', keySecurityLevel: 'STRONG_BOX' } as const;
+    const attested = await table.attest(byInvite(await table.invite()), deviceKey, (draft) => {
+      draft.devicePlatform = { ...PLATFORM, ...strongBox };
+    });
+    expect(attested).toMatchObject({ ok: true });
+  });
+
   test('renews its session with the pinned key alone', async () => {
     const { deviceId } = await enrolled();
     const pending = unwrap(await table.challenge(byDevice(deviceId)));

@@ -107,7 +107,7 @@ describe('BER-TLV', () => {
     ['a tag alone', '9A', 'TLV_TRUNCATED'],
     ['half a tag', '9F', 'TLV_TRUNCATED'],
     ['a tag without an end', 'DF81', 'TLV_TRUNCATED'],
-    ['a tag of four bytes', 'DF81818100', 'TLV_TAG'],
+    ['a tag of four bytes', 'DF81810100', 'TLV_TAG'],
     ['padding before', '009A00', 'TLV_TAG'],
     ['padding after', '9A0000', 'TLV_TAG'],
     ['padding of FF', 'FF9A00', 'TLV_TAG'],

@@ -110,7 +110,13 @@ function main(): Promise<number> | number {
   if (target === undefined || others.length > 0) throw new UsageError('name one target');
   if (!Object.hasOwn(TARGETS, target)) throw new UsageError(`there is no target ${JSON.stringify(target)}`);
   const runs = wholeNumber(values.runs, 'runs', 1);
-  return run({ target, runs, seed: wholeNumber(values.seed, 'seed', 0), readers: values.reader, findings: values.findings });
+  return run({
+    target,
+    runs,
+    seed: wholeNumber(values.seed, 'seed', 0),
+    readers: values.reader,
+    findings: values.findings,
+  });
 }
 
 try {

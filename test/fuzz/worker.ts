@@ -21,7 +21,12 @@ export interface WorkerTask {
 
 /** What the thread tells. */
 export type WorkerMessage =
-  | { readonly type: 'ready'; readonly prepared: string; readonly readers: readonly string[]; readonly branches: number }
+  | {
+      readonly type: 'ready';
+      readonly prepared: string;
+      readonly readers: readonly string[];
+      readonly branches: number;
+    }
   | { readonly type: 'found'; readonly finding: Finding }
   | { readonly type: 'done'; readonly summary: LoopSummary }
   | { readonly type: 'replayed'; readonly problem: Problem | null };
@@ -35,7 +40,9 @@ function tell(message: WorkerMessage): void {
 function chosen(readers: readonly Reader[], names: readonly string[]): readonly Reader[] {
   const unknown = names.find((name) => !readers.some((reader) => reader.name === name));
   if (unknown !== undefined) {
-    throw new RangeError(`no reader ${JSON.stringify(unknown)}; there are ${readers.map(({ name }) => name).join(', ')}`);
+    throw new RangeError(
+      `no reader ${JSON.stringify(unknown)}; there are ${readers.map(({ name }) => name).join(', ')}`,
+    );
   }
   return names.length === 0 ? readers : readers.filter(({ name }) => names.includes(name));
 }

@@ -62,6 +62,14 @@ describe('initial key identifiers', () => {
     );
   });
 
+  test('cost no more leases than they need, however many ask at once', async () => {
+    const { keySets } = new MemoryStores();
+    const source = new InitialKeyIdSource(keySets, BDK_IDS);
+    await Promise.all(Array.from({ length: 200 }, () => source.next()));
+    // 200 ids are in four ranges of 64; the next lease begins after them.
+    expect(await keySets.leaseDerivationIds(BDK_IDS.pin, 1)).toBe(256);
+  });
+
   test('are given again after a lease has failed: an outage does not last until a restart', async () => {
     const store = unsteady(new MemoryStores().keySets, (lease) => (lease === 0 ? 'before' : 'never'));
     const source = new InitialKeyIdSource(store, BDK_IDS);

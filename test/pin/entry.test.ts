@@ -173,6 +173,31 @@ describe('a PIN block', () => {
     expect(await table.held.get(table.grant.id)).toBeNull();
   });
 
+  test('is accepted until the very instant at which the time of the pad ends, as reports are', async () => {
+    const { entrySeconds, reportMilliseconds } = PIN_POLICY;
+    const at = async (milliseconds: number) => {
+      table = await PinTable.lay();
+      const { entry, pinGrant } = await table.begun();
+      let { nonce } = pinGrant;
+      for (let passed = 0; passed < entrySeconds * 1000 - reportMilliseconds; passed += reportMilliseconds) {
+        table.clock.advance(reportMilliseconds);
+        ({ nonce } = unwrap(entry.report(table.report(nonce))));
+      }
+      table.clock.set(new Date(pinGrant.expiresAt.getTime() + milliseconds));
+      return { entry, pin: table.block(pinGrant), report: table.report(nonce) };
+    };
+    for (const [milliseconds, answer] of [
+      [-1, { ok: true }],
+      [0, { reason: 'REPORT_OVERDUE' }],
+    ] as const) {
+      const one = await at(milliseconds);
+      expect(one.entry.report(one.report)).toMatchObject(answer);
+      const other = await at(milliseconds);
+      expect(other.entry.millisecondsToReport()).toBe(Math.abs(milliseconds));
+      expect(await other.entry.accept(other.pin)).toMatchObject(answer);
+    }
+  });
+
   test('is one of two that come at once', async () => {
     const { entry, pinGrant } = await table.begun();
     const another = table.block(pinGrant, { block: Buffer.alloc(16, 0x6c) });

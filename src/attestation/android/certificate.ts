@@ -81,16 +81,21 @@ const OID = {
 const KEY_CERT_SIGN = 0x04;
 const MAXIMUM_DEPTH = 12;
 
+/** NULL has no content (X.690 8.8.2), so that each constant above stands for one encoding. */
+function readNull(der: DerReader): void {
+  if (der.content(TAG.NULL).length > 0) der.fail('DER_VALUE_INVALID');
+}
+
 function readSignatureScheme(der: DerReader): SignatureAlgorithm {
   for (const { oid, plain, withNull } of ECDSA) {
     if (!der.takeOid(oid)) continue;
     if (der.peek() !== TAG.NULL) return plain;
-    der.skip();
+    readNull(der);
     return withNull;
   }
   for (const { oid, algorithm } of RSA_PKCS1) {
     if (!der.takeOid(oid)) continue;
-    der.skip(TAG.NULL);
+    readNull(der);
     return algorithm;
   }
   const oid = dottedOid(der.content(TAG.OBJECT_IDENTIFIER));

@@ -1,5 +1,6 @@
-import { type KeyObject, verify, X509Certificate } from 'node:crypto';
+import { type KeyObject, verify } from 'node:crypto';
 import { equalBytes } from '../../encoding/digest.ts';
+import { publicKeyOfSpki } from '../../encoding/spki.ts';
 import { type AnchorSet, anchorCarriedBy, anchorsNamedBy, type ReadyAnchor } from './anchors.ts';
 import type { Certificate } from './certificate.ts';
 import type { VerifiedIssuer, VerifiedIssuers } from './verified-issuers.ts';
@@ -35,7 +36,7 @@ export interface PathFacts {
 // A public exponent costs time as it grows; every issuer in use has 65537.
 const MAXIMUM_RSA_EXPONENT = 2 ** 32;
 
-function readyKey({ key, der }: Certificate, limits: IssuerKeyLimits): KeyObject | null {
+function readyKey({ key }: Certificate, limits: IssuerKeyLimits): KeyObject | null {
   const { algorithm, bits, exponent } = key;
   const isRsa =
     algorithm === 'rsa' &&
@@ -47,8 +48,7 @@ function readyKey({ key, der }: Certificate, limits: IssuerKeyLimits): KeyObject
   const isEc = algorithm === 'ec-p256' || algorithm === 'ec-p384' || algorithm === 'ec-p521';
   if (!isRsa && !isEc) return null;
   try {
-    // Twice as fast as createPublicKey, and the same key: in strict DER a certificate has one subject key.
-    return new X509Certificate(der).publicKey;
+    return publicKeyOfSpki(key.spki);
   } catch {
     // Well-formed DER that is no key, such as a point that is not on its curve.
     return null;

@@ -61,7 +61,7 @@ function namedCurve(der: DerReader): Description {
 function algorithmIdentifier(der: DerReader): Description {
   if (der.takeOid(EC)) return namedCurve(der);
   if (der.takeOid(RSA)) {
-    der.content(TAG.NULL);
+    if (der.content(TAG.NULL).length > 0) der.fail('DER_VALUE_INVALID');
     return { algorithm: 'rsa', bits: null, exponent: null };
   }
   for (const { oid, algorithm } of OTHERS) if (der.takeOid(oid)) return { algorithm, bits: null, exponent: null };

@@ -91,7 +91,10 @@ class Writer {
   }
 
   #length(length: number): void {
-    if (length < 0x80) return this.#byte(length);
+    if (length < 0x80) {
+      this.#byte(length);
+      return;
+    }
     let digits = 0;
     for (let left = length; left > 0; left = Math.floor(left / 256)) {
       this.#byte(left % 256);

@@ -26,7 +26,8 @@ export function instrumentModules(root: URL, prefixes: readonly string[]): Instr
       const loaded = nextLoad(url, context);
       const path = url.startsWith(root.href) ? url.slice(root.href.length) : '';
       if (!path.endsWith('.ts') || !prefixes.some((prefix) => path.startsWith(prefix))) return loaded;
-      const source = typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString();
+      const source =
+        typeof loaded.source === 'string' ? loaded.source : Buffer.from(loaded.source as Uint8Array).toString();
       const instrumented = instrument(fileURLToPath(url), source, used);
       used += instrumented.counters;
       if (used > MAXIMUM_COUNTERS) throw new RangeError(`more than ${MAXIMUM_COUNTERS} branches to watch`);

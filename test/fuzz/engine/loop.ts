@@ -132,7 +132,8 @@ class Loop {
     if (problem === null && novelty !== NOVELTY.none) explored.corpus.add(input);
     if (accepted) {
       explored.accepted += 1;
-      if (explored.reader.examine !== undefined && explored.isDue(novelty)) problem ??= examined(explored.reader, input);
+      if (explored.reader.examine !== undefined && explored.isDue(novelty))
+        problem ??= examined(explored.reader, input);
     }
     if (problem !== null) this.#report(explored, input, problem);
   }

@@ -132,42 +132,69 @@ export class Mutator {
   }
 
   #change(other: Parent, { tokens }: Material): void {
+    if (this.#length === 0) {
+      this.#insert(this.#randomBlock(), 0);
+      return;
+    }
+    const at = this.#random.below(this.#length);
+    if (this.#random.once(2)) this.#changeNumber(at);
+    else this.#changeBlock(at, other, tokens);
+  }
+
+  /** Another byte, or another integer of two or four bytes. */
+  #changeNumber(at: number): void {
     const random = this.#random;
-    const buffer = this.#buffer;
-    if (this.#length === 0) return this.#insert(this.#randomBlock(), 0);
-    const at = random.below(this.#length);
-    switch (random.below(14)) {
+    const byte = this.#buffer[at]!;
+    switch (random.below(6)) {
       case 0:
+        this.#buffer[at] = random.below(256);
+        break;
       case 1:
-        buffer[at] = buffer[at]! ^ (1 << random.below(8));
-        return;
+        this.#buffer[at] = this.#bytes[random.below(this.#bytes.length)]!;
+        break;
       case 2:
-        buffer[at] = random.below(256);
-        return;
+        this.#buffer[at] = byte + random.below(33) - 16;
+        break;
       case 3:
-        buffer[at] = this.#bytes[random.below(this.#bytes.length)]!;
-        return;
-      case 4:
-        buffer[at] = buffer[at]! + random.below(33) - 16;
-        return;
-      case 5:
-        return this.#writeWide(at, this.#numbers[random.below(this.#numbers.length)]!);
-      case 6:
-        return this.#delete(at, 1 + random.below(Math.min(LONGEST_BLOCK, this.#length - at)));
-      case 7:
-        return this.#insert(this.#block(buffer.subarray(0, this.#length)), at);
-      case 8:
-        return this.#overwrite(this.#block(buffer.subarray(0, this.#length)), at);
-      case 9:
-        return this.#insert(this.#randomBlock(), at);
-      case 10:
-        return tokens.length === 0 ? undefined : this.#insert(tokens[random.below(tokens.length)]!, at);
-      case 11:
-        return tokens.length === 0 ? undefined : this.#overwrite(tokens[random.below(tokens.length)]!, at);
-      case 12:
-        return this.#splice(other.bytes, at);
+        this.#writeWide(at, this.#numbers[random.below(this.#numbers.length)]!);
+        break;
       default:
-        return random.once(4) ? this.#delete(at, this.#length - at) : this.#insert(this.#block(other.bytes), at);
+        this.#buffer[at] = byte ^ (1 << random.below(8));
+    }
+  }
+
+  /** Bytes deleted, doubled, moved in from elsewhere, or exchanged for others. */
+  #changeBlock(at: number, other: Parent, tokens: readonly Uint8Array[]): void {
+    const random = this.#random;
+    const own = this.#buffer.subarray(0, this.#length);
+    const token = tokens[random.below(Math.max(1, tokens.length))] ?? other.bytes.subarray(0, 1);
+    switch (random.below(10)) {
+      case 0:
+        this.#delete(at, this.#length - at);
+        break;
+      case 1:
+        this.#delete(at, 1 + random.below(Math.min(LONGEST_BLOCK, this.#length - at)));
+        break;
+      case 2:
+        this.#insert(this.#block(own), at);
+        break;
+      case 3:
+        this.#overwrite(this.#block(own), at);
+        break;
+      case 4:
+        this.#insert(this.#randomBlock(), at);
+        break;
+      case 5:
+        this.#insert(this.#block(other.bytes), at);
+        break;
+      case 6:
+        this.#splice(other.bytes, at);
+        break;
+      case 7:
+        this.#overwrite(token, at);
+        break;
+      default:
+        this.#insert(token, at);
     }
   }
 

@@ -4,6 +4,7 @@ import { parseCertificate } from '../../../src/attestation/android/certificate.t
 import { parseKeyDescription } from '../../../src/attestation/android/key-description.ts';
 import { encodePem } from '../../../src/encoding/pem.ts';
 import { type Element, elementBytes, flatten, readElements } from '../engine/elements.ts';
+import { attestedReader, makeAttester, type StoredAttester } from './der/attested.ts';
 import { chainReader } from './der/chain.ts';
 import { type Chain, realChains, vectorFolder, virtualChains } from './der/chains.ts';
 import {
@@ -44,12 +45,22 @@ function statusLists(): readonly Uint8Array[] {
   return [...own, ...readdirSync(status).map((file) => readFileSync(join(status, file)).subarray(0, 2000))];
 }
 
+interface Prepared {
+  /** DER in hex. */
+  readonly chains: readonly (readonly string[])[];
+  readonly attester: StoredAttester;
+}
+
 /** Everything of a certificate chain that a phone sends, and the list of those that are revoked. */
 export const DER: Target = {
-  prepare: async () => JSON.stringify(virtualChains().map((chain) => chain.map((der) => der.toString('hex')))),
+  prepare: async () => {
+    const chains = virtualChains().map((chain) => chain.map((der) => der.toString('hex')));
+    const prepared: Prepared = { chains, attester: makeAttester() };
+    return JSON.stringify(prepared);
+  },
   open: (prepared) => {
-    const hex = JSON.parse(prepared) as string[][];
-    const virtual: Chain[] = hex.map((chain) => chain.map((der) => Buffer.from(der, 'hex')));
+    const { chains, attester } = JSON.parse(prepared) as Prepared;
+    const virtual: Chain[] = chains.map((chain) => chain.map((der) => Buffer.from(der, 'hex')));
     const real = realChains();
     const certificates = [...virtual, ...real].flat();
     const parsed = certificates.flatMap((der) => {
@@ -70,9 +81,12 @@ export const DER: Target = {
       rootOfTrustReader(parts.flatMap(({ roots }) => roots)),
       applicationIdReader(applicationIds),
       provisioningReader(parsed.flatMap(({ provisioningInfo }) => provisioningInfo ?? [])),
-      pemReader([Buffer.from((shortest ?? []).map((der) => `# ${der.length}\n${encodePem('CERTIFICATE', der)}`).join('\r\n'))]),
+      pemReader([
+        Buffer.from((shortest ?? []).map((der) => `# ${der.length}\n${encodePem('CERTIFICATE', der)}`).join('\r\n')),
+      ]),
       statusListReader(statusLists()),
       chainReader(virtual, real),
+      attestedReader(attester),
     ];
   },
 };

@@ -22,7 +22,13 @@ export const TARGETS: Readonly<Record<string, TargetEntry>> = {
   },
   intent: {
     summary: 'everything that a phone or the service signs as bytes: intents, grants, requests, reports',
-    modules: ['src/wire/', 'src/gen/tapgate/v1/', 'src/gen/google/protobuf/', 'src/encoding/signed.ts', 'src/sessions/'],
+    modules: [
+      'src/wire/',
+      'src/gen/tapgate/v1/',
+      'src/gen/google/protobuf/',
+      'src/encoding/signed.ts',
+      'src/sessions/',
+    ],
     load: async () => (await import('./intent.ts')).INTENT,
   },
   receipt: {

@@ -77,8 +77,11 @@ export function grantContract(open: OpenStores): void {
       const claim = await claimOf(stores, phone);
       const stolen = { ...claim, thumbprint: thief.sessionKey.thumbprint };
       expect(await stores.grants.burnCounters(stolen, START)).toBe('SESSION_UNKNOWN');
+      // A claim that is refused has burned nothing.
+      expect(await stores.grants.burnCounters(claim, START)).toBe(1n);
       await stores.devices.revoke(phone.deviceId, 'ann', 'lost', START);
-      expect(await stores.grants.burnCounters(claim, START)).toBe('SESSION_UNKNOWN');
+      const next = { ...claim, pinCounter: 3, accountDataCounter: 3 };
+      expect(await stores.grants.burnCounters(next, START)).toBe('SESSION_UNKNOWN');
     });
 
     test('are never burned once a revocation has returned, however they race', async () => {

@@ -174,9 +174,14 @@ export const pemReader = (seeds: readonly Uint8Array[]): Reader => ({
     const text = Buffer.from(input.buffer, input.byteOffset, input.length).toString('utf8');
     const blocks = decodePem(text, 'CERTIFICATE', MAXIMUM_PEM);
     if (!blocks.ok) return false;
-    const again = decodePem(blocks.value.map((block) => encodePem('CERTIFICATE', block)).join(''), 'CERTIFICATE', 2 * MAXIMUM_PEM);
+    const again = decodePem(
+      blocks.value.map((block) => encodePem('CERTIFICATE', block)).join(''),
+      'CERTIFICATE',
+      2 * MAXIMUM_PEM,
+    );
     invariant(again.ok && again.value.length === blocks.value.length, 'PEM is not read again');
-    for (const [index, block] of blocks.value.entries()) sameBytes(again.value[index]!, block, 'PEM changes when it is read again');
+    for (const [index, block] of blocks.value.entries())
+      sameBytes(again.value[index]!, block, 'PEM changes when it is read again');
     return true;
   },
 });
@@ -195,7 +200,10 @@ export const statusListReader = (seeds: readonly Uint8Array[]): Reader => ({
     if (!list.ok) return false;
     const { entries } = list.value;
     for (const serial of entries.keys()) {
-      invariant(/^(?:0|[1-9a-f][0-9a-f]{0,127})$/.test(serial), `a serial number that no certificate is looked up by: ${serial}`);
+      invariant(
+        /^(?:0|[1-9a-f][0-9a-f]{0,127})$/.test(serial),
+        `a serial number that no certificate is looked up by: ${serial}`,
+      );
     }
     const again = parseStatusList(Buffer.from(JSON.stringify({ entries: Object.fromEntries(entries) })), FETCHED_AT, {
       ...LIST_MAXIMUM,
