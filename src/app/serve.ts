@@ -144,7 +144,8 @@ function untilStopped(addresses: Addresses, unwind: () => Promise<void>): Servic
     stopping = true;
     return stopped;
   };
-  process.once('SIGTERM', () => void stop());
-  process.once('SIGINT', () => void stop());
+  // A terminal and npm both pass the signal on: a second one must not cut the drain short.
+  process.on('SIGTERM', () => void stop());
+  process.on('SIGINT', () => void stop());
   return { addresses, stop, stopped };
 }

@@ -119,7 +119,8 @@ async function keepRunning(world: World): Promise<void> {
   print(`  device ${device}  processing ${processing}  admin ${admin}  ops ${ops}`);
   print(`  try: npm run -s tapgate -- device list --data ${world.folder.data}`);
   await new Promise<void>((resolve) => {
-    process.once('SIGINT', () => resolve());
-    process.once('SIGTERM', () => resolve());
+    // A terminal and npm both pass the signal on: a second one must not cut the stopping short.
+    process.on('SIGINT', () => resolve());
+    process.on('SIGTERM', () => resolve());
   });
 }
