@@ -21,7 +21,7 @@ const ACQUIRER = 'acquirer';
 const VAULT = '/vault/main.ts';
 const TAG_BYTES = 16;
 /** Decisions before anything counts, so that the service runs the code that it will run for hours. */
-const WARM_UP = 800;
+const WARM_UP = 1500;
 
 /** Sizes of a payment and of the answer to it. */
 function sizesOf({ intent, deviceToken }: SignedPayment, { outcome }: AuthorizePaymentResponse): DecisionSizes {
