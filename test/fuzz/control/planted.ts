@@ -14,7 +14,7 @@ export function crash(input: Uint8Array): boolean {
 export function reverseTwice(input: Uint8Array): Uint8Array {
   const once = Uint8Array.from(input).reverse();
   const again = once.reverse();
-  if (again.length > 4 && again[0] === 0x30 && again[1] === again.length - 2) again[4] = 0;
+  if (again.length > 12 && again[0] === 0x30 && again[1] === again.length - 2) again[4] = 0;
   return again;
 }
 

@@ -17,12 +17,17 @@ export const CONTROL: Target = {
   prepare: async () => '',
   open: () => [
     reader('crash', crash),
-    reader('invariant', (input) => {
-      sameBytes(reverseTwice(input), input, 'reversed twice is not the same');
-      return true;
-    }),
+    reader(
+      'invariant',
+      (input) => {
+        sameBytes(reverseTwice(input), input, 'reversed twice is not the same');
+        return true;
+      },
+      { elements: true },
+    ),
     reader('slow', slow),
     reader('endless', endless),
     reader('hoard', hoard),
+    reader('deaf', () => false),
   ],
 };
