@@ -32,7 +32,9 @@ function tokenOf(signer: KeyObject, keyId: string, now: Date, random: Random): S
     acquirer: AUDIENCE,
     merchant: 'courier-7',
     sessionKeyThumbprint: random.bytes(32).toString('base64url'),
-    policyVersion: random.bytes(16).toString('hex'),
+    build: 'tapgate 0.1.0',
+    policyVersion: random.bytes(8).toString('hex'),
+    trustVector: { 'instance-identity': 2, configuration: 2, executables: 3, hardware: 2, 'storage-opaque': 2 },
   };
   const { claims } = deviceTokenClaims(subject, POLICY, now, random);
   const input = `${es256Header(keyId, DEVICE_TOKEN_TYPE)}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;

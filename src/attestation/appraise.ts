@@ -12,7 +12,7 @@ import { REVOCATION_RULES } from './android/checks/revocation.ts';
 import { type KeyFacts, keyFactsOf } from './android/key-facts.ts';
 import type { StatusList } from './android/revocation.ts';
 import type { VerifiedIssuers } from './android/verified-issuers.ts';
-import { type AppraisalTerms, type Check, type ExpectedKey, PASS, type Rule } from './check.ts';
+import { type AppraisalTerms, type Check, type ExpectedKey, NOT_ASKED, PASS, type Rule } from './check.ts';
 import type { AttestationPolicy } from './policy.ts';
 
 export type { KeyFacts } from './android/key-facts.ts';
@@ -40,6 +40,8 @@ export interface KeyEvidence {
   /** DER, leaf first. */
   readonly chain: readonly Uint8Array[];
   readonly at: Date;
+  /** As in AppraisalTerms. */
+  readonly attestedAt?: Date;
   readonly policy: AttestationPolicy;
   readonly expected: ExpectedKey;
   readonly anchors: AnchorSet;
@@ -64,13 +66,16 @@ const RULES: readonly Rule[] = [
 export const CHECK_CODES: readonly string[] = [WELL_FORMED, ...RULES.map(({ code }) => code)];
 
 /** What most checks of most phones come to; made once. */
-const PASSED: readonly Check[] = RULES.map(({ code }) => ({ code, status: 'pass' }));
+const READ: Check = { code: WELL_FORMED, status: 'pass' };
+const PASSED: readonly Check[] = RULES.map(({ code }) => ({ code, ...PASS }));
+const UNASKED: readonly Check[] = RULES.map(({ code }) => ({ code, ...NOT_ASKED }));
 
 function judgeAll(facts: ChainFacts, terms: AppraisalTerms): Check[] {
-  const checks: Check[] = [{ code: WELL_FORMED, status: 'pass' }];
-  for (const [index, { code, judge }] of RULES.entries()) {
+  const checks: Check[] = [READ];
+  for (let index = 0; index < RULES.length; index += 1) {
+    const { code, judge } = RULES[index]!;
     const finding = judge(facts, terms);
-    checks.push(finding === PASS ? PASSED[index]! : { code, ...finding });
+    checks.push(finding === PASS ? PASSED[index]! : finding === NOT_ASKED ? UNASKED[index]! : { code, ...finding });
   }
   return checks;
 }
@@ -83,11 +88,22 @@ function malformed(detail: string | undefined): KeyAppraisal {
 
 /** Reasons of the failed checks, each once. One that decides comes before one that only says "not now". */
 function reasonsOf(checks: readonly Check[]): readonly Reason[] {
-  const failed = checks.filter(({ status }) => status === 'fail');
-  if (failed.length === 0) return [];
-  const reasons = [...new Set(failed.flatMap(({ reason }) => reason ?? []))];
-  const isUnavailable = (reason: Reason): boolean => meaningOf(reason).category === 'unavailable';
-  return [...reasons.filter((reason) => !isUnavailable(reason)), ...reasons.filter(isUnavailable)];
+  const deciding: Reason[] = [];
+  const unavailable: Reason[] = [];
+  // A check has a reason where it failed, and only there.
+  for (const { reason } of checks) {
+    if (reason === undefined) continue;
+    const reasons = meaningOf(reason).category === 'unavailable' ? unavailable : deciding;
+    if (!reasons.includes(reason)) reasons.push(reason);
+  }
+  return unavailable.length === 0 ? deciding : [...deciding, ...unavailable];
+}
+
+/** Codes of the checks that policy bears with. */
+function tolerancesOf(checks: readonly Check[]): readonly string[] {
+  const codes: string[] = [];
+  for (const { code, status } of checks) if (status === 'tolerated') codes.push(code);
+  return codes;
 }
 
 /**
@@ -96,12 +112,18 @@ function reasonsOf(checks: readonly Check[]): readonly Reason[] {
  * Every check runs and is listed. The chain is hostile input: what cannot be read, or is over a limit of policy, is
  * refused like everything else, and nothing is thrown.
  */
-export function appraiseKey({ chain, at, policy, expected, anchors, statusList, issuers }: KeyEvidence): KeyAppraisal {
+export function appraiseKey(evidence: KeyEvidence): KeyAppraisal {
+  const { chain, at, attestedAt, policy, expected, anchors, statusList, issuers } = evidence;
   const read = readChain(chain, policy.limits, anchors, issuers);
   if (!read.ok) return malformed(read.detail);
-  const checks = judgeAll(read.value, { at, policy, expected, statusList: statusList ?? null });
-  const tolerances = checks.filter(({ status }) => status === 'tolerated').map(({ code }) => code);
-  const facts = keyFactsOf(read.value, tolerances);
+  const checks = judgeAll(read.value, {
+    at,
+    ...(attestedAt && { attestedAt }),
+    policy,
+    expected,
+    statusList: statusList ?? null,
+  });
+  const facts = keyFactsOf(read.value, tolerancesOf(checks));
   const [reason, ...others] = reasonsOf(checks);
   if (reason !== undefined) return { verdict: 'refused', reasons: [reason, ...others], checks, facts };
   // KEY_DESCRIPTION_PRESENT fails without facts; this is for the type, and should that rule ever go.

@@ -10,6 +10,8 @@ export interface Appraiser {
     /** DER, leaf first. */
     readonly chain: readonly Uint8Array[];
     readonly at: Date;
+    /** When the evidence was given, where that was earlier: see AppraisalTerms. */
+    readonly attestedAt?: Date;
     readonly expected: ExpectedKey;
   }): KeyAppraisal;
 }
@@ -25,7 +27,6 @@ export interface AppraiserPorts {
 /** An appraiser that keeps nothing of its own. */
 export function createAppraiser({ policy, statusList, anchors, issuers }: AppraiserPorts): Appraiser {
   return {
-    appraise: ({ chain, at, expected }) =>
-      appraiseKey({ chain, at, expected, policy: policy(), statusList: statusList(), anchors, issuers }),
+    appraise: (evidence) => appraiseKey({ ...evidence, policy: policy(), statusList: statusList(), anchors, issuers }),
   };
 }

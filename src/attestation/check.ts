@@ -34,6 +34,11 @@ export interface ExpectedKey {
 /** Everything besides the chain that an appraisal depends on. */
 export interface AppraisalTerms {
   readonly at: Date;
+  /**
+   * When the evidence was given, where that was earlier: certificates are judged as of then, since a chain that was good
+   * outlives its issuers' weeks. Everything else is judged as of `at`.
+   */
+  readonly attestedAt?: Date;
   readonly policy: AttestationPolicy;
   readonly expected: ExpectedKey;
   readonly statusList: StatusList | null;
@@ -58,6 +63,9 @@ export const PASS: Finding = { status: 'pass' };
 export function fail(reason: Reason, detail?: string): Finding {
   return detail === undefined ? { status: 'fail', reason } : { status: 'fail', reason, detail };
 }
+
+/** The rule was not asked for by the caller. */
+export const NOT_ASKED: Finding = { status: 'skipped', detail: 'not asked for' };
 
 /** The rule was not asked for, or has nothing to judge; another rule refuses where that is wrong. */
 export function skipped(detail: string): Finding {

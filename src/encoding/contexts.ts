@@ -11,6 +11,11 @@ export function attestationTranscript(challenge: Uint8Array, sessionKey: Uint8Ar
   return sha256(Buffer.concat([challenge, sessionKey]));
 }
 
+/** The transcript of a resumption: binds its nonce to its hello. 32 bytes. */
+export function resumeTranscript(nonce: Uint8Array, hello: Uint8Array): Buffer {
+  return sha256(canonicalBytes('tapgate/v1/resume-transcript', nonce, hello));
+}
+
 /** The challenge that a transport key is attested for: binds it to session key and injection. 32 bytes. */
 export function transportChallenge(sessionKey: Uint8Array, nonce: Uint8Array): Buffer {
   return sha256(canonicalBytes('tapgate/v1/transport-challenge', sessionKey, nonce));

@@ -1,4 +1,5 @@
 import { ok, type Result, refuse } from '../reasons/result.ts';
+import { NO_TAG, TAG, tagOf } from './der-tag.ts';
 
 /** Why bytes are not the DER that was expected (X.690 8 and 10). */
 export type DerFailure =
@@ -26,35 +27,7 @@ export interface DerLimits {
   readonly tolerateBooleans?: boolean;
 }
 
-const CONSTRUCTED = 1;
-const CONTEXT_CONSTRUCTED = 5;
-const tagOf = (number: number, leadingBits: number): number => number * 8 + leadingBits;
-
-/** Tags as the reader compares them: number × 8 + class (2 bits) and constructed bit. */
-export const TAG = {
-  BOOLEAN: tagOf(1, 0),
-  INTEGER: tagOf(2, 0),
-  BIT_STRING: tagOf(3, 0),
-  OCTET_STRING: tagOf(4, 0),
-  NULL: tagOf(5, 0),
-  OBJECT_IDENTIFIER: tagOf(6, 0),
-  ENUMERATED: tagOf(10, 0),
-  UTC_TIME: tagOf(23, 0),
-  GENERALIZED_TIME: tagOf(24, 0),
-  SEQUENCE: tagOf(16, CONSTRUCTED),
-  SET: tagOf(17, CONSTRUCTED),
-} as const;
-
-/** What `peek` answers where nothing is left of the open element. */
-export const NO_TAG = -1;
-
-/** Tag of `[number] EXPLICIT`, or of a constructed IMPLICIT. */
-export const explicitTag = (number: number): number => tagOf(number, CONTEXT_CONSTRUCTED);
-
-/** The number of an explicit context tag, or NO_TAG for any other tag. */
-export const explicitNumber = (tag: number): number => ((tag & 7) === CONTEXT_CONSTRUCTED ? tag >>> 3 : NO_TAG);
-
-const NOTHING = new Uint8Array(0);
+const NOTHING = Buffer.alloc(0);
 const MAXIMUM_TAG_DIGITS = 4;
 const MAXIMUM_LENGTH_DIGITS = 4;
 
@@ -70,7 +43,7 @@ export class DerReader {
   irregularBooleans = 0;
   /** The first failure, or null. */
   failure: DerFailure | null = null;
-  readonly #bytes: Uint8Array;
+  readonly #bytes: Buffer;
   readonly #limits: DerLimits;
   #position = 0;
   #end: number;
@@ -81,7 +54,7 @@ export class DerReader {
   #next = 0;
 
   constructor(bytes: Uint8Array, limits: DerLimits) {
-    this.#bytes = bytes;
+    this.#bytes = Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length);
     this.#limits = limits;
     this.#end = bytes.length;
     if (bytes.length > limits.maximumBytes) this.fail('DER_TOO_LARGE');
@@ -138,26 +111,26 @@ export class DerReader {
   }
 
   /** The bytes between two places of the cursor. */
-  between(start: number, end: number): Uint8Array {
+  between(start: number, end: number): Buffer {
     return this.#bytes.subarray(start, end);
   }
 
   /** Content bytes of the next element. */
-  content(tag: number): Uint8Array {
+  content(tag: number): Buffer {
     if (!this.#expect(tag)) return NOTHING;
     this.#position = this.#next;
     return this.#bytes.subarray(this.#content, this.#next);
   }
 
   /** The next element whole: tag, length and content. */
-  element(tag: number): Uint8Array {
+  element(tag: number): Buffer {
     const whole = this.preview(tag);
     if (this.failure === null) this.#position = this.#next;
     return whole;
   }
 
   /** The next element whole, without passing over it. */
-  preview(tag: number): Uint8Array {
+  preview(tag: number): Buffer {
     return this.#expect(tag) ? this.#bytes.subarray(this.#position, this.#next) : NOTHING;
   }
 
@@ -168,7 +141,7 @@ export class DerReader {
   }
 
   /** Everything that is left of the open element, unread. */
-  rest(): Uint8Array {
+  rest(): Buffer {
     const start = this.#position;
     this.#position = this.#end;
     return this.#bytes.subarray(start, this.#end);
@@ -218,14 +191,14 @@ export class DerReader {
   }
 
   /** INTEGER of any size: its content, two's complement, minimal. */
-  integer(): Uint8Array {
+  integer(): Buffer {
     if (!this.#expect(TAG.INTEGER) || !this.#checkInteger()) return NOTHING;
     this.#position = this.#next;
     return this.#bytes.subarray(this.#content, this.#next);
   }
 
   /** BIT STRING of whole bytes, without its count of unused bits, which must be zero. */
-  wholeBytes(): Uint8Array {
+  wholeBytes(): Buffer {
     if (!this.#expect(TAG.BIT_STRING)) return NOTHING;
     if (this.#next === this.#content || this.#bytes[this.#content] !== 0) {
       this.fail('DER_BIT_STRING_INVALID');

@@ -40,6 +40,26 @@ function jsonObject(segment: string): Record<string, unknown> | null {
   }
 }
 
+function dotsOf(compact: string): Result<{ readonly first: number; readonly second: number }, 'JWS_MALFORMED'> {
+  if (compact.length > MAX_COMPACT_LENGTH) return refuse('JWS_MALFORMED', 'longer than 8192 characters');
+  const first = compact.indexOf('.');
+  const second = compact.indexOf('.', first + 1);
+  const isThree = first > 0 && second >= 0 && compact.indexOf('.', second + 1) < 0;
+  return isThree ? ok({ first, second }) : refuse('JWS_MALFORMED', 'not three segments');
+}
+
+/** Header and claims of a compact JWS as anybody may have written them: nothing is verified. For showing to people. */
+export function readCompact(
+  compact: string,
+): Result<{ readonly header: Record<string, unknown>; readonly claims: Record<string, unknown> }, 'JWS_MALFORMED'> {
+  const dots = dotsOf(compact);
+  if (!dots.ok) return dots;
+  const header = jsonObject(compact.slice(0, dots.value.first));
+  const claims = jsonObject(compact.slice(dots.value.first + 1, dots.value.second));
+  if (header === null) return refuse('JWS_MALFORMED', 'header');
+  return claims === null ? refuse('JWS_MALFORMED', 'claims') : ok({ header, claims });
+}
+
 /**
  * Verifies a compact JWS with ES256 (RFC 7515 §5.2) and answers its claims.
  *
@@ -51,11 +71,9 @@ export function verifyEs256(
   type: string,
   keys: ReadonlyMap<string, KeyObject>,
 ): Result<Record<string, unknown>, JwsFault> {
-  if (compact.length > MAX_COMPACT_LENGTH) return refuse('JWS_MALFORMED', 'longer than 8192 characters');
-  const first = compact.indexOf('.');
-  const second = compact.indexOf('.', first + 1);
-  if (first <= 0 || second < 0 || compact.indexOf('.', second + 1) >= 0)
-    return refuse('JWS_MALFORMED', 'not three segments');
+  const dots = dotsOf(compact);
+  if (!dots.ok) return dots;
+  const { first, second } = dots.value;
   const header = jsonObject(compact.slice(0, first));
   if (header === null) return refuse('JWS_MALFORMED', 'header');
   if (header.alg !== 'ES256' || header.typ !== type) return refuse('JWS_ALGORITHM');

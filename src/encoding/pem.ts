@@ -6,8 +6,9 @@ export type PemFailure = 'PEM_TOO_LARGE' | 'PEM_MALFORMED' | 'PEM_EMPTY';
 /** PEM of DER bytes: label, and base64 in lines of 64 characters (RFC 7468). */
 export function encodePem(label: string, der: Uint8Array): string {
   const base64 = Buffer.from(der.buffer, der.byteOffset, der.byteLength).toString('base64');
-  const lines = base64.match(/.{1,64}/g) ?? [];
-  return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
+  let text = `-----BEGIN ${label}-----\n`;
+  for (let start = 0; start < base64.length; start += 64) text += `${base64.slice(start, start + 64)}\n`;
+  return `${text}-----END ${label}-----\n`;
 }
 
 /**

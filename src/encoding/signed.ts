@@ -13,6 +13,7 @@ export interface SignedBytes {
 export const CONTEXT = {
   evidence: 'tapgate/v1/evidence',
   deviceKey: 'tapgate/v1/device-key',
+  resume: 'tapgate/v1/resume',
   serviceKey: 'tapgate/v1/service-key',
   keyRequest: 'tapgate/v1/key-request',
   keyOffer: 'tapgate/v1/key-offer',

@@ -1,6 +1,7 @@
 import { isIPv4, isIPv6 } from 'node:net';
 import forge from 'node-forge';
-import { readDer, TAG } from '../encoding/der.ts';
+import { readDer } from '../encoding/der.ts';
+import { TAG } from '../encoding/der-tag.ts';
 import { sha256 } from '../encoding/digest.ts';
 import type { CertificateExtension } from './issue.ts';
 

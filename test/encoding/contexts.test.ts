@@ -7,6 +7,7 @@ import {
   attestationTranscript,
   keyBlockProtectionInfo,
   keyProofInput,
+  resumeTranscript,
   transportChallenge,
 } from '../../src/encoding/contexts.ts';
 
@@ -28,6 +29,7 @@ describe('what both sides compute', () => {
   test.each<[string, Buffer, Buffer]>([
     ['attestation challenge', attestationChallenge(A, B), sha256(parts('tapgate/v1/attestation-challenge', A, B))],
     ['attestation transcript', attestationTranscript(A, B), sha256(Buffer.concat([A, B]))],
+    ['resumption transcript', resumeTranscript(A, B), sha256(parts('tapgate/v1/resume-transcript', A, B))],
     ['transport challenge', transportChallenge(B, A), sha256(parts('tapgate/v1/transport-challenge', B, A))],
     [
       'key block protection',

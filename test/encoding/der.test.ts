@@ -1,15 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import {
-  type DerFailure,
-  type DerReader,
-  explicitNumber,
-  explicitTag,
-  NO_TAG,
-  readDer,
-  TAG,
-} from '../../src/encoding/der.ts';
+import { type DerFailure, type DerReader, readDer } from '../../src/encoding/der.ts';
 import { dottedOid, oidContent } from '../../src/encoding/der-oid.ts';
+import { explicitNumber, explicitTag, NO_TAG, TAG } from '../../src/encoding/der-tag.ts';
 import { derExplicit, derInteger, derOctetString, derSequence } from '../../src/virtual/keymint/der.ts';
 
 const LIMITS = { maximumBytes: 1024, maximumDepth: 4 };

@@ -1,9 +1,10 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import type { DerFailure } from '../../encoding/der.ts';
-import { equalBytes, sha256 } from '../../encoding/digest.ts';
+import { sha256 } from '../../encoding/digest.ts';
 import { ok, type Result } from '../../reasons/result.ts';
 import published from './anchors.json' with { type: 'json' };
 import { type Certificate, parseCertificate } from './certificate.ts';
+import { sameBytes } from './same-bytes.ts';
 
 /**
  * A trust anchor: a name and a public key. Whatever certificate carries them is as good as any other: its serial number,
@@ -61,12 +62,12 @@ export function createAnchorSet(additional: readonly TrustAnchor[] = []): Anchor
 /** The anchor whose name and key this certificate carries. */
 export function anchorCarriedBy(certificate: Certificate, anchors: AnchorSet): ReadyAnchor | null {
   const carried = anchors.find(
-    ({ subject, spki }) => equalBytes(subject, certificate.subject) && equalBytes(spki, certificate.key.spki),
+    ({ subject, spki }) => sameBytes(subject, certificate.subject) && sameBytes(spki, certificate.key.spki),
   );
   return carried ?? null;
 }
 
 /** The anchors that this certificate names as its issuer. */
 export function anchorsNamedBy(certificate: Certificate, anchors: AnchorSet): readonly ReadyAnchor[] {
-  return anchors.filter(({ subject }) => equalBytes(subject, certificate.issuer));
+  return anchors.filter(({ subject }) => sameBytes(subject, certificate.issuer));
 }

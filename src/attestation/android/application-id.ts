@@ -1,5 +1,6 @@
 import { isUtf8 } from 'node:buffer';
-import { type DerFailure, type DerReader, NO_TAG, readDer, TAG } from '../../encoding/der.ts';
+import { type DerFailure, type DerReader, readDer } from '../../encoding/der.ts';
+import { NO_TAG, TAG } from '../../encoding/der-tag.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 
 /** A package of the application that holds the key. */
@@ -21,8 +22,8 @@ export type ApplicationIdFailure = DerFailure | 'TEXT_INVALID';
 
 const MAXIMUM_DEPTH = 4;
 
-function readPackages(der: DerReader): { name: Uint8Array; version: number }[] {
-  const packages: { name: Uint8Array; version: number }[] = [];
+function readPackages(der: DerReader): { name: Buffer; version: number }[] {
+  const packages: { name: Buffer; version: number }[] = [];
   const outer = der.enter(TAG.SET);
   while (der.peek() !== NO_TAG) {
     const inner = der.enter(TAG.SEQUENCE);
@@ -36,7 +37,7 @@ function readPackages(der: DerReader): { name: Uint8Array; version: number }[] {
 function readSigners(der: DerReader): string[] {
   const signers: string[] = [];
   const outer = der.enter(TAG.SET);
-  while (der.peek() !== NO_TAG) signers.push(Buffer.from(der.content(TAG.OCTET_STRING)).toString('hex'));
+  while (der.peek() !== NO_TAG) signers.push(der.content(TAG.OCTET_STRING).toString('hex'));
   der.leave(outer);
   return signers;
 }
@@ -54,7 +55,7 @@ export function parseApplicationId(octets: Uint8Array): Result<ApplicationId, Ap
   const packages: AttestedPackage[] = [];
   for (const { name: bytes, version } of parsed.value.packages) {
     if (!isUtf8(bytes)) return refuse('TEXT_INVALID');
-    packages.push({ name: Buffer.from(bytes).toString('utf8'), version });
+    packages.push({ name: bytes.toString('utf8'), version });
   }
   return ok({ packages, signers: parsed.value.signers });
 }

@@ -1,4 +1,5 @@
-import { type DerReader, explicitNumber, NO_TAG, TAG } from '../../encoding/der.ts';
+import type { DerReader } from '../../encoding/der.ts';
+import { explicitNumber, NO_TAG, TAG } from '../../encoding/der-tag.ts';
 import { type RootOfTrust, readRootOfTrust } from './root-of-trust.ts';
 
 /** What a key may be used for (KeyMint `KeyPurpose`); one that is not known is named by its number. */
@@ -62,7 +63,7 @@ export interface AuthorizationList {
   /** Octets of tag 709: DER of an AttestationApplicationId. */
   readonly applicationId: Uint8Array | null;
   readonly deviceIds: DeviceIds | null;
-  readonly moduleHash: Uint8Array | null;
+  readonly moduleHash: Buffer | null;
   readonly unknown: readonly UnknownAuthorization[];
   /** False where the tags do not ascend, as DER's order of a SEQUENCE's optional fields asks. */
   readonly ordered: boolean;
@@ -165,7 +166,7 @@ function readNull(der: DerReader): true {
 
 function readText(der: DerReader): string {
   // Phones put what their properties hold; identifiers are compared, never shown unescaped, so bytes map to one text.
-  return Buffer.from(der.content(TAG.OCTET_STRING)).toString('latin1');
+  return der.content(TAG.OCTET_STRING).toString('latin1');
 }
 
 /** Reads the value of one known authorisation; false, having read nothing, for an unknown tag. */
@@ -239,11 +240,14 @@ function readUnjudged(tag: number, der: DerReader, list: Mutable<AuthorizationLi
 export function readAuthorizationList(der: DerReader): AuthorizationList {
   const list = emptyList();
   const seen: number[] = [];
+  let highest = NO_TAG;
   const outer = der.enter(TAG.SEQUENCE);
   for (let tag = der.peek(); tag !== NO_TAG; tag = der.peek()) {
     const number = explicitNumber(tag);
-    if (number === NO_TAG || seen.includes(number)) der.fail('DER_TAG_UNEXPECTED');
-    if (number < (seen.at(-1) ?? 0)) list.ordered = false;
+    if (number === NO_TAG) der.fail('DER_TAG_UNEXPECTED');
+    if (number > highest) highest = number;
+    else if (seen.includes(number)) der.fail('DER_TAG_UNEXPECTED');
+    else list.ordered = false;
     seen.push(number);
     const authorization = der.enter(tag);
     if (!readKnown(number, der, list)) list.unknown.push({ tag: number, value: der.rest() });

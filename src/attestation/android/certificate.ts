@@ -1,5 +1,6 @@
-import { type DerFailure, type DerReader, explicitTag, NO_TAG, readDer, TAG } from '../../encoding/der.ts';
+import { type DerFailure, type DerReader, readDer } from '../../encoding/der.ts';
 import { dottedOid, oidContent } from '../../encoding/der-oid.ts';
+import { explicitTag, NO_TAG, TAG } from '../../encoding/der-tag.ts';
 import type { Result } from '../../reasons/result.ts';
 import { readSubjectKey, type SubjectKey } from './subject-key.ts';
 
@@ -23,8 +24,8 @@ export interface Certificate {
   /** Lowercase hex without leading zeros, as status lists name it. */
   readonly serial: string;
   /** Distinguished names, DER. */
-  readonly issuer: Uint8Array;
-  readonly subject: Uint8Array;
+  readonly issuer: Buffer;
+  readonly subject: Buffer;
   /** Milliseconds since 1970. */
   readonly notBefore: number;
   readonly notAfter: number;
@@ -115,9 +116,9 @@ function isSame(one: SignatureAlgorithm, other: SignatureAlgorithm): boolean {
   return one === other || (one.scheme === 'unknown' && other.scheme === 'unknown');
 }
 
-function serialNumber(content: Uint8Array): string {
-  const hex = Buffer.from(content.buffer, content.byteOffset, content.length).toString('hex');
-  if (content.length === 0 || content[0]! < 0x80) return hex.replace(/^0+(?=.)/, '');
+function serialNumber(content: Buffer): string {
+  const hex = content.toString('hex');
+  if (content.length === 0 || content[0]! < 0x80) return content[0]! < 0x10 ? hex.replace(/^0+(?=.)/, '') : hex;
   // RFC 5280 forbids negative serial numbers and asks verifiers to bear with them.
   return BigInt.asIntN(content.length * 8, BigInt(`0x${hex}`)).toString(16);
 }

@@ -74,8 +74,8 @@ function readCertificates(
   const excess = overLimit(chain, limits);
   if (excess !== null) return refuse('CHAIN_MALFORMED', excess);
   const certificates: ChainCertificate[] = [];
-  for (const [position, der] of chain.entries()) {
-    const certificate = readCertificate(der, position, limits.maximumBytes, issuers);
+  for (let position = 0; position < chain.length; position += 1) {
+    const certificate = readCertificate(chain[position]!, position, limits.maximumBytes, issuers);
     if (!certificate.ok) return certificate;
     certificates.push(certificate.value);
   }
@@ -86,7 +86,8 @@ function parseDescriptions(
   certificates: readonly Certificate[],
 ): Result<readonly DescribedCertificate[], 'CHAIN_MALFORMED'> {
   const described: DescribedCertificate[] = [];
-  for (const [position, certificate] of certificates.entries()) {
+  for (let position = 0; position < certificates.length; position += 1) {
+    const certificate = certificates[position]!;
     if (certificate.keyDescription === null) continue;
     const description = parseKeyDescription(certificate.keyDescription);
     if (!description.ok) {
@@ -117,14 +118,15 @@ function locateAttestedKey(described: readonly DescribedCertificate[]): Position
   if (leaf !== undefined && described.length === 2 && nearest.position === 1 && isAttestKey(nearest.description)) {
     return { attested: leaf, attestKey: nearest, topDescribed: 1, below: [] };
   }
-  const below = Array.from({ length: nearest.position }, (_, position) => position);
+  const below: number[] = [];
+  for (let position = 0; position < nearest.position; position += 1) below.push(position);
   return { attested: nearest, attestKey: null, topDescribed: nearest.position, below };
 }
 
 const PROVISIONING_AUTHORITY = Buffer.from('Droid CA');
 
 function isProvisioningAuthority({ subject }: Certificate): boolean {
-  return Buffer.from(subject.buffer, subject.byteOffset, subject.length).includes(PROVISIONING_AUTHORITY);
+  return subject.includes(PROVISIONING_AUTHORITY);
 }
 
 function provisioningOf(issuers: readonly Certificate[]): Pick<ChainFacts, 'provisioning' | 'provisioningInfo'> {

@@ -1,8 +1,8 @@
 import { type KeyObject, verify } from 'node:crypto';
-import { equalBytes } from '../../encoding/digest.ts';
 import { publicKeyOfSpki } from '../../encoding/spki.ts';
 import { type AnchorSet, anchorCarriedBy, anchorsNamedBy, type ReadyAnchor } from './anchors.ts';
 import type { Certificate } from './certificate.ts';
+import { sameBytes } from './same-bytes.ts';
 import type { VerifiedIssuer, VerifiedIssuers } from './verified-issuers.ts';
 
 /** Which keys may have signed a certificate; what is outside is not even tried. */
@@ -66,7 +66,7 @@ function nameMismatches(chain: readonly ChainCertificate[]): number[] {
   const positions: number[] = [];
   for (let position = 0; position + 1 < chain.length; position += 1) {
     const { issuer } = chain[position]!.certificate;
-    if (!equalBytes(issuer, chain[position + 1]!.certificate.subject)) positions.push(position);
+    if (!sameBytes(issuer, chain[position + 1]!.certificate.subject)) positions.push(position);
   }
   return positions;
 }
@@ -105,7 +105,8 @@ function verifyDown(
       links[position] = 'unsupported';
       return links;
     }
-    const remembered = known !== undefined && equalBytes(known.under, issuerSpki) ? known : undefined;
+    const under = known?.under ?? null;
+    const remembered = under !== null && sameBytes(under, issuerSpki) ? known : undefined;
     const status = remembered === undefined ? verifyLink(certificate, issuerKey) : 'remembered';
     links[position] = status;
     if (status === 'invalid' || status === 'unsupported') return links;
@@ -118,11 +119,15 @@ function verifyDown(
   }
   // Only now: what hangs on no anchor must not push out what does.
   for (const issuer of fresh) issuers?.remember(issuer);
+  const above = chain[top + 1];
+  if (above !== undefined && above.known === undefined) {
+    issuers?.remember({ certificate: above.certificate, key: anchor.key, under: null });
+  }
   return links;
 }
 
 const verifies = (links: readonly LinkStatus[], lowest: number): boolean =>
-  links.slice(lowest).every((status) => status === 'verified' || status === 'remembered');
+  links.every((status, position) => position < lowest || status === 'verified' || status === 'remembered');
 
 /**
  * Verifies a chain, leaf first, by position: every certificate under the key of the next, the last one under an anchor

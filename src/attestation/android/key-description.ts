@@ -1,4 +1,5 @@
-import { type DerFailure, type DerReader, NO_TAG, readDer, TAG } from '../../encoding/der.ts';
+import { type DerFailure, type DerReader, readDer } from '../../encoding/der.ts';
+import { NO_TAG, TAG } from '../../encoding/der-tag.ts';
 import type { Result } from '../../reasons/result.ts';
 import { type AuthorizationList, readAuthorizationList } from './authorization-list.ts';
 
@@ -12,8 +13,8 @@ export interface KeyDescription {
   readonly attestationSecurityLevel: SecurityLevel;
   readonly keyMintVersion: number;
   readonly keyMintSecurityLevel: SecurityLevel;
-  readonly challenge: Uint8Array;
-  readonly uniqueId: Uint8Array;
+  readonly challenge: Buffer;
+  readonly uniqueId: Buffer;
   readonly softwareEnforced: AuthorizationList;
   readonly hardwareEnforced: AuthorizationList;
   /** Fields after the published ones, in a version that this verifier does not know. */

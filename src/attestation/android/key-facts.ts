@@ -38,8 +38,6 @@ export interface KeyFacts extends PlatformFacts {
   readonly tolerances: readonly string[];
 }
 
-const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString('hex');
-
 /** Facts of a chain's attested key; null where no certificate describes one. */
 export function keyFactsOf(facts: ChainFacts, tolerances: readonly string[]): KeyFacts | null {
   const { attested, certificates, provisioningInfo } = facts;
@@ -54,13 +52,13 @@ export function keyFactsOf(facts: ChainFacts, tolerances: readonly string[]): Ke
     keySize: certificate.key.bits,
     attestationVersion: description.attestationVersion,
     keyMintVersion: description.keyMintVersion,
-    challenge: hex(description.challenge),
+    challenge: description.challenge.toString('hex'),
     purposes: hardwareEnforced.purposes,
     origin: hardwareEnforced.origin,
     digests: hardwareEnforced.digests,
     paddings: hardwareEnforced.paddings,
     deviceIds: hardwareEnforced.deviceIds,
-    moduleHash: softwareEnforced.moduleHash === null ? null : hex(softwareEnforced.moduleHash),
+    moduleHash: softwareEnforced.moduleHash?.toString('hex') ?? null,
     provisioning: facts.provisioning,
     certificatesIssued: provisioningInfo?.ok ? provisioningInfo.value.certificatesIssued : null,
     anchor: facts.path.anchor?.name ?? null,

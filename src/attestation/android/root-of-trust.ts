@@ -1,4 +1,5 @@
-import { type DerReader, NO_TAG, TAG } from '../../encoding/der.ts';
+import type { DerReader } from '../../encoding/der.ts';
+import { NO_TAG, TAG } from '../../encoding/der-tag.ts';
 
 /** State of verified boot as the boot loader told the secure hardware. */
 export type VerifiedBootState = 'VERIFIED' | 'SELF_SIGNED' | 'UNVERIFIED' | 'FAILED' | 'UNKNOWN';
@@ -17,10 +18,10 @@ const STATES = ['VERIFIED', 'SELF_SIGNED', 'UNVERIFIED', 'FAILED'] as const;
 /** Reads the next element as a RootOfTrust of the key description's schema. */
 export function readRootOfTrust(der: DerReader): RootOfTrust {
   const outer = der.enter(TAG.SEQUENCE);
-  const verifiedBootKey = Buffer.from(der.content(TAG.OCTET_STRING)).toString('hex');
+  const verifiedBootKey = der.content(TAG.OCTET_STRING).toString('hex');
   const deviceLocked = der.boolean();
   const verifiedBootState = STATES[der.unsigned(TAG.ENUMERATED)] ?? 'UNKNOWN';
-  const verifiedBootHash = der.peek() === NO_TAG ? null : Buffer.from(der.content(TAG.OCTET_STRING)).toString('hex');
+  const verifiedBootHash = der.peek() === NO_TAG ? null : der.content(TAG.OCTET_STRING).toString('hex');
   der.leave(outer);
   return { verifiedBootKey, deviceLocked, verifiedBootState, verifiedBootHash };
 }

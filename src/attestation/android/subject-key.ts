@@ -1,5 +1,6 @@
-import { type DerReader, readDer, TAG } from '../../encoding/der.ts';
+import { type DerReader, readDer } from '../../encoding/der.ts';
 import { dottedOid, oidContent } from '../../encoding/der-oid.ts';
+import { TAG } from '../../encoding/der-tag.ts';
 
 /** Kind of a certificate's public key; one that this verifier does not know is named by its OID. */
 export type KeyAlgorithm =

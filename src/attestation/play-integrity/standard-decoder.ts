@@ -21,8 +21,11 @@ export type Post = (
   request: PostRequest,
 ) => Promise<Result<{ readonly status: number; readonly body: Uint8Array }, PostFailure>>;
 
-/** An OAuth 2.0 access token with the scope `https://www.googleapis.com/auth/playintegrity`. Never logged. */
-export type AccessTokenSource = () => Promise<Result<string, 'ACCESS_TOKEN_UNAVAILABLE'>>;
+/**
+ * An OAuth 2.0 access token with the scope `https://www.googleapis.com/auth/playintegrity`. Never logged. `refused`: one
+ * that the server did not take, which is not given again.
+ */
+export type AccessTokenSource = (refused?: string) => Promise<Result<string, 'ACCESS_TOKEN_UNAVAILABLE'>>;
 
 /** What a decoder of standard tokens stands on. */
 export interface StandardDecoderPorts {
@@ -30,6 +33,7 @@ export interface StandardDecoderPorts {
   readonly accessToken: AccessTokenSource;
   /** The application that the tokens are of. */
   readonly packageName: string;
+  /** For one exchange with the server; a token takes two where the access token turns out to be void. */
   readonly deadlineMilliseconds: number;
   /** `https://playintegrity.googleapis.com` by default. */
   readonly origin?: string;
@@ -64,16 +68,27 @@ function verdictOfAnswer(body: Uint8Array): Result<IntegrityVerdict, Failure> {
   return integrityVerdictOf((answer as { readonly tokenPayloadExternal: unknown }).tokenPayloadExternal);
 }
 
-async function decodeByGoogle(token: string, ports: StandardDecoderPorts): Promise<Result<IntegrityVerdict, Failure>> {
-  const accessToken = await ports.accessToken();
-  if (!accessToken.ok) return unavailable('no access token');
-  const answer = await ports.post({
+function ask(token: string, accessToken: string, ports: StandardDecoderPorts): ReturnType<Post> {
+  return ports.post({
     url: `${ports.origin ?? ORIGIN}/v1/${encodeURIComponent(ports.packageName)}:decodeIntegrityToken`,
-    headers: { authorization: `Bearer ${accessToken.value}`, 'content-type': 'application/json' },
+    headers: { authorization: `Bearer ${accessToken}`, 'content-type': 'application/json' },
     body: JSON.stringify({ integrityToken: token }),
     deadlineMilliseconds: ports.deadlineMilliseconds,
     maximumBytes: MAXIMUM_ANSWER,
   });
+}
+
+const isUnauthorized = (answer: Awaited<ReturnType<Post>>): boolean => answer.ok && answer.value.status === 401;
+
+async function decodeByGoogle(token: string, ports: StandardDecoderPorts): Promise<Result<IntegrityVerdict, Failure>> {
+  const accessToken = await ports.accessToken();
+  if (!accessToken.ok) return unavailable('no access token');
+  let answer = await ask(token, accessToken.value, ports);
+  if (isUnauthorized(answer)) {
+    // Access tokens can be withdrawn before their time; a second one that is refused is not about its age.
+    const another = await ports.accessToken(accessToken.value);
+    if (another.ok) answer = await ask(token, another.value, ports);
+  }
   if (!answer.ok) return unavailable(answer.reason);
   const { status, body } = answer.value;
   if (body.length > MAXIMUM_ANSWER) return unavailable('ANSWER_TOO_LARGE');

@@ -116,3 +116,45 @@ describe('a token is refused without a request', () => {
     expect(await decoder.decode(token)).toMatchObject({ reason: 'TOKEN_MALFORMED' });
   });
 });
+
+describe('an access token that the server does not take', () => {
+  /** A server that takes one access token, and a source that gives these in turn. */
+  function decoderOf(taken: string, given: readonly string[]) {
+    const presented: string[] = [];
+    const refused: (string | undefined)[] = [];
+    const decoder = createStandardDecoder({
+      post: async ({ headers }) => {
+        presented.push(headers.authorization ?? '');
+        const isTaken = headers.authorization === `Bearer ${taken}`;
+        return ok(isTaken ? { status: 200, body: payload(documentOf()) } : { status: 401, body: Buffer.from('{}') });
+      },
+      accessToken: async (wasRefused) => {
+        refused.push(wasRefused);
+        const next = given[refused.length - 1];
+        return next === undefined ? refuse('ACCESS_TOKEN_UNAVAILABLE') : ok(next);
+      },
+      packageName: PACKAGE,
+      deadlineMilliseconds: 2000,
+    });
+    return { decoder, presented, refused };
+  }
+
+  test('is replaced once', async () => {
+    const { decoder, presented, refused } = decoderOf('new', ['old', 'new']);
+    expect(await decoder.decode('token')).toEqual(ok(verdictOf(documentOf())));
+    expect(presented).toEqual(['Bearer old', 'Bearer new']);
+    expect(refused).toEqual([undefined, 'old']);
+  });
+
+  test('is not replaced twice', async () => {
+    const { decoder, presented } = decoderOf('third', ['first', 'second', 'third']);
+    expect(await decoder.decode('token')).toMatchObject({ reason: 'DECODER_UNAVAILABLE', detail: 'status 401' });
+    expect(presented).toHaveLength(2);
+  });
+
+  test('and cannot be replaced decides nothing', async () => {
+    const { decoder, presented } = decoderOf('new', ['old']);
+    expect(await decoder.decode('token')).toMatchObject({ reason: 'DECODER_UNAVAILABLE', detail: 'status 401' });
+    expect(presented).toHaveLength(1);
+  });
+});

@@ -1,4 +1,13 @@
-import { type AppraisalTerms, attestedRule, type Finding, fail, PASS, type Rule, skipped } from '../../check.ts';
+import {
+  type AppraisalTerms,
+  attestedRule,
+  type Finding,
+  fail,
+  NOT_ASKED,
+  PASS,
+  type Rule,
+  skipped,
+} from '../../check.ts';
 import type { AttestationPolicy } from '../../policy.ts';
 import type { ApplicationId, AttestedPackage } from '../application-id.ts';
 import type { DescribedCertificate } from '../chain-facts.ts';
@@ -13,7 +22,7 @@ const isUnknown = ({ packages }: ApplicationId): boolean =>
 
 /** The attestation names an application. */
 const identified = attestedRule('APPLICATION_IDENTIFIED', ({ applicationId }, { expected }) => {
-  if (expected.application === 'skip') return skipped('not asked for');
+  if (expected.application === 'skip') return NOT_ASKED;
   if (applicationId === null) return fail('APP_ID_MISSING');
   if (!applicationId.ok) return fail('APP_ID_MALFORMED', applicationId.reason);
   return isUnknown(applicationId.value) ? fail('APP_ID_MISSING', UNKNOWN_APPLICATION) : PASS;
@@ -25,7 +34,7 @@ function applicationRule(
   judge: (application: ApplicationId, policy: AttestationPolicy) => Finding,
 ): Rule {
   return attestedRule(code, ({ applicationId }: DescribedCertificate, { expected, policy }: AppraisalTerms) => {
-    if (expected.application === 'skip') return skipped('not asked for');
+    if (expected.application === 'skip') return NOT_ASKED;
     if (applicationId === null || !applicationId.ok || isUnknown(applicationId.value)) return skipped('not identified');
     return judge(applicationId.value, policy);
   });

@@ -1,49 +1,42 @@
 import { type Rule, toleranceRule } from '../../check.ts';
 import type { DescribedCertificate } from '../chain-facts.ts';
 import { isKnownVersion } from '../key-description.ts';
+import { positionsWhere } from './positions.ts';
 
-const positions = (certificates: readonly { irregular: boolean; position: number }[]): string | null => {
-  const irregular = certificates.filter((certificate) => certificate.irregular);
-  return irregular.length === 0 ? null : `certificates ${irregular.map(({ position }) => position).join(', ')}`;
-};
+const irregularIn = (key: DescribedCertificate | null, position: number): boolean =>
+  key !== null && key.position === position && key.description.irregularBooleans > 0;
 
-const booleans = toleranceRule('BOOLEANS_CANONICAL', ({ certificates, attested, attestKey }) => {
-  const described = [attested, attestKey].filter((key) => key !== null);
-  return positions(
-    certificates.map((certificate, position) => ({
-      position,
-      irregular:
-        certificate.irregularBooleans > 0 ||
-        described.some((key) => key.position === position && key.description.irregularBooleans > 0),
-    })),
-  );
-});
-
-const distributionPoints = toleranceRule('DISTRIBUTION_POINTS_READABLE', ({ certificates }) =>
-  positions(certificates.map((certificate, position) => ({ position, irregular: certificate.emptyDistributionPoint }))),
-);
-
-const signatureParameters = toleranceRule('SIGNATURE_PARAMETERS_CANONICAL', ({ certificates }) =>
-  positions(
-    certificates.map(({ signatureAlgorithm: algorithm }, position) => ({
-      position,
-      irregular: algorithm.scheme !== 'unknown' && algorithm.needlessNull,
-    })),
+const booleans = toleranceRule('BOOLEANS_CANONICAL', ({ certificates, attested, attestKey }) =>
+  positionsWhere(
+    certificates,
+    ({ irregularBooleans }, position) =>
+      irregularBooleans > 0 || irregularIn(attested, position) || irregularIn(attestKey, position),
   ),
 );
 
-const listsOf = ({ description }: DescribedCertificate) => [description.softwareEnforced, description.hardwareEnforced];
-
-const authorizationOrder = toleranceRule('AUTHORIZATIONS_ORDERED', ({ attested }) =>
-  attested === null || listsOf(attested).every(({ ordered }) => ordered) ? null : 'tags do not ascend',
+const distributionPoints = toleranceRule('DISTRIBUTION_POINTS_READABLE', ({ certificates }) =>
+  positionsWhere(certificates, ({ emptyDistributionPoint }) => emptyDistributionPoint),
 );
+
+const signatureParameters = toleranceRule('SIGNATURE_PARAMETERS_CANONICAL', ({ certificates }) =>
+  positionsWhere(
+    certificates,
+    ({ signatureAlgorithm: algorithm }) => algorithm.scheme !== 'unknown' && algorithm.needlessNull,
+  ),
+);
+
+const authorizationOrder = toleranceRule('AUTHORIZATIONS_ORDERED', ({ attested }) => {
+  if (attested === null) return null;
+  const { softwareEnforced, hardwareEnforced } = attested.description;
+  return softwareEnforced.ordered && hardwareEnforced.ordered ? null : 'tags do not ascend';
+});
 
 const authorizationsKnown = toleranceRule('AUTHORIZATIONS_KNOWN', ({ attested }) => {
   if (attested === null) return null;
-  const tags = listsOf(attested).flatMap(({ unknown }) => unknown.map(({ tag }) => `tag ${tag}`));
-  const fields = attested.description.unknownFields;
-  const unknown = fields === 0 ? tags : [...tags, `${fields} fields`];
-  return unknown.length === 0 ? null : unknown.join(', ');
+  const { softwareEnforced, hardwareEnforced, unknownFields } = attested.description;
+  if (softwareEnforced.unknown.length + hardwareEnforced.unknown.length + unknownFields === 0) return null;
+  const tags = [...softwareEnforced.unknown, ...hardwareEnforced.unknown].map(({ tag }) => `tag ${tag}`);
+  return (unknownFields === 0 ? tags : [...tags, `${unknownFields} fields`]).join(', ');
 });
 
 const versionKnown = toleranceRule('ATTESTATION_VERSION_KNOWN', ({ attested }) => {

@@ -1,4 +1,4 @@
-import { attestedRule, type Finding, fail, PASS, type Rule, skipped, tolerated } from '../../check.ts';
+import { attestedRule, type Finding, fail, NOT_ASKED, PASS, type Rule, skipped, tolerated } from '../../check.ts';
 import type { AttestationPolicy, PatchFloor } from '../../policy.ts';
 import type { AuthorizationList } from '../authorization-list.ts';
 
@@ -30,7 +30,7 @@ function judgeLevel(level: number | null, floor: PatchFloor, policy: Attestation
 
 function patchRule(code: string, part: 'os' | 'vendor' | 'boot', levelOf: (list: AuthorizationList) => number | null) {
   return attestedRule(code, ({ description }, { policy: { patches }, expected, at }) => {
-    if (expected.patches === 'skip') return skipped('not asked for');
+    if (expected.patches === 'skip') return NOT_ASKED;
     const floor = patches[part];
     return floor === null ? skipped('no floor') : judgeLevel(levelOf(description.hardwareEnforced), floor, patches, at);
   });

@@ -1,6 +1,7 @@
 import { fail, PASS, type Rule, skipped, toleranceRule } from '../../check.ts';
 import type { Certificate } from '../certificate.ts';
 import type { ChainFacts } from '../chain-facts.ts';
+import { positionsWhere } from './positions.ts';
 
 /** The chain ends at an anchor, and at one of hardware. */
 const anchored: Rule = {
@@ -27,39 +28,41 @@ const signed: Rule = {
 const isCurrent = ({ notBefore, notAfter }: Certificate, at: Date): boolean =>
   notBefore <= at.getTime() && at.getTime() <= notAfter;
 
-/** Certificates above every described key, without the anchor's own; positions as in the chain. */
-function issuers({ certificates, topDescribed, path }: ChainFacts): { position: number; certificate: Certificate }[] {
-  return certificates
-    .map((certificate, position) => ({ position, certificate }))
-    .slice(Math.max(topDescribed, 0) + 1, path.carriesAnchor ? -1 : undefined);
+/** As `positionsWhere`, of the certificates above every described key, without the anchor's own. */
+function issuersWhere(
+  { certificates, topDescribed, path }: ChainFacts,
+  isSo: (certificate: Certificate) => boolean,
+): string | null {
+  const end = path.carriesAnchor ? certificates.length - 1 : certificates.length;
+  return positionsWhere(certificates, isSo, Math.max(topDescribed, 0) + 1, end);
 }
 
-function expiredIssuers(facts: ChainFacts, at: Date): string | null {
-  const expired = issuers(facts).filter(({ certificate }) => !isCurrent(certificate, at));
-  return expired.length === 0 ? null : `certificates ${expired.map(({ position }) => position).join(', ')}`;
-}
+const expiredIssuers = (facts: ChainFacts, at: Date): string | null =>
+  issuersWhere(facts, (certificate) => !isCurrent(certificate, at));
 
 /** Remotely provisioned issuers live for weeks, and must be alive. */
 const remoteIssuersCurrent: Rule = {
   code: 'REMOTE_PROVISIONING_CURRENT',
-  judge: (facts, { at }) => {
+  judge: (facts, { at, attestedAt = at }) => {
     if (facts.provisioning !== 'remote') return skipped('provisioned in the factory');
-    const expired = expiredIssuers(facts, at);
+    const expired = expiredIssuers(facts, attestedAt);
     return expired === null ? PASS : fail('CHAIN_EXPIRED', expired);
   },
 };
 
-const factoryIssuersCurrent = toleranceRule('FACTORY_CERTIFICATES_CURRENT', (facts, { at }) =>
-  facts.provisioning === 'factory' ? expiredIssuers(facts, at) : null,
+const factoryIssuersCurrent = toleranceRule('FACTORY_CERTIFICATES_CURRENT', (facts, { at, attestedAt = at }) =>
+  facts.provisioning === 'factory' ? expiredIssuers(facts, attestedAt) : null,
 );
 
-const anchorCurrent = toleranceRule('ANCHOR_CERTIFICATE_CURRENT', ({ certificates, path }, { at }) => {
+const anchorCurrent = toleranceRule('ANCHOR_CERTIFICATE_CURRENT', ({ certificates, path }, { at, attestedAt = at }) => {
   const last = certificates.at(-1);
-  return !path.carriesAnchor || last === undefined || isCurrent(last, at) ? null : 'root certificate outside its dates';
+  return !path.carriesAnchor || last === undefined || isCurrent(last, attestedAt)
+    ? null
+    : 'root certificate outside its dates';
 });
 
-const leafDates = toleranceRule('LEAF_DATES_PLAUSIBLE', ({ attested }, { at }) => {
-  if (attested === null || isCurrent(attested.certificate, at)) return null;
+const leafDates = toleranceRule('LEAF_DATES_PLAUSIBLE', ({ attested }, { at, attestedAt = at }) => {
+  if (attested === null || isCurrent(attested.certificate, attestedAt)) return null;
   const { notBefore, notAfter } = attested.certificate;
   return notBefore >= notAfter ? 'dates in the wrong order' : 'outside its dates';
 });
@@ -68,19 +71,16 @@ const issuerNames = toleranceRule('ISSUER_NAMES_MATCH', ({ path: { nameMismatche
   nameMismatches.length === 0 ? null : `certificates ${nameMismatches.join(', ')}`,
 );
 
-const issuersAreAuthorities = toleranceRule('ISSUERS_ARE_AUTHORITIES', (facts) => {
-  const others = issuers(facts).filter(
-    ({ certificate }) => certificate.authority !== true || certificate.signsCertificates === false,
-  );
-  return others.length === 0 ? null : `certificates ${others.map(({ position }) => position).join(', ')}`;
-});
+const issuersAreAuthorities = toleranceRule('ISSUERS_ARE_AUTHORITIES', (facts) =>
+  issuersWhere(facts, ({ authority, signsCertificates }) => authority !== true || signsCertificates === false),
+);
 
 /** RFC 5280 4.2: a critical extension that is not understood refuses the certificate. */
 const criticalExtensions: Rule = {
   code: 'CRITICAL_EXTENSIONS_KNOWN',
   judge: ({ certificates }) => {
-    const unknown = certificates.flatMap(({ unknownCritical }) => unknownCritical);
-    return unknown.length === 0 ? PASS : fail('CHAIN_MALFORMED', unknown.join(', '));
+    if (certificates.every(({ unknownCritical }) => unknownCritical.length === 0)) return PASS;
+    return fail('CHAIN_MALFORMED', certificates.flatMap(({ unknownCritical }) => unknownCritical).join(', '));
   },
 };
 

@@ -24,7 +24,8 @@ const notRevoked: Rule = {
   code: 'NOT_REVOKED',
   judge: ({ certificates }, { statusList }) => {
     if (statusList === null) return skipped('no status list');
-    for (const [position, { serial }] of certificates.entries()) {
+    for (let position = 0; position < certificates.length; position += 1) {
+      const { serial } = certificates[position]!;
       const listed = statusList.entries.get(serial);
       if (listed === undefined) continue;
       return fail(
