@@ -2,49 +2,69 @@ import { existsSync } from 'node:fs';
 import { readdir, readFile } from 'node:fs/promises';
 import { join, relative } from 'node:path';
 import type { Finding } from './finding.ts';
-
-/** What PostgreSQL has and CockroachDB lacks, stubs or does otherwise; keywords as this project writes them, in capitals. */
-const NOT_PORTABLE: readonly (readonly [string, RegExp])[] = [
-  ['advisory locks are not shared there', /\bpg_(try_)?advisory/i],
-  ['there is no LISTEN and NOTIFY', /\b(UN)?LISTEN\b|\bNOTIFY\b|\bpg_notify\b/],
-  ['triggers come late', /\bTRIGGER\b/],
-  ['constraints are not deferrable', /\bDEFERRABLE\b|\bDEFERRED\b/],
-  [
-    'SERIAL and sequences: keys are UUIDs or content',
-    /\b(BIG|SMALL)?SERIAL\b|\bCREATE SEQUENCE\b|\bnextval\(|\bAS IDENTITY\b/i,
-  ],
-  ['money is INT8 in minor units', /\bMONEY\b|\bREAL\b|\bFLOAT[48]?\b|\bDOUBLE PRECISION\b/],
-  ['shared row locks are off by default', /\bFOR (KEY )?SHARE\b/],
-  ['a decision never reads the past', /\bAS OF SYSTEM TIME\b/],
-  ['TRUNCATE is a schema change there', /\bTRUNCATE\b/],
-];
-
-/** A cut can fall between a migration and its record, so that it runs twice. */
-const ONCE_ONLY: readonly (readonly [string, RegExp])[] = [
-  ['cannot run twice: IF NOT EXISTS', /\bCREATE (UNIQUE )?(TABLE|INDEX|SCHEMA|VIEW)\b(?! IF NOT EXISTS)/i],
-  ['cannot run twice: IF NOT EXISTS', /\bADD COLUMN\b(?! IF NOT EXISTS)/i],
-  ['cannot run twice: IF EXISTS', /\bDROP (TABLE|INDEX|COLUMN|CONSTRAINT|VIEW)\b(?! IF EXISTS)/i],
-];
+import { contractionProblems } from './sql/contraction.ts';
+import { NOT_PORTABLE, ONCE_ONLY, type SqlRule } from './sql/rules.ts';
 
 /** The embedded database is always PostgreSQL. */
 const POSTGRESQL_ONLY = 'engine/embedded';
 
-function withoutComments(path: string, source: string): string {
-  return path.endsWith('.sql')
-    ? source.replace(/--.*$/gm, '')
-    : source.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ' ')).replace(/(^|\s)\/\/.*$/gm, '$1');
+interface Source {
+  readonly path: string;
+  readonly text: string;
 }
 
-function findings(path: string, source: string): string[] {
-  const rules = path.endsWith('.sql') ? [...NOT_PORTABLE, ...ONCE_ONLY] : NOT_PORTABLE;
-  return withoutComments(path, source)
+const isMigration = ({ path }: Source): boolean => path.endsWith('.sql');
+
+function withoutComments({ path, text }: Source): string {
+  return path.endsWith('.sql')
+    ? text.replace(/--.*$/gm, '')
+    : text.replace(/\/\*[\s\S]*?\*\//g, (comment) => comment.replace(/[^\n]/g, ' ')).replace(/(^|\s)\/\/.*$/gm, '$1');
+}
+
+function brokenRules(source: Source): readonly string[] {
+  const rules: readonly SqlRule[] = isMigration(source) ? [...NOT_PORTABLE, ...ONCE_ONLY] : NOT_PORTABLE;
+  return withoutComments(source)
     .split('\n')
     .flatMap((line, index) =>
-      rules.filter(([, pattern]) => pattern.test(line)).map(([what]) => `${path}:${index + 1} ${what}: ${line.trim()}`),
+      rules
+        .filter(({ pattern }) => pattern.test(line))
+        .map((rule) => `${source.path}:${index + 1} ${rule.what} (${rule.source}): ${line.trim()}`),
     );
 }
 
-/** The store's SQL keeps to what PostgreSQL and CockroachDB share, and its migrations may run twice. */
+/** Several statements of one text would be one transaction here and several there. */
+function severalStatements(source: Source): readonly string[] {
+  const [, ...rest] = withoutComments(source).split(';');
+  return isMigration(source) && rest.some((text) => text.trim() !== '')
+    ? [`${source.path} holds several statements`]
+    : [];
+}
+
+/** PostgreSQL 18 has VIRTUAL as its default, CockroachDB none. */
+function notStored(source: Source): readonly string[] {
+  const text = withoutComments(source);
+  const generated = text.match(/\bGENERATED ALWAYS AS \(/g)?.length ?? 0;
+  const stored = text.match(/\) STORED\b/g)?.length ?? 0;
+  return generated > stored ? [`${source.path} has a generated column that is not STORED`] : [];
+}
+
+const CHANGED_TABLE = /(?<!\bFOR |\bDO |\bKEY )\b(?:UPDATE|INSERT INTO|DELETE FROM) (?!SET\b)(\w+)/g;
+
+/** One statement that changes a table twice is refused there, and here changes a row once at most. */
+function changedTwice(source: Source): readonly string[] {
+  const text = withoutComments(source);
+  const statements = isMigration(source) ? [text] : (text.match(/`[^`]*`|'[^'\n]*'|"[^"\n]*"/g) ?? []);
+  return statements.flatMap((statement) => {
+    const tables = [...statement.matchAll(CHANGED_TABLE)].map(([, table]) => table);
+    const twice = tables.find((table, index) => tables.indexOf(table) !== index);
+    return twice === undefined ? [] : [`${source.path} changes ${twice} twice in one statement`];
+  });
+}
+
+/**
+ * The store's SQL keeps to what PostgreSQL and CockroachDB share; its migrations may run twice, and expand before they
+ * contract.
+ */
 export async function portableSql(root: string): Promise<Finding> {
   const folder = join(root, 'src/store/sql');
   const entries = existsSync(folder) ? await readdir(folder, { recursive: true, withFileTypes: true }) : [];
@@ -52,8 +72,13 @@ export async function portableSql(root: string): Promise<Finding> {
     .filter((entry) => entry.isFile() && /\.(sql|ts)$/.test(entry.name))
     .map((entry) => join(entry.parentPath, entry.name))
     .filter((path) => !relative(folder, path).startsWith(POSTGRESQL_ONLY));
-  const lines: string[] = [];
-  for (const path of paths) lines.push(...findings(relative(root, path), await readFile(path, 'utf8')));
+  const sources: Source[] = [];
+  for (const path of paths) sources.push({ path: relative(root, path), text: await readFile(path, 'utf8') });
+  const checks = [brokenRules, severalStatements, notStored, changedTwice];
+  const lines = [
+    ...sources.flatMap((source) => checks.flatMap((check) => check(source))),
+    ...contractionProblems(sources.filter(isMigration)),
+  ];
   const status = paths.length > 0 && lines.length === 0 ? 'passed' : 'failed';
   return {
     status,

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import type { PendingOffer } from '../../injection/exchange.ts';
 import type { HeldPinBlock } from '../../pin/store.ts';
+import type { Arrival } from '../../sessions/arrivals.ts';
 import { type Codec, jsonCodec } from './codec.ts';
 
 const SHA256 = 32;
@@ -61,6 +62,11 @@ const pinBlockSchema = z.strictObject({
   heldUntil: instant,
 });
 
+const arrivalSchema = z.strictObject({
+  deviceId: z.uuid(),
+  number: z.int().min(1),
+});
+
 /** The hash of the hello that a challenge was given for. */
 export const challengeCodec: Codec<string> = jsonCodec(digest);
 
@@ -72,3 +78,6 @@ export const offerCodec: Codec<PendingOffer> = jsonCodec(offerSchema);
 
 /** An enciphered PIN block, held until its grant expires. */
 export const pinBlockCodec: Codec<HeldPinBlock> = jsonCodec(pinBlockSchema);
+
+/** A phone's session that was opened at a replica. */
+export const arrivalCodec: Codec<Arrival> = jsonCodec(arrivalSchema);

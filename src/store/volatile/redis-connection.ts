@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { createClient, RESP_TYPES } from 'redis';
+import { type Around, unwatched } from '../../ports/around.ts';
 import { type Random, randomFraction } from '../../ports/random.ts';
 import type { RedisUrl } from './redis-url.ts';
 import { failureCode, VolatileStoreUnavailable } from './unavailable.ts';
@@ -38,6 +39,14 @@ export interface RedisTls {
   readonly key?: string;
 }
 
+/** A channel that a connection listens to for as long as it lives. */
+export interface RedisSubscription {
+  readonly channel: string;
+  readonly heard: (message: Buffer) => void;
+  /** Told each time that it listens anew: what was announced meanwhile was not heard. */
+  readonly subscribed: () => void;
+}
+
 /** How Redis is reached. */
 export interface RedisOptions {
   readonly url: RedisUrl;
@@ -45,7 +54,11 @@ export interface RedisOptions {
   readonly tls?: RedisTls;
   readonly random: Random;
   readonly onEvent?: (event: RedisEvent) => void;
+  /** Watches each command. */
+  readonly around?: Around;
   readonly limits?: Partial<RedisLimits>;
+  /** Makes it a connection that listens; commands go over another one. */
+  readonly subscribe?: RedisSubscription;
 }
 
 /** Redis's answers that a new connection may not get: the server that it leads to was demoted. */
@@ -138,7 +151,9 @@ export class RedisConnection {
     if (this.#pending >= this.#limits.maximumPending) throw new VolatileStoreUnavailable('TOO_MANY_PENDING');
     this.#pending += 1;
     try {
-      const reply = await inTime(command(link.client), this.#limits.commandMilliseconds);
+      const { around = unwatched } = this.#options;
+      const ask = () => inTime(command(link.client), this.#limits.commandMilliseconds);
+      const reply = await around('command', ask);
       link.served = true;
       return reply;
     } catch (error) {
@@ -150,6 +165,10 @@ export class RedisConnection {
     } finally {
       this.#pending -= 1;
     }
+  }
+
+  get isConnected(): boolean {
+    return this.#link !== null;
   }
 
   /** Whether Redis takes a write in time, by the very command that the stores rest on. */
@@ -193,9 +212,10 @@ export class RedisConnection {
     client.on('error', (error: unknown) => lost.resolve(failureCode(error)));
     try {
       const early = lost.promise.then((reason) => Promise.reject(new VolatileStoreUnavailable(reason)));
-      await inTime(Promise.race([client.connect(), early]), this.#limits.connectMilliseconds);
+      await inTime(Promise.race([this.#prepare(client), early]), this.#limits.connectMilliseconds);
       this.#link = link;
       this.#tell({ kind: 'connected' });
+      this.#options.subscribe?.subscribed();
       this.#tried.resolve();
       const reason = await lost.promise;
       this.#link = null;
@@ -207,6 +227,12 @@ export class RedisConnection {
       client.destroy();
     }
     return link.served;
+  }
+
+  async #prepare(client: RedisClient): Promise<void> {
+    await client.connect();
+    const { subscribe } = this.#options;
+    if (subscribe !== undefined) await client.subscribe(subscribe.channel, subscribe.heard, true);
   }
 
   #tell(event: RedisEvent): void {

@@ -75,11 +75,26 @@ describe('migrations', () => {
     expect(await migrate(address, folder)).toEqual({ from: 1, to: 2 });
   });
 
-  test('are refused where the database is newer than the program', async () => {
+  test('leave a database alone that a newer program has expanded', async () => {
     await migrate(address, folder);
     rmSync(join(folder, '002.do.merchant-city.sql'));
-    await expect(migrate(address, folder)).rejects.toMatchObject({ name: 'MigrationRefused' });
+    expect(await migrate(address, folder)).toEqual({ from: 2, to: 1 });
     expect(await columns()).toEqual(['city', 'name']);
+  });
+
+  test('are refused where a newer program has contracted the database', async () => {
+    write({ '003.do.contract-city.sql': 'ALTER TABLE merchant DROP COLUMN IF EXISTS city;\n' });
+    await migrate(address, folder);
+    rmSync(join(folder, '003.do.contract-city.sql'));
+    await expect(migrate(address, folder)).rejects.toMatchObject({ name: 'MigrationRefused' });
+    expect(await columns()).toEqual(['name']);
+  });
+
+  test('are refused in a newer database too where an applied one has changed', async () => {
+    await migrate(address, folder);
+    rmSync(join(folder, '002.do.merchant-city.sql'));
+    write({ '001.do.merchant.sql': `${FIRST}-- changed\n` });
+    await expect(migrate(address, folder)).rejects.toMatchObject({ name: 'MigrationRefused' });
   });
 
   test('are refused where an applied one has changed', async () => {

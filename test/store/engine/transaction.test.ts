@@ -3,7 +3,7 @@ import type { Random } from '../../../src/ports/random.ts';
 import { SqlPool } from '../../../src/store/sql/engine/pool.ts';
 import type { SqlSession } from '../../../src/store/sql/engine/statement.ts';
 import { autocommit, inTransaction, type Retry } from '../../../src/store/sql/engine/transaction.ts';
-import { type CuttingProxy, cuttingProxy } from './cutting-proxy.ts';
+import { type FaultProxy, faultProxy } from './fault-proxy.ts';
 import { temporaryDatabase } from './temporary.ts';
 
 /** Half of the range, always. */
@@ -11,7 +11,7 @@ const evenRandom: Random = { bytes: (length) => Buffer.alloc(length, 0x80) };
 
 let temporary: Awaited<ReturnType<typeof temporaryDatabase>>;
 let pool: SqlPool;
-let proxy: CuttingProxy;
+let proxy: FaultProxy;
 let slept: number[];
 let retry: Retry;
 
@@ -44,7 +44,7 @@ afterAll(async () => {
 beforeEach(async () => {
   await pool.query('TRUNCATE entry, duty, fault');
   await pool.query("SELECT setval('fault_count', 1, false)");
-  proxy = await cuttingProxy(temporary.database.connection);
+  proxy = await faultProxy(temporary.database.connection);
   slept = [];
   retry = {
     attempts: 4,
@@ -220,7 +220,7 @@ describe('an outcome that nobody knows', () => {
     ['after', [1n]],
   ] as const)('is said to be unknown where the line is cut %s COMMIT; reading back tells', async (cut, expected) => {
     const far = new SqlPool({ address: proxy.address, applicationName: 'far' });
-    proxy.cut = cut;
+    proxy.inject({ statement: 'COMMIT', failure: 'cut', when: cut });
     const work = (session: SqlSession) => insert(session, 1n);
     await expect(inTransaction(far, work, retry)).rejects.toMatchObject({ code: 'COMMIT_UNKNOWN' });
     await far.close();

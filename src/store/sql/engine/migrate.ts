@@ -5,7 +5,10 @@ import Postgrator from 'postgrator';
 import { StoreError } from './errors.ts';
 import { type DatabaseAddress, type SqlConnection, SqlPool } from './pool.ts';
 
-/** What a run of the migrations did. Versions are the numbers of the files; 0 is an empty database. */
+/**
+ * What a run of the migrations did. Versions are the numbers of the files; 0 is an empty database. Where `from` is the
+ * higher one, a newer program has expanded the schema, and nothing was done.
+ */
 export interface MigrationRun {
   readonly from: number;
   readonly to: number;
@@ -21,11 +24,13 @@ export class MigrationRefused extends Error {
 
 const SCHEMA_TABLE = 'schema_version';
 const FILE_NAME = /^\d{3}\.do\.[a-z0-9-]+\.sql$/;
+/** How the name of a migration begins that takes something away. */
+const CONTRACT = 'contract-';
 const STATEMENT_MILLISECONDS = 10 * 60_000;
 const LOCK_MILLISECONDS = 10_000;
 
 /** What a replica meets that migrates while another does: the other has just made the same thing. */
-const ALREADY_MADE = ['23505', '42701', '42P07', '42710', '40001', '40P01'];
+const ALREADY_MADE = ['23505', '42701', '42P07', '42710', '40001', '40P01', '55P03'];
 const ATTEMPTS = 10;
 const PAUSE_MILLISECONDS = 250;
 
@@ -59,15 +64,30 @@ async function migrateOnce(connection: SqlConnection, folder: string, newest: nu
   if (found.length !== newest)
     throw new MigrationRefused(`${found.length} of ${newest} migrations were read from ${folder}`);
   const from = await migrator.getDatabaseVersion();
-  if (from > newest)
-    throw new MigrationRefused(`the database is at version ${from}, newer than this program, which knows ${newest}`);
+  if (from > newest) await refuseContracted(connection, newest);
   try {
-    await migrator.migrate();
+    await (from > newest ? migrator.validateMigrations(newest) : migrator.migrate());
   } catch (error) {
     if (error instanceof StoreError) throw error;
     throw new MigrationRefused(error instanceof Error ? error.message : String(error));
   }
   return { from, to: newest };
+}
+
+/**
+ * A schema that was only expanded since serves this program as well: replicas of two versions run side by side while a
+ * new one is rolled out. One that was contracted has lost something that this program may use.
+ */
+async function refuseContracted(connection: SqlConnection, newest: number): Promise<void> {
+  const { rows } = await connection.query<{ version: bigint; name: string }>(
+    `SELECT version, name FROM ${SCHEMA_TABLE} WHERE version > $1 ORDER BY version`,
+    [newest],
+  );
+  const contracted = rows.find(({ name }) => name.startsWith(CONTRACT));
+  if (contracted !== undefined)
+    throw new MigrationRefused(
+      `the database is at version ${contracted.version} (${contracted.name}), which this program, of ${newest}, cannot serve`,
+    );
 }
 
 function isAlreadyMade(error: unknown): boolean {
@@ -90,8 +110,11 @@ async function migrateOver(connection: SqlConnection, folder: string, newest: nu
  * without gaps). Safe to run from many replicas at once, and again after a cut, as long as each migration may run twice
  * (`IF NOT EXISTS`): a cut can fall between a statement and its record.
  *
- * @throws MigrationRefused where the database is newer than the folder, a file is misnamed, or an applied file has
- *   changed; StoreError where a statement fails
+ * A database that is ahead of the folder is left as it is, as long as none of the later migrations is a contraction
+ * (`NNN.do.contract-name.sql`).
+ *
+ * @throws MigrationRefused where the database was contracted later than the folder's newest, a file is misnamed, or an
+ *   applied file has changed; StoreError where a statement fails
  */
 export async function migrate(address: DatabaseAddress, folder: string): Promise<MigrationRun> {
   const newest = await checkFiles(folder);

@@ -1,5 +1,6 @@
 import type { ConnectionOptions } from 'node:tls';
-import { Pool, type PoolClient, type QueryConfig, type QueryResult } from 'pg';
+import { type ClientBase, Pool, type PoolClient, type QueryConfig, type QueryResult } from 'pg';
+import { type Around, unwatched } from '../../../ports/around.ts';
 import { endsConnection, type StoreError, StoreUnavailable, storeError } from './errors.ts';
 import type { Rows, SqlSession, SqlValue, Statement } from './statement.ts';
 import { VALUE_TYPES } from './value-types.ts';
@@ -10,7 +11,9 @@ export interface DatabaseAddress {
   readonly port: number;
   readonly user: string;
   readonly database: string;
-  readonly password?: string;
+  /** Asked for each connection that the database wants a password for: a file of it may have changed meanwhile. */
+  readonly password?: () => Promise<string>;
+  /** Verified against `host`; without it nothing is enciphered. */
   readonly tls?: ConnectionOptions;
 }
 
@@ -30,6 +33,8 @@ export interface PoolOptions {
   readonly idleInTransactionMilliseconds?: number;
   /** Told when a connection is lost while nobody uses it. */
   readonly onConnectionLost?: (error: StoreError) => void;
+  /** Watches each statement, by its name or, where it has none, its first word; never by its values. */
+  readonly around?: Around;
 }
 
 const DEFAULTS = {
@@ -39,6 +44,37 @@ const DEFAULTS = {
   lockMilliseconds: 2_000,
   idleInTransactionMilliseconds: 10_000,
 };
+
+/**
+ * Settings that make a database quicker and that another one may not know.
+ *
+ * A sequential scan at SERIALIZABLE holds a predicate lock on its whole table, so that every writer of a small table
+ * conflicts with every other one; an index scan of the same rows does not. Where only a sequential scan will do, PostgreSQL
+ * before 18 believes it to be so dear that it compiles the statement first, which takes a hundred times as long.
+ */
+const ADVICE: Readonly<Record<string, string>> = { enable_seqscan: 'off', jit: 'off' };
+const UNKNOWN_SETTING = '42704';
+const ISOLATION = "SELECT current_setting('transaction_isolation') AS level";
+
+/**
+ * Refuses a connection that is not SERIALIZABLE, as behind a pooler that drops the options of a connection; sets what
+ * the database knows of the advice.
+ */
+async function prepareConnection(client: Pick<ClientBase, 'query'>): Promise<void> {
+  const isolation = await client.query<{ level: string }>(extendedQuery(ISOLATION, []));
+  if (isolation.rows[0]?.level !== 'serializable')
+    throw new StoreUnavailable('the connection is not SERIALIZABLE: connect to the database itself, not to a pooler');
+  for (const [name, value] of Object.entries(ADVICE)) {
+    try {
+      await client.query(extendedQuery('SELECT set_config($1, $2, false)', [name, value]));
+    } catch (error) {
+      if (storeError(error, 'statement').sqlState !== UNKNOWN_SETTING) throw error;
+    }
+  }
+}
+
+/** Without a password nothing of the environment (PGPASSWORD, ~/.pgpass) stands in for one. */
+const noPassword = async (): Promise<string> => '';
 
 /** A database that is gone without a word is noticed this long after it should have ended the statement itself. */
 const SILENCE_MILLISECONDS = 2_000;
@@ -51,13 +87,19 @@ function extendedQuery(statement: Statement | string, values: readonly SqlValue[
   return { ...named, values: [...values], queryMode: 'extended' };
 }
 
+function nameOf(statement: Statement | string): string {
+  return typeof statement === 'string' ? (/^[A-Z]+/.exec(statement)?.[0] ?? 'statement') : statement.name;
+}
+
 /** One connection, for as long as its borrower has it. */
 export class SqlConnection implements SqlSession {
   readonly #client: PoolClient;
+  readonly #around: Around;
   #lastError: StoreError | null = null;
 
-  constructor(client: PoolClient) {
+  constructor(client: PoolClient, around: Around = unwatched) {
     this.#client = client;
+    this.#around = around;
   }
 
   /** The last failure of a statement on this connection. */
@@ -81,7 +123,8 @@ export class SqlConnection implements SqlSession {
     stage: 'statement' | 'commit',
   ): Promise<QueryResult<Row>> {
     try {
-      return await this.#client.query<Row, SqlValue[]>(extendedQuery(statement, values));
+      const query = () => this.#client.query<Row, SqlValue[]>(extendedQuery(statement, values));
+      return await this.#around(nameOf(statement), query);
     } catch (error) {
       this.#lastError = storeError(error, stage);
       throw this.#lastError;
@@ -92,8 +135,10 @@ export class SqlConnection implements SqlSession {
 /** Connections to one database. Statements outside a transaction run at SERIALIZABLE, each by itself. */
 export class SqlPool implements SqlSession {
   readonly #pool: Pool;
+  readonly #around: Around;
 
   constructor(options: PoolOptions) {
+    this.#around = options.around ?? unwatched;
     const settings = { ...DEFAULTS, ...options };
     const { host, port, user, database, password, tls } = options.address;
     this.#pool = new Pool({
@@ -101,8 +146,8 @@ export class SqlPool implements SqlSession {
       port,
       user,
       database,
-      ...(password === undefined ? {} : { password }),
-      ...(tls === undefined ? {} : { ssl: tls }),
+      password: password ?? noPassword,
+      ssl: tls ?? false,
       application_name: options.applicationName,
       max: settings.maximumConnections,
       connectionTimeoutMillis: settings.connectMilliseconds,
@@ -113,6 +158,7 @@ export class SqlPool implements SqlSession {
       options: '-c default_transaction_isolation=serializable -c timezone=UTC',
       keepAlive: true,
       types: VALUE_TYPES,
+      onConnect: prepareConnection,
     });
     this.#pool.on('error', (error) => options.onConnectionLost?.(storeError(error, 'statement')));
   }
@@ -132,7 +178,7 @@ export class SqlPool implements SqlSession {
    */
   async withConnection<T>(work: (connection: SqlConnection) => Promise<T>): Promise<T> {
     const client = await this.#connect();
-    const connection = new SqlConnection(client);
+    const connection = new SqlConnection(client, this.#around);
     // The driver reports a cut between two statements as an event; the next statement fails by itself.
     const ignore = () => {};
     client.on('error', ignore);

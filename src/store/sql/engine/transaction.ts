@@ -106,6 +106,20 @@ export function inTransaction<T>(pool: SqlPool, work: (session: SqlSession) => P
 }
 
 /**
+ * Runs one statement that changes nothing; after a conflict again, since a reader can lose one too.
+ *
+ * @throws StoreContended after the last attempt; StoreUnavailable where the database does not answer
+ */
+export function readOnly<Row extends object>(
+  pool: SqlPool,
+  statement: Statement | string,
+  values: readonly SqlValue[],
+  retry: Retry,
+): Promise<Rows<Row>> {
+  return retrying(retry, () => pool.query<Row>(statement, values));
+}
+
+/**
  * Runs one statement that commits by itself, at SERIALIZABLE: half the round trips of a transaction.
  *
  * @throws as `inTransaction` does

@@ -35,12 +35,7 @@ const LARGEST_LOG = 16 * 1024 * 1024;
 const ATTEMPTS = 6;
 const FIRST_PAUSE_MILLISECONDS = 50;
 
-/**
- * Settings that this database always has. No TCP; nothing that could carry a value goes into its log.
- *
- * A sequential scan at SERIALIZABLE holds a predicate lock on its whole table, so that every writer of a small table
- * conflicts with every other one; an index scan of the same rows does not.
- */
+/** Settings that this database always has. No TCP; nothing that could carry a value goes into its log. */
 function settings(site: Site): Record<string, string> {
   return {
     listen_addresses: '',
@@ -50,7 +45,6 @@ function settings(site: Site): Record<string, string> {
     fsync: 'on',
     full_page_writes: 'on',
     synchronous_commit: 'on',
-    enable_seqscan: 'off',
     timezone: 'UTC',
     log_timezone: 'UTC',
     log_min_messages: 'log',
