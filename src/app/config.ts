@@ -3,7 +3,10 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { PARTY_NAME } from '../devices/invite.ts';
+import { databaseConfigSchema, withAbsoluteDatabaseFiles } from './database-config.ts';
+import { playIntegrityConfigSchema, withAbsoluteKeyFiles } from './play-integrity-config.ts';
 import { redisConfigSchema, withAbsoluteFiles } from './redis-config.ts';
+import { tracingConfigSchema } from './tracing-config.ts';
 
 const address = (port: number) =>
   z
@@ -50,19 +53,22 @@ export const configSchema = z.strictObject({
     })
     .optional()
     .describe('List of revoked attestation certificates'),
-  playIntegrity: z
-    .array(
-      z.strictObject({
-        package: z.string().min(1).max(255),
-        classicKeys: z.string().min(1).describe('JSON of decryptionKey and verificationKey, mode 0600'),
-      }),
-    )
-    .max(64)
-    .default([])
-    .describe('Keys of the Play Console, an application each'),
+  playIntegrity: z.array(playIntegrityConfigSchema).max(64).default([]).describe('An application each'),
+  database: databaseConfigSchema
+    .optional()
+    .describe('PostgreSQL 15 or later, or CockroachDB; else the embedded PostgreSQL on the data folder'),
   redis: redisConfigSchema
     .optional()
     .describe('Redis 7 or later for what may be lost; else the memory of this process'),
+  tracing: tracingConfigSchema.optional().describe('OpenTelemetry; without it nothing is traced'),
+  reappraisal: z
+    .strictObject({
+      pageSize: z.int().min(1).max(1000).default(100).describe('Devices that are done again after a cut'),
+      devicesPerSecond: z.int().min(1).max(10_000).default(200),
+      leaseSeconds: z.int().min(5).max(600).default(30).describe('A replica silent for so long has lost its run'),
+    })
+    .prefault({})
+    .describe('How enrolled phones are appraised again when policy or the status list changes'),
   reflection: z.boolean().default(true).describe('gRPC server reflection'),
   logLevel: z.enum(['debug', 'info', 'warn', 'error']).default('info'),
   drainSeconds: z.int().min(1).max(300).default(10),
@@ -137,6 +143,7 @@ export async function readConfig(
   return {
     ...parsed.data,
     policy: absolute(parsed.data.policy),
+    database: parsed.data.database && withAbsoluteDatabaseFiles(parsed.data.database, absolute),
     redis: parsed.data.redis && withAbsoluteFiles(parsed.data.redis, absolute),
     revocation: parsed.data.revocation && {
       ...parsed.data.revocation,
@@ -144,7 +151,7 @@ export async function readConfig(
         ? parsed.data.revocation.source
         : absolute(parsed.data.revocation.source),
     },
-    playIntegrity: parsed.data.playIntegrity.map((keys) => ({ ...keys, classicKeys: absolute(keys.classicKeys) })),
+    playIntegrity: parsed.data.playIntegrity.map((application) => withAbsoluteKeyFiles(application, absolute)),
     trustAnchors: parsed.data.trustAnchors.map((anchor) => ({ ...anchor, file: absolute(anchor.file) })),
   };
 }

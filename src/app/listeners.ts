@@ -4,6 +4,7 @@ import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Registry } from 'prom-client';
 import type { Plane } from '../certs/uri-name.ts';
+import type { Admit, TraceCall } from '../server/transport/context.ts';
 import { type Listener, startListener } from '../server/transport/listener.ts';
 import { registerCallMetrics } from '../server/transport/metrics.ts';
 import type { Config } from './config.ts';
@@ -33,7 +34,12 @@ export async function startListeners(
   config: Config,
   certificates: string,
   services: ServicesByPlane,
-  on: { readonly logger: Logger; readonly registry: Registry },
+  on: {
+    readonly logger: Logger;
+    readonly registry: Registry;
+    readonly admit: Admit;
+    readonly traceCall?: TraceCall | undefined;
+  },
 ): Promise<Listeners> {
   const metrics = registerCallMetrics(on.registry);
   const start = async (plane: Plane): Promise<Listener> =>
@@ -44,6 +50,8 @@ export async function startListeners(
       services: services[plane],
       logger: on.logger,
       metrics,
+      admit: on.admit,
+      ...(on.traceCall && { traceCall: on.traceCall }),
       random: systemRandom,
       limits: { connectionAgeGraceMilliseconds: LONGEST_STREAM },
       ...(config.reflection ? { protoDirectory: PROTOS } : {}),

@@ -1,29 +1,43 @@
-import pino, { type Logger } from 'pino';
+import pino, { type DestinationStream, type Logger } from 'pino';
+import { redactFields, redactText, redactValue } from './redact.ts';
 
-/** Names under which a secret could slip into a log line; what stands there is dropped. */
-const NEVER = ['token', 'deviceToken', 'inviteCode', 'pin', 'pinBlock', 'block', 'pan', 'key', 'privateKey'];
+/** What pino's hook hands on: fields, text and the values that the text is filled with, of which none is believed. */
+function redactedArguments(given: readonly unknown[]): [Record<string, unknown>, ...unknown[]] {
+  const [first, ...rest] = given;
+  const fields = typeof first === 'object' && first !== null ? redactFields(first) : {};
+  const text = typeof first === 'object' && first !== null ? rest : given;
+  return [fields, ...text.map((one) => (typeof one === 'string' ? redactText(one) : redactValue(one)))];
+}
 
-/** The service's log: JSON lines on standard error, so that standard output stays for people and scripts. */
-export function createLogger(level: string, name: string): Logger {
-  return pino(
+/**
+ * The service's log: JSON lines, by default on standard error, so that standard output stays for people and scripts.
+ * Whatever is logged, as a field, in a text or as the binding of a child, is redacted by its type; see `redactFields`.
+ */
+export function createLogger(
+  level: string,
+  name: string,
+  destination: DestinationStream = pino.destination({ fd: 2, sync: false }),
+): Logger {
+  const logger = pino(
     {
       name,
       level,
-      redact: { paths: NEVER.flatMap((field) => [field, `*.${field}`]), remove: true },
-      serializers: { err: (error: unknown) => describeError(error) },
+      // Redacted before pino sees it; its own serializer would look at errors again.
+      serializers: { err: (value: unknown) => value },
+      hooks: {
+        logMethod(given, method) {
+          Reflect.apply(method, this, redactedArguments(given));
+        },
+      },
     },
-    pino.destination({ fd: 2, sync: false }),
+    destination,
   );
-}
-
-/** Name, code and message of an error; never its other fields, which may hold values. */
-function describeError(error: unknown): Record<string, unknown> {
-  if (typeof error !== 'object' || error === null) return { message: String(error) };
-  const { name, code, message, stack } = error as {
-    name?: unknown;
-    code?: unknown;
-    message?: unknown;
-    stack?: unknown;
-  };
-  return { name, code, message, stack };
+  // Children inherit it: what is bound goes into lines past the hook.
+  const child = logger.child;
+  Object.defineProperty(logger, 'child', {
+    value(this: Logger, bindings: object, options?: object): Logger {
+      return Reflect.apply(child, this, [redactFields(bindings), options]) as Logger;
+    },
+  });
+  return logger;
 }

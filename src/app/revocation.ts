@@ -12,12 +12,14 @@ import { systemClock, systemRandom } from './system.ts';
 /**
  * Opens the status list that the configuration names, its snapshot in a folder of its own. The list is there, or its
  * absence known, when this resolves. Null where the configuration names none. Throws ConfigError for a bad location.
+ * `onChange` notes that enrolled phones are to be appraised again.
  */
 export async function openRevocation(
   config: Config['revocation'],
   folder: string,
   policy: () => RevocationRefresh,
   logger: Logger,
+  onChange: () => Promise<unknown>,
 ): Promise<RevocationKeeper | null> {
   if (config === undefined) return null;
   const source = createStatusListSource(config.source, { deadlineMilliseconds: config.deadlineMilliseconds });
@@ -34,6 +36,7 @@ export async function openRevocation(
     timer: systemTimer,
     onChange: async ({ listed, unlisted }) => {
       logger.warn({ listed: listed.length, unlisted: unlisted.length }, 'list of revoked certificates changed');
+      await onChange();
     },
     onRefresh: (outcome) => {
       if (outcome.ok) logger.info({ entries: outcome.value.entries }, 'list of revoked certificates fetched');

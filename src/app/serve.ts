@@ -5,25 +5,34 @@ import { createAppraiser } from '../attestation/appraiser.ts';
 import { createIntegrityAppraiser } from '../attestation/play-integrity/appraiser.ts';
 import { encodePem } from '../encoding/pem.ts';
 import { InitialKeyIdSource } from '../injection/initial-key-ids.ts';
+import { REQUESTED_BY_SERVICE } from '../jobs/reappraisal/worker.ts';
+import { type Around, unwatched } from '../ports/around.ts';
 import { startOps } from '../server/ops/listener.ts';
+import { registerReadMetrics, registerServiceMetrics, type ServiceMetrics } from '../server/ops/service-metrics.ts';
+import { Arrivals } from '../sessions/arrivals.ts';
+import { Presence } from '../sessions/presence.ts';
+import type { WatchCall } from '../vault/client.ts';
+import { openAdmission } from './admission.ts';
 import { loadAnchors } from './anchors.ts';
+import { buildName } from './build.ts';
 import type { Config } from './config.ts';
 import type { Addresses, DataFolder } from './data-folder.ts';
-import { deviceTokenKeys, jsonWebKeys, jwksDocument } from './jwks.ts';
+import { jwksDocument, publicKeysOf } from './jwks.ts';
 import { startListeners } from './listeners.ts';
 import { createLogger } from './log.ts';
 import { openDecoders } from './play-integrity.ts';
 import { readPolicy } from './policy.ts';
 import { prepareFolder } from './prepare.ts';
+import { openReappraisals } from './reappraisal.ts';
 import { openRevocation } from './revocation.ts';
+import { openRevocationFeed } from './revocation-feed.ts';
 import { wireServices } from './services.ts';
-import { openEmbeddedStore } from './store.ts';
+import { openDurableStore } from './store.ts';
 import { systemClock, systemRandom } from './system.ts';
+import { openTracing } from './tracing.ts';
 import { openVault } from './vault.ts';
 import { openVolatileStores } from './volatile.ts';
 
-/** How long others may keep the published keys. */
-const JWKS_SECONDS = 300;
 const REMEMBERED_ISSUERS = 10_000;
 
 /** What `serve` is asked for. */
@@ -43,7 +52,7 @@ export interface Service {
   readonly stopped: Promise<void>;
 }
 
-/** Runs the embedded profile: database and vault as children, four listeners. Resolves once it serves. */
+/** Runs the service: vault and, where none is configured, database as children; four listeners. Resolves once it serves. */
 export async function serve({ folder, config, tell }: ServeRequest): Promise<Service> {
   await prepareFolder(folder, config, tell);
   const logger = createLogger(config.logLevel, 'tapgate');
@@ -58,39 +67,81 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
   };
   try {
-    const vault = await openVault(folder.vault, logger);
+    const registry = new Registry();
+    collectDefaultMetrics({ register: registry });
+    const metrics = registerServiceMetrics(registry);
+    const tracing = config.tracing && openTracing(config.tracing);
+    undo.push(async () => tracing?.close());
+    const vault = await openVault(folder.vault, logger, watchVault(metrics, tracing?.around('vault')));
     undo.push(() => vault.close());
     tell('vault process started');
-    const durable = await openEmbeddedStore(folder.database, logger);
+    const durable = await openDurableStore(config.database, folder.database, logger, {
+      onConflict: () => metrics.storeRetries.inc(),
+      ...(tracing && { aroundStatement: tracing.around('sql') }),
+    });
     undo.push(() => durable.close());
-    tell('database started');
-    const volatile = await openVolatileStores(config.redis, { clock: systemClock, random: systemRandom, logger });
+    tell(config.database === undefined ? 'database started' : 'database connected');
+    const presence = new Presence();
+    const feed = await openRevocationFeed(durable.stores.revocations, presence, () => policy.document.tokens, logger);
+    undo.push(() => feed.stop());
+    const volatile = await openVolatileStores(config.redis, {
+      clock: systemClock,
+      random: systemRandom,
+      logger,
+      onLimitFallback: () => metrics.limitFallbacks.inc(),
+      ...(tracing && { aroundCommand: tracing.around('redis') }),
+    });
     undo.push(() => volatile.close());
-    const revocation = await openRevocation(
+    let revocation: Awaited<ReturnType<typeof openRevocation>> = null;
+    const appraiser = createAppraiser({
+      policy: () => policy.document.attestation,
+      statusList: () => revocation?.current() ?? null,
+      anchors,
+      issuers: createVerifiedIssuers(REMEMBERED_ISSUERS),
+    });
+    const reappraisals = openReappraisals({
+      store: durable.stores.reappraisals,
+      appraiser,
+      policyVersion: () => policy.version,
+      presence,
+      pace: config.reappraisal,
+      logger,
+    });
+    undo.push(() => reappraisals.stop());
+    revocation = await openRevocation(
       config.revocation,
       folder.revocation,
       () => policy.document.revocation,
       logger,
+      () => reappraisals.request('status-list', REQUESTED_BY_SERVICE),
     );
     undo.push(async () => revocation?.stop());
-    const decoders = await openDecoders(config.playIntegrity);
-    await writeFile(folder.serviceAnchor, encodePem('PUBLIC KEY', vault.described.anchor));
-    const registry = new Registry();
-    collectDefaultMetrics({ register: registry });
-    const published = vault.described.signingKeys;
-    const jwks = jsonWebKeys(published);
-    const tokenKeys = deviceTokenKeys(published);
+    const decoders = await openDecoders(config.playIntegrity, systemClock);
+    await writeFile(folder.serviceAnchor, encodePem('PUBLIC KEY', vault.described().anchor));
+    const publicKeys = publicKeysOf(vault.described);
+    const admission = openAdmission({
+      clock: systemClock,
+      phones: volatile.phoneLimit,
+      partners: volatile.partnerLimit,
+      policy: () => policy.document.admission,
+      metrics,
+      ...(tracing && { aroundAppraisal: tracing.around('attestation') }),
+    });
+    registerReadMetrics(registry, {
+      revocationListFetchedAt: () => revocation?.current()?.fetchedAt ?? null,
+      now: () => systemClock.now(),
+    });
     const services = wireServices({
       issuer: config.issuer,
+      build: buildName(),
+      presence,
+      arrivals: new Arrivals(presence, volatile.arrivals),
+      followedFeeds: feed.followed,
       clock: systemClock,
       random: systemRandom,
       policy: () => policy,
-      appraiser: createAppraiser({
-        policy: () => policy.document.attestation,
-        statusList: () => revocation?.current() ?? null,
-        anchors,
-        issuers: createVerifiedIssuers(REMEMBERED_ISSUERS),
-      }),
+      appraiser,
+      requestReappraisal: (prompt, by) => reappraisals.request(prompt, by),
       integrity: createIntegrityAppraiser({
         policy: () => policy.document.playIntegrity,
         decoderOf: (name) => decoders.get(name) ?? null,
@@ -99,14 +150,22 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
       stores: durable.stores,
       volatile: volatile.stores,
       vault: vault.client,
-      initialKeyIds: new InitialKeyIdSource(durable.stores.keySets, vault.described.bdkIds),
-      tokenKeys: () => tokenKeys,
-      serviceKeys: () => vault.described.serviceKeys,
-      jwks: () => jwks,
-      registry,
+      initialKeyIds: new InitialKeyIdSource(durable.stores.keySets, () => vault.described().bdkIds),
+      tokenKeys: () => publicKeys().tokenKeys,
+      serviceKeys: () => vault.described().serviceKeys,
+      jwks: () => publicKeys().jwks,
+      lookAtKeys: vault.look,
+      admission: admission.attestations,
+      admitPayment: (acquirer) => admission.calls.payment(acquirer),
+      metrics,
     });
     const drainMilliseconds = config.drainSeconds * 1000;
-    const listeners = await startListeners(config, folder.certificates, services, { logger, registry });
+    const listeners = await startListeners(config, folder.certificates, services, {
+      logger,
+      registry,
+      admit: (call) => admission.calls.admit(call),
+      traceCall: tracing?.traceCall,
+    });
     const all = Object.values(listeners);
     undo.push(async () => {
       await Promise.all(all.map((listener) => listener.drain(drainMilliseconds)));
@@ -114,12 +173,13 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     const ops = await startOps({
       address: config.listeners.ops,
       registry,
-      checks: { database: () => durable.ping(), vault: () => vault.ping(), ...volatile.checks },
-      jwks: async () => jwksDocument(jwks),
-      jwksMaximumAgeSeconds: JWKS_SECONDS,
+      checks: { database: () => durable.ping(), vault: vault.look, ...volatile.checks },
+      jwks: async () => jwksDocument(publicKeys().jwks),
+      jwksMaximumAgeSeconds: policy.document.keys.publishSeconds,
       logger,
     });
     undo.push(() => ops.close(1000));
+    await reappraisals.start();
     const { device, processing, admin } = listeners;
     const addresses = {
       device: device.address,
@@ -133,6 +193,17 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     await unwind();
     throw error;
   }
+}
+
+/** Times each call to the vault, and traces it where there are traces. */
+function watchVault({ vaultSeconds }: ServiceMetrics, around: Around = unwatched): WatchCall {
+  return async (call, work) => {
+    const since = performance.now();
+    const answer = await around(call, work);
+    const outcome = answer.ok ? 'ok' : answer.reason;
+    vaultSeconds.observe({ call, outcome }, (performance.now() - since) / 1000);
+    return answer;
+  };
 }
 
 /** Stops at SIGTERM or SIGINT, or when told. */

@@ -4,23 +4,26 @@ import { join } from 'node:path';
 import type { Logger } from 'pino';
 import { VaultChild } from '../vault/child.ts';
 import type { VaultDescription } from '../vault/client/description.ts';
-import { VaultClient } from '../vault/client.ts';
+import { VaultClient, type WatchCall } from '../vault/client.ts';
 import { ConfigError } from './config.ts';
 import { systemRandom } from './system.ts';
 
 const STOP_WITHIN = 5_000;
+/** A change that another replica's security team made is seen here after this time. */
+const LOOK_EVERY = 1_000;
 
 /** A running vault and the service's connection to it. */
 export interface OpenVault {
   readonly client: VaultClient;
-  readonly described: VaultDescription;
-  /** Whether the vault answers. */
-  ping(): Promise<boolean>;
+  /** What the vault said last of its keys; it is asked again every second. */
+  described(): VaultDescription;
+  /** Asks at once. False where the vault does not answer: the description stays as it was. */
+  look(): Promise<boolean>;
   close(): Promise<void>;
 }
 
 /** Starts the vault's process on a keystore and waits until it answers. Throws ConfigError where it does not. */
-export async function openVault(directory: string, logger: Logger): Promise<OpenVault> {
+export async function openVault(directory: string, logger: Logger, watch?: WatchCall): Promise<OpenVault> {
   // A Unix socket's path is short, so it does not stand in the data folder; mkdtemp makes its folder 0700.
   const socketFolder = await mkdtemp(join(tmpdir(), 'tapgate-vault-'));
   const socket = join(socketFolder, 'vault.sock');
@@ -35,16 +38,36 @@ export async function openVault(directory: string, logger: Logger): Promise<Open
     await forget();
     throw new ConfigError(`The vault on ${directory} did not start: ${child.reason}. Its log lines say why.`);
   }
-  const client = new VaultClient({ socket, random: systemRandom });
-  const close = async (): Promise<void> => {
+  const client = new VaultClient({ socket, random: systemRandom }, watch);
+  const closeAll = async (): Promise<void> => {
     client.close();
     await child.value.stop(STOP_WITHIN);
     await forget();
   };
-  const described = await client.describe();
-  if (!described.ok) {
-    await close();
-    throw new ConfigError(`The vault on ${directory} does not answer: ${described.reason}`);
+  const first = await client.describe();
+  if (!first.ok) {
+    await closeAll();
+    throw new ConfigError(`The vault on ${directory} does not answer: ${first.reason}`);
   }
-  return { client, described: described.value, ping: async () => (await client.describe()).ok, close };
+  let described = first.value;
+  const look = async (): Promise<boolean> => {
+    const answer = await client.describeAfter(described);
+    // Answers may overtake each other: what is older is left.
+    if (answer.ok && answer.value.generation > described.generation) {
+      described = answer.value;
+      logger.info({ generation: Number(described.generation) }, "the vault's keys have changed");
+    }
+    return answer.ok;
+  };
+  const timer = setInterval(() => void look(), LOOK_EVERY);
+  timer.unref();
+  return {
+    client,
+    described: () => described,
+    look,
+    close: async () => {
+      clearInterval(timer);
+      await closeAll();
+    },
+  };
 }

@@ -1,18 +1,19 @@
 import { spawnSync } from 'node:child_process';
-import { accessSync, constants, existsSync } from 'node:fs';
+import { accessSync, constants, existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { BootstrapError } from './error.mjs';
 
 /**
- * A program beside Node that a command may start: the embedded PostgreSQL, or a Redis of the tests.
+ * A program beside Node that a command may start: the embedded PostgreSQL, a PostgreSQL or a Redis of the tests, or
+ * Python for their client in another language.
  *
- * @typedef {'postgres' | 'redis'} Need
+ * @typedef {'postgres' | 'postgres-15' | 'redis' | 'python'} Need
  */
 
 /**
  * What these programs need of the system, beyond what npm packages carry.
  *
- * @type {{ of: Need, debianPackage: string, why: string, isMissing: (root: string) => boolean }[]}
+ * @type {{ of: Need, debianPackage: string, why: string, isMissing: (root: string) => boolean, before?: () => void }[]}
  */
 const PACKAGES = [
   {
@@ -28,12 +29,31 @@ const PACKAGES = [
     isMissing: () => process.getuid?.() === 0 && !hasUser('postgres') && !onPath('useradd'),
   },
   {
+    of: 'postgres-15',
+    debianPackage: 'postgresql-15',
+    why: 'the tests of SQL run on the oldest PostgreSQL that is supported, too',
+    isMissing: () => debianMajor() === 12 && !existsSync('/usr/lib/postgresql/15/bin/postgres'),
+    before: withoutMainCluster,
+  },
+  {
     // Debian's package redis-server adds no program to this one: it makes and starts a service, which nobody asked for.
     of: 'redis',
     debianPackage: 'redis-tools',
     why: 'the tests start a Redis of their own, 7 or later',
     isMissing: () => redisMajor() < 7,
   },
+  ...[
+    ['python3-grpcio', () => !pythonHas('grpc')],
+    ['python3-protobuf', () => !pythonHas('google.protobuf')],
+    ['python3-cryptography', () => !pythonHas('cryptography')],
+    ['protobuf-compiler', () => !onPath('protoc')],
+    ['protobuf-compiler-grpc', () => !onPath('grpc_python_plugin')],
+  ].map(([debianPackage, isMissing]) => ({
+    of: 'python',
+    debianPackage,
+    why: "the tests run the documents' client in Python",
+    isMissing,
+  })),
 ];
 
 function postgresStarts(root) {
@@ -50,6 +70,25 @@ function redisMajor() {
     return Number(/^Redis server v=(\d+)\./.exec(stdout ?? '')?.[1] ?? 0);
   });
   return versions.find((major) => major > 0) ?? 0;
+}
+
+/** Debian's interpreter, since its packages are for no other; TAPGATE_PYTHON names one elsewhere. */
+function pythonHas(module) {
+  const program = process.env.TAPGATE_PYTHON ?? '/usr/bin/python3';
+  return spawnSync(program, ['-c', `import ${module}`], { stdio: 'ignore' }).status === 0;
+}
+
+/** Debian 12 is the one that has PostgreSQL 15; NaN elsewhere. */
+function debianMajor() {
+  return existsSync('/etc/debian_version') ? Number.parseInt(readFileSync('/etc/debian_version', 'utf8'), 10) : Number.NaN;
+}
+
+/** Debian's PostgreSQL makes and starts a database of its own when it is installed, which nobody asked for. */
+function withoutMainCluster() {
+  const folder = '/etc/postgresql-common/createcluster.d';
+  mkdirSync(folder, { recursive: true });
+  const file = join(folder, 'tapgate.conf');
+  if (!existsSync(file)) writeFileSync(file, 'create_main_cluster = false\n');
 }
 
 function hasUser(name) {
@@ -90,6 +129,7 @@ export async function ensureSystemPackages(root, needs) {
   const names = missing.map((each) => each.debianPackage);
   if (process.getuid?.() === 0 && existsSync('/etc/debian_version')) {
     process.stderr.write(`Installing system packages: ${names.join(' ')}\n`);
+    for (const { before } of missing) before?.();
     if (aptGet('update', '-qq') && aptGet('install', '-y', '-qq', '--no-install-recommends', ...names)) {
       if (!wanted.some((each) => each.isMissing(root))) return;
     }

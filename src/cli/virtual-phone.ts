@@ -45,7 +45,7 @@ export function withPhoneOptions(command: Command): Command {
 export async function inviteFor(options: PhoneOptions): Promise<string> {
   if (options.invite !== undefined) return options.invite;
   const { data, as, acquirer, merchant } = options;
-  const request = { acquirer, merchant, validForSeconds: 600 };
+  const request = { acquirer, merchant, validForSeconds: 600, replacesDeviceId: '' };
   const made = await withClient({ data, as }, InviteAdminServiceClient, (client) =>
     callOnce(client.createInvite.bind(client), request),
   );

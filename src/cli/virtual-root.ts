@@ -2,6 +2,7 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Config, ConfigError } from '../app/config.ts';
 import type { DataFolder } from '../app/data-folder.ts';
+import { playIntegrityConfigSchema } from '../app/play-integrity-config.ts';
 import { systemClock } from '../app/system.ts';
 import { createVirtualFactory, loadVirtualFactory, type VirtualFactory } from '../virtual/keymint/factory.ts';
 import { VIRTUAL_APPLICATION } from '../virtual/keymint/profiles.ts';
@@ -55,7 +56,10 @@ export async function trustingVirtualPhones(config: Config, folder: DataFolder):
     revocation: config.revocation ?? { source: join(base, FILES.statusList), deadlineMilliseconds: 5_000 },
     playIntegrity: [
       ...config.playIntegrity,
-      { package: VIRTUAL_APPLICATION.packageName, classicKeys: join(base, FILES.consoleKeys) },
+      playIntegrityConfigSchema.parse({
+        package: VIRTUAL_APPLICATION.packageName,
+        classicKeys: join(base, FILES.consoleKeys),
+      }),
     ],
   };
 }

@@ -9,6 +9,7 @@ import type { Reason } from '../reasons/catalogue.ts';
 import { ok, refuse } from '../reasons/result.ts';
 import type { AttestedState } from './device.ts';
 import type { Posture } from './posture.ts';
+import { type Sighting, sightingsOf } from './sighting.ts';
 
 /** How a phone says who it is. */
 export type Identity =
@@ -72,6 +73,8 @@ export interface ProvenKeys {
   readonly facts: KeyFacts;
   readonly attested: AttestedState;
   readonly checks: readonly Check[];
+  /** The attestation keys of the chains. */
+  readonly sightings: readonly Sighting[];
   /** 32 bytes: what Play Integrity was asked about. */
   readonly transcript: Buffer;
 }
@@ -116,8 +119,16 @@ export function proveKeys(
     deviceKey: device.value.key,
     facts,
     attested: attestedState(facts),
+    sightings: sightingsOf(device.value.facts === null ? [facts] : [facts, device.value.facts]),
   };
   return ok({ ...value, checks, transcript });
+}
+
+interface ProvenDeviceKey {
+  readonly key: Buffer;
+  readonly checks: readonly Check[];
+  /** Null where the key was pinned before, and is not attested now. */
+  readonly facts: KeyFacts | null;
 }
 
 /** The device key: pinned at enrolment, or attested now for the same challenge by the same phone. */
@@ -128,10 +139,8 @@ function proveDeviceKey(
   sessionFacts: KeyFacts,
   now: Date,
   appraiser: Appraiser,
-):
-  | { readonly ok: true; readonly value: { readonly key: Buffer; readonly checks: readonly Check[] } }
-  | RefusedAttestation {
-  if (challenge.party.kind === 'device') return ok({ key: challenge.party.deviceKey, checks: [] });
+): { readonly ok: true; readonly value: ProvenDeviceKey } | RefusedAttestation {
+  if (challenge.party.kind === 'device') return ok({ key: challenge.party.deviceKey, checks: [], facts: null });
   const appraisal = appraiser.appraise({ chain: evidence.deviceKeyChain, at: now, expected });
   if (appraisal.verdict === 'refused') return refusedAppraisal(appraisal.reasons, appraisal.checks);
   const difference = agreesWith(sessionFacts, appraisal.facts, { securityLevel: 'any' });
@@ -140,7 +149,7 @@ function proveDeviceKey(
   if (equalBytes(appraisal.facts.publicKey, sessionFacts.publicKey)) {
     return refused(refuse('KEY_PROPERTIES_NOT_ALLOWED', 'one key as session key and device key'), appraisal.checks);
   }
-  return ok({ key: appraisal.facts.publicKey, checks: appraisal.checks });
+  return ok({ key: appraisal.facts.publicKey, checks: appraisal.checks, facts: appraisal.facts });
 }
 
 function attestedState(facts: KeyFacts): AttestedState {

@@ -1,14 +1,16 @@
 import type { Check } from '../attestation/appraise.ts';
 import type { Appraiser } from '../attestation/appraiser.ts';
 import type { IntegrityAppraiser } from '../attestation/play-integrity/appraiser.ts';
-import { equalBytes, sha256 } from '../encoding/digest.ts';
-import { type Clock, secondsAfter } from '../ports/clock.ts';
-import { type Random, randomUuid } from '../ports/random.ts';
+import { sha256 } from '../encoding/digest.ts';
+import { secondsAfter } from '../ports/clock.ts';
+import { randomUuid } from '../ports/random.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
+import type { Reason } from '../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
-import { deviceTokenClaims, type TokenSigner } from '../tokens/claims.ts';
 import type { TokenPolicy } from '../tokens/policy.ts';
-import { type AttestedState, type Device, standingRefusal } from './device.ts';
+import { trustVectorOf } from '../tokens/trust-vector.ts';
+import { type JudgePhone, judgePhone } from './acceptance.ts';
+import { standingRefusal } from './device.ts';
 import {
   type Evidence,
   type Identity,
@@ -18,10 +20,11 @@ import {
   refused,
   refusedAppraisal,
 } from './evidence.ts';
-import { inviteCodeHash } from './invite.ts';
+import { partyOf } from './party.ts';
 import type { DevicePolicy } from './policy.ts';
 import { forbiddenSigns } from './posture.ts';
-import type { DeviceStore, InviteStore, NewSession } from './store.ts';
+import type { DeviceStore, InviteStore, NewDevice, NewSession } from './store.ts';
+import { type IssuedToken, issueToken, type TokenPorts } from './token.ts';
 
 /** A phone's first words, with their exact bytes. */
 export interface Hello {
@@ -30,17 +33,13 @@ export interface Hello {
 }
 
 /** What the attestation exchange stands on. */
-export interface AttestationPorts {
-  readonly clock: Clock;
-  readonly random: Random;
-  readonly issuer: string;
+export interface AttestationPorts extends TokenPorts {
   readonly invites: InviteStore;
   readonly devices: DeviceStore;
   /** Nonces given and not yet answered; the value is the SHA-256 of the hello, hex. */
   readonly challenges: VolatileStore<string>;
   readonly appraiser: Appraiser;
   readonly integrity: IntegrityAppraiser;
-  readonly signer: TokenSigner;
 }
 
 /** What policy says of the exchange. */
@@ -51,12 +50,11 @@ export interface AttestationExchangePolicy {
 }
 
 /** An accepted phone. */
-export interface Attested {
+export interface Attested extends IssuedToken {
   readonly deviceId: string;
-  readonly token: string;
-  readonly expiresAt: Date;
-  readonly refreshAfter: Date;
   readonly checks: readonly Check[];
+  /** The device that this enrolment replaced and revoked; null for none. */
+  readonly replaced: string | null;
 }
 
 /** Answers a hello with a challenge that is good for one try. */
@@ -79,36 +77,12 @@ export async function challengePhone(
   return ok(challenge);
 }
 
-async function partyOf(
-  identity: Identity,
-  now: Date,
-  ports: AttestationPorts,
-): Promise<Result<PendingChallenge['party']>> {
-  if (identity.kind === 'device') return enrolledParty(await ports.devices.device(identity.deviceId));
-  const codeHash = inviteCodeHash(identity.code);
-  const invite = await ports.invites.openInvite(codeHash, now);
-  if (invite === null) return enrolledUnseen(codeHash, identity.deviceKeyHash, ports);
-  return ok({ kind: 'invite', inviteId: invite.id, acquirer: invite.acquirer, merchant: invite.merchant });
-}
-
-function enrolledParty(device: Device | null): Result<PendingChallenge['party']> {
-  if (device === null) return refuse('DEVICE_UNKNOWN');
-  const standing = standingRefusal(device.status);
-  if (standing !== null) return refuse(standing);
-  const { id: deviceId, deviceKey, acquirer, merchant } = device;
-  return ok({ kind: 'device', deviceId, deviceKey, acquirer, merchant });
-}
-
-/** A phone whose enrolment was cut off after it was committed finds its device again by the key that it pinned. */
-async function enrolledUnseen(
-  codeHash: Buffer,
-  deviceKeyHash: Uint8Array,
-  ports: AttestationPorts,
-): Promise<Result<PendingChallenge['party']>> {
-  const deviceId = deviceKeyHash.length === 32 ? await ports.invites.enrolledDevice(codeHash) : null;
-  const device = deviceId === null ? null : await ports.devices.device(deviceId);
-  if (device === null || !equalBytes(sha256(device.deviceKey), deviceKeyHash)) return refuse('INVITE_INVALID');
-  return enrolledParty(device);
+/** Gives back the room of a challenge whose stream ended without evidence. */
+export async function releaseChallenge(
+  { nonce }: PendingChallenge,
+  { challenges }: Pick<AttestationPorts, 'challenges'>,
+): Promise<void> {
+  await challenges.take(nonce.toString('hex'));
 }
 
 function helloHash(challenge: PendingChallenge): string {
@@ -131,7 +105,7 @@ export async function concludeAttestation(
   const challenge = { ...given, party: party.value };
   const proven = proveKeys(challenge, evidence, now, ports.appraiser);
   if (!proven.ok) return proven;
-  const { session, deviceKey, attested } = proven.value;
+  const { session, deviceKey, attested, sightings } = proven.value;
   const integrity = await ports.integrity.appraise({
     token: evidence.playIntegrityToken,
     transcript: proven.value.transcript,
@@ -145,6 +119,7 @@ export async function concludeAttestation(
   const accepted: NewSession = {
     ...session,
     pinForbidden: integrity.facts.forbidsPin,
+    trustVector: trustVectorOf({ checks, platform: proven.value.facts }),
     appraisal: {
       id: randomUuid(ports.random),
       appraisedAt: now,
@@ -152,43 +127,63 @@ export async function concludeAttestation(
       checks,
       facts: proven.value.facts,
     },
+    evidence: { sessionChain: evidence.sessionKeyChain, deviceChain: evidence.deviceKeyChain },
+    sightings,
   };
-  const enrolled = await keep(challenge, deviceKey, attested, accepted, ports);
-  if (!enrolled.ok) return refused(enrolled, checks);
-  const { claims, refreshAfter } = deviceTokenClaims(
-    {
-      issuer: ports.issuer,
-      deviceId: enrolled.value,
-      acquirer: challenge.party.acquirer,
-      merchant: challenge.party.merchant,
-      sessionKeyThumbprint: session.thumbprint,
-      policyVersion: policy.version,
-    },
-    policy.tokens,
-    now,
-    ports.random,
-  );
-  const token = await ports.signer.signDeviceToken(claims);
-  if (!token.ok) return refused(token, checks);
-  const expiresAt = new Date(claims.exp * 1000);
-  return ok({ deviceId: enrolled.value, token: token.value, expiresAt, refreshAfter, checks });
+  const judge = judgePhone(proven.value.facts, policy.devices);
+  const kept = await keep(challenge, { deviceKey, attested }, accepted, judge, ports);
+  if (!kept.ok) return refusedAfter(kept, checks);
+  const all = [...checks, ...kept.value.checks];
+  const { deviceId } = kept.value;
+  const { acquirer, merchant } = challenge.party;
+  const { trustVector, thumbprint: sessionKeyThumbprint } = accepted;
+  const subject = { deviceId, acquirer, merchant, sessionKeyThumbprint, trustVector, policyVersion: policy.version };
+  const issued = await issueToken(subject, policy.tokens, now, ports);
+  if (!issued.ok) return refused(issued, all);
+  return ok({ deviceId, ...issued.value, checks: all, replaced: kept.value.replaced });
+}
+
+interface Kept {
+  readonly deviceId: string;
+  readonly checks: readonly Check[];
+  readonly replaced: string | null;
+}
+
+type NotKept = {
+  readonly ok: false;
+  readonly reason: Reason;
+  readonly detail?: string;
+  readonly checks?: readonly Check[];
+};
+
+/** A refusal within the store's transaction, with the checks before it. */
+function refusedAfter(refusal: NotKept, before: readonly Check[]): RefusedAttestation {
+  if (refusal.checks === undefined) return refused(refusal, before);
+  const reasons = [...new Set(refusal.checks.flatMap(({ status, reason }) => (status === 'fail' && reason) || []))];
+  return refusedAppraisal(reasons, [...before, ...refusal.checks]);
 }
 
 async function keep(
-  challenge: PendingChallenge,
-  deviceKey: Buffer,
-  attested: AttestedState,
+  { party }: PendingChallenge,
+  { deviceKey, attested }: Omit<NewDevice, 'id'>,
   session: NewSession,
-  ports: AttestationPorts,
-): Promise<Result<string>> {
-  const { party } = challenge;
-  if (party.kind === 'device') {
-    const renewed = await ports.devices.renew(party.deviceId, attested, session);
-    if (renewed) return ok(party.deviceId);
-    const device = await ports.devices.device(party.deviceId);
-    return refuse((device && standingRefusal(device.status)) ?? 'DEVICE_REVOKED');
+  judge: JudgePhone,
+  { devices, random }: AttestationPorts,
+): Promise<{ readonly ok: true; readonly value: Kept } | NotKept> {
+  const id = party.kind === 'device' ? party.deviceId : randomUuid(random);
+  const acceptance =
+    party.kind === 'device'
+      ? await devices.renew(id, attested, session, judge)
+      : await devices.enrol(party.inviteId, { id, deviceKey, attested }, session, judge);
+  switch (acceptance.outcome) {
+    case 'accepted':
+      return ok({ deviceId: id, checks: acceptance.checks, replaced: acceptance.replaced });
+    case 'refused':
+      return { ...refuse('ATTESTATION_REFUSED'), checks: acceptance.checks };
+    case 'closed': {
+      if (party.kind === 'invite') return refuse('INVITE_INVALID', 'no longer open');
+      const device = await devices.device(id);
+      return refuse((device && standingRefusal(device.status)) ?? 'DEVICE_REVOKED');
+    }
   }
-  const id = randomUuid(ports.random);
-  const enrolled = await ports.devices.enrol(party.inviteId, { id, deviceKey, attested }, session);
-  return enrolled ? ok(id) : refuse('INVITE_INVALID');
 }

@@ -3,6 +3,7 @@ import { sha256 } from '../encoding/digest.ts';
 import { type Clock, secondsAfter } from '../ports/clock.ts';
 import { type Random, randomUuid } from '../ports/random.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
+import type { Invite } from './invite-state.ts';
 import type { DevicePolicy } from './policy.ts';
 import type { InviteStore } from './store.ts';
 
@@ -30,17 +31,23 @@ function newCode(random: Random): string {
   return symbols.replaceAll(/(.{6})(?=.)/g, '$1-');
 }
 
+/** What an administrator asks for. */
+export interface InviteRequest {
+  readonly acquirer: string;
+  readonly merchant: string;
+  /** 0: as long as policy allows. */
+  readonly validForSeconds: number;
+  /** The device that the invited phone replaces; null for none. */
+  readonly replaces: string | null;
+  readonly by: string;
+}
+
 /**
- * Creates a single-use invite for one merchant of one acquirer; only the code's hash is stored.
- * `validForSeconds` 0 means as long as policy allows.
+ * Creates a single-use invite for one merchant of one acquirer; only the code's hash is stored. Refuses with
+ * INVITE_LIMIT_REACHED, and for a device that cannot be replaced with NOT_FOUND or DEVICE_REVOKED.
  */
 export async function createInvite(
-  request: {
-    readonly acquirer: string;
-    readonly merchant: string;
-    readonly validForSeconds: number;
-    readonly by: string;
-  },
+  request: InviteRequest,
   ports: { readonly invites: InviteStore; readonly clock: Clock; readonly random: Random },
   policy: DevicePolicy,
 ): Promise<Result<CreatedInvite>> {
@@ -56,10 +63,30 @@ export async function createInvite(
     codeHash: inviteCodeHash(code),
     acquirer: request.acquirer,
     merchant: request.merchant,
+    replaces: request.replaces,
     createdBy: request.by,
     createdAt: now,
     expiresAt: secondsAfter(now, seconds),
   };
-  await ports.invites.addInvite(invite);
-  return ok({ id: invite.id, code, expiresAt: invite.expiresAt });
+  switch (await ports.invites.addInvite(invite, policy.openInvitesPerMerchant)) {
+    case 'added':
+      return ok({ id: invite.id, code, expiresAt: invite.expiresAt });
+    case 'limit-reached':
+      return refuse('INVITE_LIMIT_REACHED');
+    case 'no-such-device':
+      return refuse('NOT_FOUND', 'replaces_device_id: no device of this acquirer and merchant');
+    case 'device-revoked':
+      return refuse('DEVICE_REVOKED', 'replaces_device_id: revoked already; an ordinary invite will do');
+  }
+}
+
+/** Withdraws an invite; withdrawing it again changes nothing. Refuses with NOT_FOUND, or INVITE_USED. */
+export async function withdrawInvite(
+  id: string,
+  by: string,
+  { invites, clock }: { readonly invites: InviteStore; readonly clock: Clock },
+): Promise<Result<Invite>> {
+  const invite = await invites.withdraw(id, by, clock.now());
+  if (invite === null) return refuse('NOT_FOUND', 'invite');
+  return invite.state === 'used' ? refuse('INVITE_USED') : ok(invite);
 }

@@ -1,3 +1,4 @@
+import { standingRefusal } from '../devices/device.ts';
 import { compareWithTerms, readIccData } from '../emv/icc.ts';
 import { accountDataHash } from '../encoding/contexts.ts';
 import { equalBytes } from '../encoding/digest.ts';
@@ -7,10 +8,26 @@ import { type CardholderVerification, sameTerms, type TransactionGrant } from '.
 import type { PaymentIntent } from './intent.ts';
 import type { Situation } from './store.ts';
 
+/** An initial key identifier is the head of a key serial number. */
+export const INITIAL_KEY_ID_BYTES = 8;
+
 /** The first reason for which the standing of device and session forbids a new decision, or null. */
 export function standingReason(situation: Situation): Reason | null {
-  if (situation.deviceStatus === 'revoked' || situation.sessionStatus === 'revoked') return 'DEVICE_REVOKED';
-  return situation.deviceStatus === 'suspended' ? 'DEVICE_SUSPENDED' : null;
+  const standing = standingRefusal(situation.deviceStatus);
+  if (standing !== null) return standing;
+  return situation.sessionStatus === 'revoked' ? 'SESSION_ENDED' : null;
+}
+
+/**
+ * The first reason for which the keys of this payment do not count, or null: they are the device's, proven, and were in
+ * use and within their age when the grant was issued. A newer injection does not undo an open grant.
+ */
+export function keySetReason({ keySet, stored: { grant } }: Situation): Reason | null {
+  if (keySet === null || keySet.status === 'offered') return 'KEYS_NOT_ACTIVE';
+  if (!equalBytes(keySet.pinInitialKeyId, grant.pinKsn.subarray(0, INITIAL_KEY_ID_BYTES))) return 'KEYS_NOT_ACTIVE';
+  if (grant.issuedAt >= keySet.expiresAt) return 'KEYS_EXHAUSTED';
+  if (keySet.status === 'active') return null;
+  return keySet.retiredAt !== null && grant.issuedAt <= keySet.retiredAt ? null : 'KEYS_NOT_ACTIVE';
 }
 
 /** The first reason for which the intent is not the one that the grant commits to, or null. */

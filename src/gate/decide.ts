@@ -8,7 +8,14 @@ import type { VolatileStore } from '../ports/volatile.ts';
 import { meaningOf, type Reason } from '../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { DeviceTokenClaims } from '../tokens/claims.ts';
-import { emvReason, grantReason, standingReason, verificationReason } from './checks.ts';
+import {
+  emvReason,
+  grantReason,
+  INITIAL_KEY_ID_BYTES,
+  keySetReason,
+  standingReason,
+  verificationReason,
+} from './checks.ts';
 import type { Decision, GateAnswer } from './decision.ts';
 import type { PaymentIntent } from './intent.ts';
 import type { DecisionStore, NewDecision, Situation } from './store.ts';
@@ -53,7 +60,7 @@ export async function decidePayment(request: PaymentRequest, ports: GatePorts): 
   const proven = proveIntent(request, ports);
   if (!proven.ok) return refused(proven.reason);
   const { intent, claims } = proven.value;
-  const situation = await ports.decisions.situation(intent.grantId, claims.cnf.jkt);
+  const situation = await situationOf(proven.value, ports);
   if (situation === null) {
     return refused(expired(claims, ports.clock.now()) ? 'TOKEN_INVALID' : 'GRANT_UNKNOWN');
   }
@@ -65,6 +72,7 @@ export async function decidePayment(request: PaymentRequest, ports: GatePorts): 
   const held = intent.pin === null ? null : await ports.held.get(grant.id);
   const reason =
     grantReason(intent, grant, ports.clock.now()) ??
+    keySetReason(situation) ??
     emvReason(intent)?.reason ??
     verificationReason(intent, grant, held);
   if (reason !== null)
@@ -104,6 +112,11 @@ function proveIntent(request: PaymentRequest, ports: GatePorts): Result<ProvenIn
   return ok({ request, claims: claims.value, intent: intent.value, intentHash: sha256(request.intent.payload) });
 }
 
+function situationOf({ intent, claims }: ProvenIntent, ports: GatePorts): Promise<Situation | null> {
+  const initialKeyId = intent.accountData.ksn.subarray(0, INITIAL_KEY_ID_BYTES);
+  return ports.decisions.situation(intent.grantId, claims.cnf.jkt, initialKeyId);
+}
+
 /** Commits a new decision; where another came first, answers that one. */
 async function settle(
   proven: ProvenIntent,
@@ -113,7 +126,7 @@ async function settle(
   ports: GatePorts,
 ): Promise<GateAnswer> {
   if (await ports.decisions.commit(decision)) return answer(decision, translated, false);
-  const now = await ports.decisions.situation(before.stored.grant.id, proven.claims.cnf.jkt);
+  const now = await situationOf(proven, ports);
   if (now === null) return refused('GRANT_UNKNOWN');
   if (now.decision !== null) return repeat(proven, now, now.decision, ports);
   return refused(standingReason(now) ?? 'COUNTER_BEHIND');
@@ -202,6 +215,9 @@ const ABOUT_THE_PAYMENT: ReadonlySet<Reason> = new Set([
   'ACCOUNT_DATA_INVALID',
   'PIN_BLOCK_MALFORMED',
   'PIN_GRANT_MISMATCH',
+  'BASE_KEY_RETIRED',
+  'BASE_KEY_COMPROMISED',
+  'GRANT_KEY_COMPROMISED',
 ]);
 
 /** Nothing is decided: with the reason where it is of that kind, else as a vault that does not answer. */

@@ -3,6 +3,12 @@ import type { InitialKeyIds, KeySetStore } from './key-set.ts';
 /** How many derivation ids one lease takes: a crash wastes at most this many of 2^32. */
 const LEASE = 64;
 
+/** Ids of the base derivation keys of both domains, 4 bytes each. */
+export interface BdkIds {
+  readonly pin: Buffer;
+  readonly accountData: Buffer;
+}
+
 interface Range {
   next: number;
   end: number;
@@ -11,18 +17,20 @@ interface Range {
 /** Hands out initial key identifiers from leased ranges; none is ever given twice. */
 export class InitialKeyIdSource {
   readonly #store: KeySetStore;
-  readonly #bdkIds: { readonly pin: Buffer; readonly accountData: Buffer };
+  readonly #bdkIds: () => BdkIds;
   readonly #ranges = new Map<string, Promise<Range | null>>();
 
-  constructor(store: KeySetStore, bdkIds: { readonly pin: Buffer; readonly accountData: Buffer }) {
+  /** `bdkIds` answers the ids of the base derivation keys that are active now. */
+  constructor(store: KeySetStore, bdkIds: () => BdkIds) {
     this.#store = store;
     this.#bdkIds = bdkIds;
   }
 
   /** Fresh identifiers for both domains, or null where a BDK has none left: it must be rotated. */
   async next(): Promise<InitialKeyIds | null> {
-    const pin = await this.#take(this.#bdkIds.pin);
-    const accountData = await this.#take(this.#bdkIds.accountData);
+    const bdkIds = this.#bdkIds();
+    const pin = await this.#take(bdkIds.pin);
+    const accountData = await this.#take(bdkIds.accountData);
     return pin === null || accountData === null ? null : { pin, accountData };
   }
 

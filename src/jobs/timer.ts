@@ -1,8 +1,6 @@
-/** Runs something once, later. */
-export interface Timer {
-  /** Calls `run` after so many milliseconds; the answer cancels it. */
-  after(milliseconds: number, run: () => void): () => void;
-}
+import type { Timer } from '../ports/timer.ts';
+
+export type { Timer } from '../ports/timer.ts';
 
 /** The process's timers. A waiting one does not keep the process alive. */
 export const systemTimer: Timer = {

@@ -55,6 +55,7 @@ export class PinEntry {
   readonly #key: KeyObject;
   readonly #grant: StoredGrant;
   readonly #pinGrant: PinGrant;
+  readonly #signedPinGrant: SignedBytes;
   readonly #accountData: EncryptedAccountData;
   readonly #policy: PinPolicy;
   readonly #ports: PinEntryPorts;
@@ -66,6 +67,7 @@ export class PinEntry {
     key: KeyObject,
     grant: StoredGrant,
     pinGrant: PinGrant,
+    signedPinGrant: SignedBytes,
     accountData: EncryptedAccountData,
     policy: PinPolicy,
     ports: PinEntryPorts,
@@ -73,6 +75,7 @@ export class PinEntry {
     this.#key = key;
     this.#grant = grant;
     this.#pinGrant = pinGrant;
+    this.#signedPinGrant = signedPinGrant;
     this.#accountData = accountData;
     this.#policy = policy;
     this.#ports = ports;
@@ -118,7 +121,7 @@ export class PinEntry {
     const signed = await ports.vault.signPinGrant(pinGrant);
     if (!signed.ok) return signed;
     if (!(await ports.grants.beginPinEntry(grant.id))) return refuse('PIN_ENTRY_BEGUN');
-    const entry = new PinEntry(key, stored, pinGrant, request.accountData, policy, ports);
+    const entry = new PinEntry(key, stored, pinGrant, signed.value, request.accountData, policy, ports);
     return ok({ entry, pinGrant: signed.value });
   }
 
@@ -169,12 +172,9 @@ export class PinEntry {
       equalBytes(pin.accountDataHash, this.#pinGrant.accountDataHash);
     if (!bound) return refuse('PIN_GRANT_MISMATCH');
     const checked = await this.#ports.vault.checkPinBlock({
-      grantId: pin.grantId,
-      pinKsn: pin.pinKsn,
+      pinGrant: this.#signedPinGrant,
       block: pin.block,
       accountData: this.#accountData,
-      minimumLength: this.#policy.minimumLength,
-      maximumLength: this.#policy.maximumLength,
     });
     if (!checked.ok) return checked;
     const heldUntil = this.#grant.grant.expiresAt;

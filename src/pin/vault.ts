@@ -29,13 +29,11 @@ export interface PinGrant {
 
 /** A PIN block with the account data that it must fit. */
 export interface PinBlockCheck {
-  readonly grantId: string;
-  readonly pinKsn: Buffer;
+  /** As the vault signed it: grant, KSN, account data and bounds of length are taken from it. */
+  readonly pinGrant: SignedBytes;
   /** ISO 9564-1 format 4, enciphered, 16 bytes. */
   readonly block: Buffer;
   readonly accountData: EncryptedAccountData;
-  readonly minimumLength: number;
-  readonly maximumLength: number;
 }
 
 /** The vault's part in PIN entry. */

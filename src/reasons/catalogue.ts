@@ -1,17 +1,21 @@
 import { ATTESTATION_REASONS } from './attestation.ts';
 import { COMMON_REASONS } from './common.ts';
+import { DEVICE_REASONS } from './devices.ts';
 import { GATE_REASONS } from './gate.ts';
 import { KEY_REASONS } from './keys.ts';
 import { PLAY_INTEGRITY_REASONS } from './play-integrity.ts';
 import type { ReasonMeaning } from './reason.ts';
 import { SESSION_REASONS } from './sessions.ts';
+import { TOKEN_REASONS } from './tokens.ts';
 
 /** Every refusal code of Tapgate with its meaning: the one source of ErrorInfo.reason, metric labels and docs/reasons.md. */
 export const REASONS = {
   ...COMMON_REASONS,
   ...ATTESTATION_REASONS,
+  ...DEVICE_REASONS,
   ...PLAY_INTEGRITY_REASONS,
   ...KEY_REASONS,
+  ...TOKEN_REASONS,
   ...SESSION_REASONS,
   ...GATE_REASONS,
 } as const satisfies Record<string, ReasonMeaning>;

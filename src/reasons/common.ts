@@ -10,6 +10,14 @@ export const COMMON_REASONS = {
     retry: 'no',
     audience: 'everyone',
   },
+  PAGE_TOKEN_INVALID: {
+    category: 'invalid',
+    meaning: 'The page token is not one that this list gave for this query.',
+    action: 'Begin with the first page, and keep the query the same from page to page.',
+    fixableBy: 'integrator',
+    retry: 'no',
+    audience: 'everyone',
+  },
   MESSAGE_OUT_OF_ORDER: {
     category: 'invalid',
     meaning: 'The stream carried a message that its state does not allow.',
@@ -32,6 +40,14 @@ export const COMMON_REASONS = {
     action: 'Wait for the delay in RetryInfo.',
     fixableBy: 'integrator',
     retry: 'later',
+    audience: 'everyone',
+  },
+  SLOW_READER: {
+    category: 'exhausted',
+    meaning: 'The client did not read what the stream had sent to it in the time that the service gives.',
+    action: 'Read the stream as messages come; open it anew.',
+    fixableBy: 'integrator',
+    retry: 'now',
     audience: 'everyone',
   },
   SERVICE_UNAVAILABLE: {

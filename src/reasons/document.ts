@@ -1,15 +1,19 @@
 import { ATTESTATION_REASONS } from './attestation.ts';
 import { REASONS, type Reason } from './catalogue.ts';
 import { COMMON_REASONS } from './common.ts';
+import { DEVICE_REASONS } from './devices.ts';
 import { GATE_REASONS } from './gate.ts';
 import { KEY_REASONS } from './keys.ts';
 import { PLAY_INTEGRITY_REASONS } from './play-integrity.ts';
 import type { ReasonMeaning } from './reason.ts';
 import { SESSION_REASONS } from './sessions.ts';
+import { TOKEN_REASONS } from './tokens.ts';
 
 const SECTIONS: readonly [string, Readonly<Record<string, ReasonMeaning>>][] = [
   ['Any service', COMMON_REASONS],
   ['Attestation, enrolment, device tokens', ATTESTATION_REASONS],
+  ['Devices: standing, search, re-appraisal', DEVICE_REASONS],
+  ['Relying on device tokens', TOKEN_REASONS],
   ['Play Integrity', PLAY_INTEGRITY_REASONS],
   ['Keys and the vault', KEY_REASONS],
   ['Sessions, grants, PIN entry', SESSION_REASONS],

@@ -39,14 +39,15 @@ const BACKOFF: BackoffLimits = { leastMilliseconds: 100, mostMilliseconds: 10_00
 const STABLE_MILLISECONDS = 30_000;
 
 /**
- * Node's own restrictions on the vault's process: writes to its socket's folder only; no children, threads or addons; no
+ * Node's own restrictions on the vault's process: writes to its socket's folder and its keystore only; no children, threads or addons; no
  * inspector, also not by a signal; no code made from text.
  */
-function nodeFlags(socket: string): string[] {
+function nodeFlags(directory: string, socket: string): string[] {
   return [
     '--permission',
     '--allow-fs-read=*',
     `--allow-fs-write=${join(dirname(socket), '*')}`,
+    `--allow-fs-write=${join(directory, '*')}`,
     '--allow-fs-write=/proc/self/coredump_filter',
     '--disable-sigusr1',
     '--disallow-code-generation-from-strings',
@@ -111,7 +112,8 @@ export class VaultChild {
   #spawn(): ChildProcess {
     const { directory, socket, onLine } = this.#options;
     const main = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
-    const options = [...nodeFlags(socket), main, '--directory', resolve(directory), '--socket', socket];
+    const keystore = resolve(directory);
+    const options = [...nodeFlags(keystore, socket), main, '--directory', keystore, '--socket', socket];
     const child = spawn(process.execPath, options, { stdio: ['pipe', 'pipe', 'pipe'], env: {}, cwd: '/' });
     // Where the process could not even be made, no exit follows: it is told as one.
     child.on('error', () => child.pid === undefined && child.emit('exit', null, null));

@@ -1,14 +1,19 @@
 import type { SignedBytes } from '../encoding/signed.ts';
 import type { GateVault, PaymentTranslation, TranslatedPayment } from '../gate/vault.ts';
+import type { KeySlot } from '../gen/tapgate/v1/key_slot.ts';
 import type { SignedMessage } from '../gen/tapgate/v1/signed.ts';
 import type { AuthorizePaymentAnswer } from '../gen/tapgate/vault/v1/vault_service.ts';
 import type { InjectionVault, KeyProof, OfferRequest } from '../injection/vault.ts';
+import type { GeneratedSlot, KeyCustody, ShownSlot } from '../keys/custody.ts';
+import type { SlotSeries } from '../keys/slots.ts';
+import type { SlotState } from '../keys/state.ts';
 import type { PinBlockCheck, PinGrant, PinVault } from '../pin/vault.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { GrantSigner } from '../sessions/grant.ts';
 import type { TransactionGrant } from '../sessions/transaction.ts';
 import type { DeviceTokenClaims, TokenSigner } from '../tokens/claims.ts';
 import { transportToWire } from '../wire/injection.ts';
+import { slotFromWire, slotStateToWire } from '../wire/key-slot.ts';
 import { encodePinGrant } from '../wire/pin.ts';
 import { signedToWire } from '../wire/signed.ts';
 import { accountDataToWire, encodeGrant } from '../wire/transaction.ts';
@@ -17,18 +22,49 @@ import { type ExchangeOptions, type VaultAnswer, type VaultCall, VaultExchange }
 
 type ValueOf<Case extends VaultAnswer['$case']> = Extract<VaultAnswer, { $case: Case }>['value'];
 
-/** The vault as the rest of the service sees it: every port that needs keys, over one stream to its process. */
-export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, PinVault, GateVault {
-  readonly #exchange: VaultExchange;
+/** Watches calls of the vault by their name; answers what the call answers. */
+export type WatchCall = <T>(call: VaultCall['$case'], work: () => Promise<Result<T>>) => Promise<Result<T>>;
 
-  constructor(options: ExchangeOptions) {
+/** The vault as the rest of the service sees it: every port that needs keys, over one stream to its process. */
+export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, PinVault, GateVault, KeyCustody {
+  readonly #exchange: VaultExchange;
+  readonly #watch: WatchCall;
+
+  constructor(options: ExchangeOptions, watch: WatchCall = (_call, work) => work()) {
     this.#exchange = new VaultExchange(options);
+    this.#watch = watch;
   }
 
   /** Public keys, endorsements, BDK ids and acquirers. Refuses with VAULT_UNAVAILABLE. */
   async describe(): Promise<Result<VaultDescription>> {
-    const answer = await this.#call({ $case: 'describeKeys', value: {} }, 'describeKeys');
+    const answer = await this.#call({ $case: 'describeKeys', value: { knownGeneration: 0n } }, 'describeKeys');
     return answer.ok ? readDescription(answer.value) : answer;
+  }
+
+  /** The description where it is another one than `known`, else `known` itself. Refuses with VAULT_UNAVAILABLE. */
+  async describeAfter(known: VaultDescription): Promise<Result<VaultDescription>> {
+    const call = { $case: 'describeKeys', value: { knownGeneration: known.generation } } as const;
+    const answer = await this.#call(call, 'describeKeys');
+    if (!answer.ok) return answer;
+    return answer.value.unchanged ? ok(known) : readDescription(answer.value);
+  }
+
+  async listKeys(): Promise<Result<readonly ShownSlot[]>> {
+    const answer = await this.#call({ $case: 'listKeys', value: {} }, 'listKeys');
+    return answer.ok ? slotsFromWire(answer.value.slots) : answer;
+  }
+
+  async generateKey({ kind, acquirer = '' }: SlotSeries, by: string): Promise<Result<GeneratedSlot>> {
+    const answer = await this.#call({ $case: 'generateKey', value: { kind, acquirer, by } }, 'generateKey');
+    if (!answer.ok) return answer;
+    const slot = slotFromWire(answer.value.slot);
+    return slot.ok ? ok({ slot: slot.value, keyBlock: answer.value.keyBlock }) : refuse('VAULT_UNAVAILABLE', 'slot');
+  }
+
+  async changeKeyState(slotId: string, to: SlotState, by: string): Promise<Result<readonly ShownSlot[]>> {
+    const call = { $case: 'changeKeyState', value: { slotId, to: slotStateToWire(to), by } } as const;
+    const answer = await this.#call(call, 'changeKeyState');
+    return answer.ok ? slotsFromWire(answer.value.changed) : answer;
   }
 
   async signDeviceToken(claims: DeviceTokenClaims): Promise<Result<string>> {
@@ -81,7 +117,8 @@ export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, Pi
   }
 
   async checkPinBlock(check: PinBlockCheck): Promise<Result<null>> {
-    const value = { ...check, accountData: accountDataToWire(check.accountData) };
+    const { block, accountData, pinGrant } = check;
+    const value = { block, accountData: accountDataToWire(accountData), pinGrant: signedToWire(pinGrant) };
     const answer = await this.#call({ $case: 'checkPinBlock', value }, 'checkPinBlock');
     return answer.ok ? ok(null) : answer;
   }
@@ -110,12 +147,22 @@ export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, Pi
 
   /** Calls the vault and takes the answer of one case; another case is a vault of another version. */
   async #call<Case extends VaultAnswer['$case']>(call: VaultCall, $case: Case): Promise<Result<ValueOf<Case>>> {
-    const answer = await this.#exchange.call(call);
+    const answer = await this.#watch(call.$case, () => this.#exchange.call(call));
     if (!answer.ok) return answer;
     // The compiler does not follow that a case and its own value make one member of the union.
     if (answer.value.$case === $case) return ok(answer.value.value as ValueOf<Case>);
     return refuse('VAULT_UNAVAILABLE', 'an answer to another call');
   }
+}
+
+function slotsFromWire(wire: readonly KeySlot[]): Result<readonly ShownSlot[], 'VAULT_UNAVAILABLE'> {
+  const slots: ShownSlot[] = [];
+  for (const message of wire) {
+    const slot = slotFromWire(message);
+    if (!slot.ok) return refuse('VAULT_UNAVAILABLE', 'a slot of another version');
+    slots.push(slot.value);
+  }
+  return ok(slots);
 }
 
 function translatedPayment(answer: AuthorizePaymentAnswer): TranslatedPayment {

@@ -1,10 +1,11 @@
 import type { ExchangeRequest, ExchangeResponse } from '../gen/tapgate/vault/v1/vault_service.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
-import type { VaultKeys } from './keys.ts';
+import type { Custodian } from './keystore/custodian.ts';
 import { classOf, type VaultLog } from './log.ts';
 import { authorizePayment } from './operations/authorize-payment.ts';
 import { checkPinBlock } from './operations/check-pin-block.ts';
 import { describeKeys } from './operations/describe-keys.ts';
+import { changeKeyState, generateKey, listKeys } from './operations/key-slots.ts';
 import { offerKeys } from './operations/offer-keys.ts';
 import { shuffleLayout } from './operations/shuffle-layout.ts';
 import { signDeviceToken } from './operations/sign-device-token.ts';
@@ -22,10 +23,11 @@ function answered<Case extends Answer['$case']>($case: Case, result: Result<Valu
   return result.ok ? ok({ $case, value: result.value } as Answer) : result;
 }
 
-function operate({ call }: ExchangeRequest, keys: VaultKeys, ports: VaultPorts): Result<Answer> {
+function operate({ call }: ExchangeRequest, custodian: Custodian, ports: VaultPorts): Result<Answer> {
+  const { keys } = custodian;
   switch (call?.$case) {
     case 'describeKeys':
-      return answered('describeKeys', ok(describeKeys(keys)));
+      return answered('describeKeys', ok(describeKeys(call.value, keys)));
     case 'signDeviceToken':
       return answered('signDeviceToken', signDeviceToken(call.value, keys));
     case 'signGrant':
@@ -39,9 +41,15 @@ function operate({ call }: ExchangeRequest, keys: VaultKeys, ports: VaultPorts):
     case 'shuffleLayout':
       return answered('shuffleLayout', ok(shuffleLayout(ports.random)));
     case 'checkPinBlock':
-      return answered('checkPinBlock', checkPinBlock(call.value, keys));
+      return answered('checkPinBlock', checkPinBlock(call.value, keys, ports));
     case 'authorizePayment':
       return answered('authorizePayment', authorizePayment(call.value, keys, ports));
+    case 'listKeys':
+      return answered('listKeys', listKeys(custodian));
+    case 'generateKey':
+      return answered('generateKey', generateKey(call.value, custodian));
+    case 'changeKeyState':
+      return answered('changeKeyState', changeKeyState(call.value, custodian));
     default:
       return refuse('MALFORMED_MESSAGE', 'no call');
   }
@@ -53,13 +61,13 @@ function operate({ call }: ExchangeRequest, keys: VaultKeys, ports: VaultPorts):
  */
 export function dispatch(
   request: ExchangeRequest,
-  keys: VaultKeys,
+  custodian: Custodian,
   ports: VaultPorts,
   log: VaultLog,
 ): ExchangeResponse {
   const operation = request.call?.$case ?? 'none';
   try {
-    const result = operate(request, keys, ports);
+    const result = operate(request, custodian, ports);
     if (result.ok) return { id: request.id, answer: result.value };
     log('refused', { operation, reason: result.reason, ...(result.detail !== undefined && { detail: result.detail }) });
     return { id: request.id, answer: { $case: 'refused', value: result.reason } };

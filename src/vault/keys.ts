@@ -1,3 +1,6 @@
+import type { KeyObject } from 'node:crypto';
+import type { SlotKind } from '../keys/kind.ts';
+import type { SlotState } from '../keys/state.ts';
 import type { SecretKey } from '../payment-crypto/secret-key.ts';
 import type { EndorsedKey } from './keystore/service-key.ts';
 import type { SigningKey } from './keystore/signing-key.ts';
@@ -7,6 +10,19 @@ export interface BaseDerivationKey {
   /** 4 bytes. */
   readonly id: Buffer;
   readonly key: SecretKey;
+}
+
+/** What a base derivation key is for. */
+export type KeyDomain = 'pin' | 'account-data';
+
+/** A base derivation key that gave initial keys before the active one, or will after it. */
+export interface OtherBdk {
+  readonly domain: KeyDomain;
+  readonly state: Exclude<SlotState, 'active'>;
+  /** When it entered that state. */
+  readonly since: Date;
+  /** Held in states in which phones still pay with what came from it; null in others. */
+  readonly bdk: BaseDerivationKey | null;
 }
 
 /** A key shared with one acquirer, under the identifier that both sides know it by. */
@@ -22,26 +38,52 @@ export interface ZoneKeys {
   readonly data: ZoneKey;
 }
 
+/** A signing key's public side, with the state of its slot. */
+export interface PublicKey {
+  readonly slotId: string;
+  /** RFC 7638 thumbprint. */
+  readonly keyId: string;
+  readonly kind: SlotKind;
+  readonly state: SlotState;
+  readonly publicKey: KeyObject;
+  /** SubjectPublicKeyInfo, DER. */
+  readonly spki: Buffer;
+  /** Of a service key. */
+  readonly endorsed: EndorsedKey | null;
+}
+
 /** Every key that the vault works with. It never leaves the vault's process. */
 export interface VaultKeys {
+  /** How often the keystore has been changed. */
+  readonly generation: number;
   /** SubjectPublicKeyInfo, DER; its private key is used in ceremonies only and is not held. */
   readonly anchor: Buffer;
+  /** The active ones: new initial keys come from them. */
   readonly pinBdk: BaseDerivationKey;
   readonly accountDataBdk: BaseDerivationKey;
+  /** The others by BDK id, upper-case hexadecimal. */
+  readonly otherBdks: ReadonlyMap<string, OtherBdk>;
   readonly deviceToken: SigningKey;
   readonly receipt: SigningKey;
   /** The service key: signs grants, PIN grants and key offers. */
   readonly grant: SigningKey & EndorsedKey;
+  /** Public sides of all signing keys whose bytes are held, active ones included. */
+  readonly publicKeys: readonly PublicKey[];
+  /** Key ids of signing keys that are known to be compromised. */
+  readonly compromised: ReadonlySet<string>;
   readonly cardReference: SecretKey;
   /** By acquirer. */
   readonly zones: ReadonlyMap<string, ZoneKeys>;
 }
 
+/** Every symmetric key that is held. */
+export function secretsOf(keys: VaultKeys): SecretKey[] {
+  const others = [...keys.otherBdks.values()].flatMap(({ bdk }) => (bdk === null ? [] : [bdk.key]));
+  const zones = [...keys.zones.values()].flatMap(({ pin, data }) => [pin.key, data.key]);
+  return [keys.pinBdk.key, keys.accountDataBdk.key, keys.cardReference, ...others, ...zones];
+}
+
 /** Wipes every symmetric key; the vault cannot work with them afterwards. */
 export function wipeKeys(keys: VaultKeys): void {
-  for (const key of [keys.pinBdk.key, keys.accountDataBdk.key, keys.cardReference]) key.wipe();
-  for (const { pin, data } of keys.zones.values()) {
-    pin.key.wipe();
-    data.key.wipe();
-  }
+  for (const key of secretsOf(keys)) key.wipe();
 }

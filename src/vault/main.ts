@@ -2,8 +2,8 @@ import { randomBytes } from 'node:crypto';
 import { parseArgs } from 'node:util';
 import { EXIT } from './exit-code.ts';
 import { harden } from './harden.ts';
-import { type VaultKeys, wipeKeys } from './keys.ts';
-import { loadKeystore, reloadKeystore } from './keystore/load.ts';
+import { wipeKeys } from './keys.ts';
+import { Custodian } from './keystore/custodian.ts';
 import { classOf, jsonLog, READY_EVENT, type VaultLog } from './log.ts';
 import { startVaultServer } from './server.ts';
 
@@ -33,14 +33,14 @@ function readArguments(): Arguments | null {
 
 async function run({ directory, socket, standalone }: Arguments, log: VaultLog): Promise<void> {
   harden(log);
-  const loaded = loadKeystore(directory);
+  const ports = { random: { bytes: (length: number) => randomBytes(length) }, clock: { now: () => new Date() } };
+  const loaded = Custodian.open(directory, ports);
   if (!loaded.ok) {
     log('keystore refused', { fault: loaded.reason, detail: loaded.detail ?? '' });
     process.exit(EXIT.keystoreRefused);
   }
-  let keys: VaultKeys = loaded.value;
-  const ports = { random: { bytes: (length: number) => randomBytes(length) }, clock: { now: () => new Date() } };
-  const server = await startVaultServer({ socket, keys: () => keys, ports, log });
+  const custodian = loaded.value;
+  const server = await startVaultServer({ socket, custodian, ports, log });
   if (!server.ok) {
     log('socket refused', { fault: server.reason, detail: server.detail ?? '' });
     process.exit(EXIT.socketRefused);
@@ -48,18 +48,16 @@ async function run({ directory, socket, standalone }: Arguments, log: VaultLog):
   const end = (event: string): void => {
     log(event);
     server.value.stop();
-    wipeKeys(keys);
+    wipeKeys(custodian.keys);
     process.exit(EXIT.stopped);
   };
   const drain = (): void => void server.value.drain(DRAIN_MILLISECONDS).then(() => end('drained'));
   process.once('SIGTERM', drain);
   process.once('SIGINT', drain);
   process.on('SIGHUP', () => {
-    const reloaded = reloadKeystore(directory, keys);
-    if (reloaded.ok) {
-      keys = reloaded.value;
-      log('keystore reloaded');
-    } else {
+    const reloaded = custodian.reload();
+    if (reloaded.ok) log('keystore reloaded');
+    else {
       log('reload refused', { fault: reloaded.reason, detail: reloaded.detail ?? '' });
     }
   });

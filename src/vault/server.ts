@@ -9,7 +9,7 @@ import {
 } from '../gen/tapgate/vault/v1/vault_service.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import { dispatch } from './dispatch.ts';
-import type { VaultKeys } from './keys.ts';
+import type { Custodian } from './keystore/custodian.ts';
 import { errorCode } from './keystore/fault.ts';
 import { FILE_MODE } from './keystore/folder.ts';
 import { MAX_CONNECTIONS, MAX_MESSAGE_BYTES, MAX_STREAMS } from './limits.ts';
@@ -21,8 +21,8 @@ import { prepareSocket, type SocketFault } from './socket.ts';
 export interface VaultServerOptions {
   /** Absolute path of the Unix socket. */
   readonly socket: string;
-  /** The keys in use; asked for each call, so that a reload takes effect between two calls. */
-  readonly keys: () => VaultKeys;
+  /** Its keys are asked for at each call, so that a change takes effect between two calls. */
+  readonly custodian: Custodian;
   readonly ports: VaultPorts;
   readonly log: VaultLog;
 }
@@ -84,12 +84,12 @@ export async function startVaultServer(options: VaultServerOptions): Promise<Res
 
 function serveExchange(
   call: ServerDuplexStream<ExchangeRequest, ExchangeResponse>,
-  { keys, ports, log }: VaultServerOptions,
+  { custodian, ports, log }: VaultServerOptions,
 ): void {
   // Tells the client that the stream is taken, before its first call.
   call.sendMetadata(new Metadata());
   call.on('data', (request: ExchangeRequest) => {
-    if (!call.write(dispatch(request, keys(), ports, log))) call.pause();
+    if (!call.write(dispatch(request, custodian, ports, log))) call.pause();
   });
   call.on('drain', () => call.resume());
   call.on('end', () => call.end());

@@ -1,8 +1,10 @@
 import { sign } from 'node:crypto';
 import { es256Header } from '../encoding/jws.ts';
-import { type CONTEXT, type SigningContext, signingInput } from '../encoding/signed.ts';
+import { type CONTEXT, type SignedBytes, type SigningContext, signingInput, verifySigned } from '../encoding/signed.ts';
 import type { SignedMessage } from '../gen/tapgate/v1/signed.ts';
+import { useOf } from '../keys/state.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
+import { signedFromWire } from '../wire/signed.ts';
 import type { VaultKeys } from './keys.ts';
 import type { SigningKey } from './keystore/signing-key.ts';
 import type { VaultPorts } from './ports.ts';
@@ -22,6 +24,25 @@ export function signAsService(
   const { keyId, privateKey, notAfter } = keys.grant;
   if (ports.clock.now().getTime() > notAfter * 1000) return refuse('SERVICE_KEY_EXPIRED');
   return ok({ payload, signature: sign('sha256', signingInput(context, payload), privateKey), keyId });
+}
+
+/**
+ * Reads what the service key has signed: the one that is active, one that drains, or one that is retired, whose answers
+ * may be asked for again. Refuses with GRANT_UNKNOWN any other key, with GRANT_KEY_COMPROMISED one that is known to be.
+ */
+export function verifyAsService(
+  context: ServiceContext,
+  message: SignedMessage | undefined,
+  keys: VaultKeys,
+  field: string,
+): Result<SignedBytes, 'MALFORMED_MESSAGE' | 'GRANT_UNKNOWN' | 'GRANT_KEY_COMPROMISED'> {
+  const signed = signedFromWire(message, field);
+  if (!signed.ok) return signed;
+  const { keyId } = signed.value;
+  if (keys.compromised.has(keyId)) return refuse('GRANT_KEY_COMPROMISED');
+  const key = keys.publicKeys.find((candidate) => candidate.kind === 'grant' && candidate.keyId === keyId);
+  const counts = key !== undefined && useOf(key.state).verifiesRepeats;
+  return counts && verifySigned(context, signed.value, key.publicKey) ? signed : refuse('GRANT_UNKNOWN');
 }
 
 /** Compact JWS, ES256, over a JSON object (RFC 7515 section 7.1). */

@@ -1,14 +1,15 @@
 import { describe, expect, test } from '@jest/globals';
 import { NAME_FORM } from '../../src/certs/uri-name.ts';
 import { createInvite, inviteCodeHash, PARTY_NAME } from '../../src/devices/invite.ts';
+import { devicePolicySchema } from '../../src/devices/policy.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import { START, TestClock } from '../support/clock.ts';
 import { SeededRandom } from '../support/random.ts';
 import { MemoryStores } from '../support/stores.ts';
 import { unwrap } from '../support/unwrap.ts';
 
-const POLICY = { inviteSeconds: 3600, challengeSeconds: 120, postureForbidsAttestation: [] };
-const REQUEST = { acquirer: 'acquirer-a', merchant: 'shop-1', validForSeconds: 0, by: 'ann' };
+const POLICY = devicePolicySchema.parse({ inviteSeconds: 3600, challengeSeconds: 120, postureForbidsAttestation: [] });
+const REQUEST = { acquirer: 'acquirer-a', merchant: 'shop-1', validForSeconds: 0, replaces: null, by: 'ann' };
 
 const stores = new MemoryStores();
 const ports = { invites: stores.invites, clock: new TestClock(), random: new SeededRandom('invites') };
@@ -19,7 +20,7 @@ describe('an invite', () => {
     const { id, code, expiresAt } = unwrap(await create());
     expect(code).toMatch(/^([0-9A-HJKMNP-TV-Z]{6}-){3}[0-9A-HJKMNP-TV-Z]{6}$/);
     expect(expiresAt).toEqual(secondsAfter(START, 3600));
-    expect(await stores.invites.openInvite(inviteCodeHash(code), START)).toMatchObject({ id, merchant: 'shop-1' });
+    expect(await stores.invites.inviteOfCode(inviteCodeHash(code))).toMatchObject({ id, merchant: 'shop-1' });
   });
 
   test('is found however its code is typed', async () => {

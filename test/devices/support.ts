@@ -10,13 +10,16 @@ import {
   type Hello,
 } from '../../src/devices/exchange.ts';
 import { createInvite } from '../../src/devices/invite.ts';
+import { devicePolicySchema } from '../../src/devices/policy.ts';
 import { attestationChallenge, attestationTranscript } from '../../src/encoding/contexts.ts';
 import { CONTEXT } from '../../src/encoding/signed.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
 import { MemoryVolatileStore } from '../../src/store/volatile/memory.ts';
+import { tokenPolicySchema } from '../../src/tokens/policy.ts';
 import { encodePosture } from '../../src/wire/posture.ts';
 import { attestationChain, chainAppraiser } from '../support/appraiser.ts';
 import { TestClock } from '../support/clock.ts';
+import { PLATFORM } from '../support/facts.ts';
 import { SeededRandom } from '../support/random.ts';
 import { type SigningKey, signingKey } from '../support/signing-key.ts';
 import { MemoryStores } from '../support/stores.ts';
@@ -24,8 +27,14 @@ import { unwrap } from '../support/unwrap.ts';
 import { SigningVault } from '../support/vault.ts';
 
 export const POLICY: AttestationExchangePolicy = {
-  devices: { inviteSeconds: 3600, challengeSeconds: 120, postureForbidsAttestation: ['debugger', 'hooking'] },
-  tokens: { lifetimeSeconds: 600, refreshFraction: 0.5, refreshJitterFraction: 0.2 },
+  devices: devicePolicySchema.parse({
+    inviteSeconds: 3600,
+    openInvitesPerMerchant: 5,
+    activeDevicesPerMerchant: 3,
+    challengeSeconds: 120,
+    postureForbidsAttestation: ['debugger', 'hooking'],
+  }),
+  tokens: tokenPolicySchema.parse({ lifetimeSeconds: 600, refreshFraction: 0.5, refreshJitterFraction: 0.2 }),
   version: 'policy-1',
 };
 
@@ -40,6 +49,8 @@ export interface EvidenceDraft {
   sessionRefused: Reason | null;
   deviceRefused: Reason | null;
   devicePlatform: PlatformFacts | null;
+  /** What the phone attests of itself, for both keys. */
+  platform: PlatformFacts;
   signs: Evidence['reported'];
   /** Changed after it is signed. */
   sent: (evidence: Evidence) => Evidence;
@@ -52,6 +63,9 @@ export class AttestationTable {
   readonly vault = new SigningVault();
   readonly challenges = new MemoryVolatileStore<string>(this.clock, 100);
   readonly random = new SeededRandom('attestation');
+  policy: AttestationExchangePolicy = POLICY;
+  /** How the attestation key of all phones was provisioned; it is one and the same. */
+  provisioning: 'factory' | 'remote' = 'factory';
   /** What Google Play says of every phone, and what it was asked. */
   integrity: IntegrityAppraisal = integrityNotAsked();
   readonly asked: Parameters<IntegrityAppraiser['appraise']>[0][] = [];
@@ -65,14 +79,23 @@ export class AttestationTable {
         return this.integrity;
       },
     };
-    const exchange = { clock, random, issuer: ISSUER, invites, devices, challenges, signer: vault };
+    const exchange = {
+      clock,
+      random,
+      issuer: ISSUER,
+      build: 'tapgate test',
+      invites,
+      devices,
+      challenges,
+      signer: vault,
+    };
     return { ...exchange, appraiser: chainAppraiser, integrity };
   }
 
   /** The code of a new invite. */
-  async invite(): Promise<string> {
-    const request = { acquirer: 'acquirer-a', merchant: 'shop-1', validForSeconds: 0, by: 'ann' };
-    return unwrap(await createInvite(request, { ...this.ports }, POLICY.devices)).code;
+  async invite(replaces: string | null = null): Promise<string> {
+    const request = { acquirer: 'acquirer-a', merchant: 'shop-1', validForSeconds: 0, replaces, by: 'ann' };
+    return unwrap(await createInvite(request, this.ports, this.policy.devices)).code;
   }
 
   /** A hello; its bytes name the identity, and differ where the identity does. */
@@ -81,7 +104,7 @@ export class AttestationTable {
   }
 
   challenge(identity: Identity) {
-    return challengePhone(this.hello(identity), POLICY, this.ports);
+    return challengePhone(this.hello(identity), this.policy, this.ports);
   }
 
   evidence(pending: PendingChallenge, bend: (draft: EvidenceDraft) => void, deviceKey = signingKey()): Evidence {
@@ -92,6 +115,7 @@ export class AttestationTable {
       sessionRefused: null,
       deviceRefused: null,
       devicePlatform: null,
+      platform: PLATFORM,
       signs: new Set(),
       sent: (evidence) => evidence,
     };
@@ -103,7 +127,7 @@ export class AttestationTable {
       key: draft.deviceKey.spki,
       challenge,
       purpose: 'sign' as const,
-      ...(draft.devicePlatform && { platform: draft.devicePlatform }),
+      platform: draft.devicePlatform ?? draft.platform,
       ...(draft.deviceRefused && { refused: draft.deviceRefused }),
     };
     return draft.sent({
@@ -111,6 +135,8 @@ export class AttestationTable {
         key: sessionKey.spki,
         challenge,
         purpose: 'sign',
+        platform: draft.platform,
+        provisioning: this.provisioning,
         ...(draft.sessionRefused && { refused: draft.sessionRefused }),
       }),
       deviceKeyChain: pending.party.kind === 'invite' ? attestationChain(deviceChain) : [],
@@ -128,8 +154,14 @@ export class AttestationTable {
     return this.conclude(pending, this.evidence(pending, bend, deviceKey));
   }
 
+  /** Enrols the phone of a device key with an invite of its own. */
+  async enrolled(deviceKey: SigningKey): Promise<{ readonly code: string; readonly deviceId: string }> {
+    const code = await this.invite();
+    return { code, deviceId: unwrap(await this.attest(byInvite(code), deviceKey)).deviceId };
+  }
+
   conclude(pending: PendingChallenge, evidence: Evidence) {
-    return concludeAttestation(pending, evidence, POLICY, this.ports);
+    return concludeAttestation(pending, evidence, this.policy, this.ports);
   }
 }
 
@@ -142,3 +174,12 @@ export const byInvite = (code: string, deviceKeyHash: Uint8Array = Buffer.alloc(
 
 /** An identity of a phone that is enrolled. */
 export const byDevice = (deviceId: string): Identity => ({ kind: 'device', deviceId });
+
+/** Evidence that another device key has signed. */
+export function foreignDeviceKey(draft: EvidenceDraft): void {
+  const transcript = attestationTranscript(draft.challenge, draft.sessionKey.spki);
+  draft.sent = (evidence) => ({
+    ...evidence,
+    deviceSignature: signingKey().sign(CONTEXT.deviceKey, transcript).signature,
+  });
+}

@@ -140,7 +140,7 @@ describe('the same intent', () => {
     const made = await payment();
     const first = await decidePayment(made.request, made.ports);
     made.clock.advance(86_400_000);
-    await made.stores.devices.revoke(made.phone.deviceId, 'ann', 'lost', made.clock.now());
+    await made.stores.revoke(made.phone.deviceId);
     const again = await decidePayment(made.request, made.ports);
     expect(again).toMatchObject({ outcome: 'approved', receipt: first.outcome === 'approved' ? first.receipt : '' });
   });
@@ -201,7 +201,7 @@ function icc5F2A(draft: Parameters<Wrong['bend']>[0]): void {
 describe('between reading and committing', () => {
   test('a revocation wins: refused, and nothing is approved', async () => {
     const made = await payment();
-    const ports = justBeforeCommit(made, () => made.stores.devices.revoke(made.phone.deviceId, 'ann', 'lost', START));
+    const ports = justBeforeCommit(made, () => made.stores.revoke(made.phone.deviceId));
     expect(await decidePayment(made.request, ports)).toEqual({ outcome: 'refused', reasons: ['DEVICE_REVOKED'] });
     expect(await made.decision()).toBeNull();
   });
@@ -238,8 +238,8 @@ describe('between reading and committing', () => {
     let reads = 0;
     const decisions = {
       commit: async () => false,
-      situation: async (grantId: string, thumbprint: string) =>
-        ++reads === 1 ? made.ports.decisions.situation(grantId, thumbprint) : null,
+      situation: async (...sought: Parameters<typeof made.ports.decisions.situation>) =>
+        ++reads === 1 ? made.ports.decisions.situation(...sought) : null,
     };
     const answer = await decidePayment(made.request, { ...made.ports, decisions });
     expect(answer).toEqual({ outcome: 'refused', reasons: ['GRANT_UNKNOWN'] });

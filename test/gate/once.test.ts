@@ -30,7 +30,7 @@ test('a grant is decided once, and every answer tells of that one decision', asy
         else if (happening === 'vault up') made.vault.recover();
         else if (happening === 'PIN lost') await made.held.take(made.stored.grant.id);
         else if (happening === 'revoked') {
-          await made.stores.devices.revoke(made.phone.deviceId, 'ann', 'lost', made.clock.now());
+          await made.stores.revoke(made.phone.deviceId);
           revoked = true;
         } else if (happening === 'later payment decided') {
           await made.stores.decisions.commit(decisionOf(await addGrant(made.stores, made.phone, { sequence: 2n })));

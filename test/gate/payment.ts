@@ -13,12 +13,13 @@ import { DEVICE_TOKEN_TYPE, type DeviceTokenClaims, deviceTokenClaims } from '..
 import { verifyTokenOfAnyAge } from '../../src/tokens/verify.ts';
 import { decodeIntent, encodeIntent } from '../../src/wire/transaction.ts';
 import { START, TestClock } from '../support/clock.ts';
-import { addGrant, type EnrolledPhone, enrolPhone } from '../support/enrolled.ts';
+import { addGrant, type EnrolledPhone, enrolPhone, uniqueId } from '../support/enrolled.ts';
 import { encodeIcc, iccElements } from '../support/icc.ts';
 import { compactJws } from '../support/jws.ts';
 import { SeededRandom } from '../support/random.ts';
 import type { SigningKey } from '../support/signing-key.ts';
 import { MemoryStores } from '../support/stores.ts';
+import { APPRAISED } from '../support/tokens.ts';
 import { SigningVault } from '../support/vault.ts';
 
 export const ISSUER = 'https://tapgate.example';
@@ -119,6 +120,13 @@ export async function payment({
   for (const change of bend) change(draft);
   const stored = await addGrant(stores, phone, draft.grant, vault.serviceKey);
   const { grant } = stored;
+  const initialKeyIds = {
+    pinInitialKeyId: grant.pinKsn.subarray(0, 8),
+    accountDataInitialKeyId: ACCOUNT_DATA.ksn.subarray(0, 8),
+  };
+  const keySet = { id: uniqueId(), deviceId: phone.deviceId, ...initialKeyIds, expiresAt: secondsAfter(START, 86_400) };
+  await stores.keySets.addOffered(keySet, START);
+  await stores.keySets.activate(keySet.id, phone.deviceId, START);
   if (draft.held !== null) await held.putIfAbsent(grant.id, { ...draft.held, grantId: grant.id }, draft.held.heldUntil);
   if (draft.vaultRefuses !== null) vault.refuse('translatePayment', draft.vaultRefuses);
   const intent = draft.intent({
@@ -152,7 +160,9 @@ export async function payment({
     vault,
     held,
     withIntent: (change) => requestOf(encodeIntent(change(intent))),
-    decision: async () => (await stores.decisions.situation(grant.id, sessionKey.thumbprint))?.decision ?? null,
+    decision: async () =>
+      (await stores.decisions.situation(grant.id, sessionKey.thumbprint, initialKeyIds.accountDataInitialKeyId))
+        ?.decision ?? null,
   };
   for (const step of draft.before) await step(made);
   return made;
@@ -165,7 +175,7 @@ function claimsOf(phone: EnrolledPhone, clock: TestClock): DeviceTokenClaims {
     acquirer: phone.acquirer,
     merchant: phone.merchant,
     sessionKeyThumbprint: phone.sessionKey.thumbprint,
-    policyVersion: 'policy-1',
+    ...APPRAISED,
   };
   const policy = { lifetimeSeconds: 600, refreshFraction: 0.5, refreshJitterFraction: 0 };
   return deviceTokenClaims(subject, policy, clock.now(), random).claims;

@@ -76,11 +76,14 @@ export const IN_ORDER: readonly Wrong[] = [
   ),
   notKept('a revoked device', 'DEVICE_REVOKED', (draft) => {
     draft.before.push(async ({ stores, phone }) => {
-      await stores.devices.revoke(phone.deviceId, 'ann', 'lost', START);
+      await stores.revoke(phone.deviceId);
     });
   }),
   notKept('a suspended device', 'DEVICE_SUSPENDED', (draft) => {
     draft.before.unshift(({ stores, phone }) => stores.suspend(phone.deviceId));
+  }),
+  notKept('a session that was ended', 'SESSION_ENDED', (draft) => {
+    draft.before.unshift(({ stores, phone }) => stores.endSessions(phone.deviceId));
   }),
   kept('a grant that expires now', 'GRANT_EXPIRED', (draft) => {
     draft.grant = { ...draft.grant, issuedAt: secondsAfter(START, -120), expiresAt: START };

@@ -52,7 +52,7 @@ beforeEach(async () => {
     clock,
     random: new SeededRandom('injection'),
     keySets: stores.keySets,
-    initialKeyIds: new InitialKeyIdSource(stores.keySets, BDK_IDS),
+    initialKeyIds: new InitialKeyIdSource(stores.keySets, () => BDK_IDS),
     vault,
     nonces: new MemoryVolatileStore<string>(clock, 100),
     offers: new MemoryVolatileStore<PendingOffer>(clock, 100),
@@ -196,7 +196,7 @@ describe('an offer', () => {
     vault.recover();
     await stores.keySets.leaseDerivationIds(Buffer.alloc(4, 9), 2 ** 32);
     const spent = { ...BDK_IDS, accountData: Buffer.alloc(4, 9) };
-    const without = { ...ports, initialKeyIds: new InitialKeyIdSource(stores.keySets, spent) };
+    const without = { ...ports, initialKeyIds: new InitialKeyIdSource(stores.keySets, () => spent) };
     expect(await offerKeys(session, requestOf(await begun()), POLICY, without)).toMatchObject({
       reason: 'SERVICE_UNAVAILABLE',
     });
@@ -267,7 +267,7 @@ describe('a proof', () => {
 
   test('of a device that was revoked meanwhile activates nothing', async () => {
     const confirmation = confirmationOf(await offered());
-    await stores.devices.revoke(phone.deviceId, 'ann', 'lost', START);
+    await stores.revoke(phone.deviceId);
     expect(await confirm(confirmation)).toMatchObject({ reason: 'OFFER_UNKNOWN' });
   });
 

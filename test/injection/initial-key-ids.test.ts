@@ -24,7 +24,7 @@ function unsteady(keySets: KeySetStore, fails: (lease: number) => 'before' | 'af
 
 describe('initial key identifiers', () => {
   test('are the BDK id and the next derivation id of its range', async () => {
-    const source = new InitialKeyIdSource(new MemoryStores().keySets, BDK_IDS);
+    const source = new InitialKeyIdSource(new MemoryStores().keySets, () => BDK_IDS);
     for (const id of ['00000000', '00000001']) {
       expect(await source.next()).toEqual({
         pin: Buffer.from(`0a0a0a0a${id}`, 'hex'),
@@ -43,7 +43,7 @@ describe('initial key identifiers', () => {
         async (waves, failures) => {
           const { keySets } = new MemoryStores();
           const store = unsteady(keySets, () => failures.next().value ?? 'never');
-          const sources = [0, 1, 2].map(() => new InitialKeyIdSource(store, BDK_IDS));
+          const sources = [0, 1, 2].map(() => new InitialKeyIdSource(store, () => BDK_IDS));
           const asked = waves.flatMap(([source, times]) =>
             Array.from({ length: times }, () => sources[source]!.next()),
           );
@@ -64,7 +64,7 @@ describe('initial key identifiers', () => {
 
   test('cost no more leases than they need, however many ask at once', async () => {
     const { keySets } = new MemoryStores();
-    const source = new InitialKeyIdSource(keySets, BDK_IDS);
+    const source = new InitialKeyIdSource(keySets, () => BDK_IDS);
     await Promise.all(Array.from({ length: 200 }, () => source.next()));
     // 200 ids are in four ranges of 64; the next lease begins after them.
     expect(await keySets.leaseDerivationIds(BDK_IDS.pin, 1)).toBe(256);
@@ -72,7 +72,7 @@ describe('initial key identifiers', () => {
 
   test('are given again after a lease has failed: an outage does not last until a restart', async () => {
     const store = unsteady(new MemoryStores().keySets, (lease) => (lease === 0 ? 'before' : 'never'));
-    const source = new InitialKeyIdSource(store, BDK_IDS);
+    const source = new InitialKeyIdSource(store, () => BDK_IDS);
     await expect(Promise.all([source.next(), source.next()])).rejects.toBe(lost);
     expect(await source.next()).not.toBeNull();
   });
@@ -80,7 +80,7 @@ describe('initial key identifiers', () => {
   test('end with the last derivation id of a BDK', async () => {
     const { keySets } = new MemoryStores();
     await keySets.leaseDerivationIds(BDK_IDS.pin, 2 ** 32 - 64);
-    const source = new InitialKeyIdSource(keySets, BDK_IDS);
+    const source = new InitialKeyIdSource(keySets, () => BDK_IDS);
     const ids = [];
     for (let count = 0; count < 64; count += 1) ids.push(await source.next());
     expect(ids.at(-1)?.pin.toString('hex')).toBe('0a0a0a0affffffff');

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { ATTACKS } from '../../src/virtual/attacks/all.ts';
-import { HONEST_STEPS } from '../../src/virtual/demo/honest.ts';
+import { DEMO_PARTS } from '../../src/virtual/demo/all.ts';
 import type { World } from '../../src/virtual/world/world.ts';
 import { startWorld } from './support.ts';
 
@@ -13,8 +13,8 @@ beforeAll(async () => {
 
 afterAll(() => end(), 60_000);
 
-describe('an honest phone', () => {
-  test.each(HONEST_STEPS.map((step) => [step.name, step] as const))('%s', async (_name, step) => {
+describe.each(DEMO_PARTS)('$title', ({ steps }) => {
+  test.each(steps.map((step) => [step.name, step] as const))('%s', async (_name, step) => {
     await expect(step.run(world)).resolves.toEqual(expect.any(String));
   });
 });
@@ -30,8 +30,8 @@ describe('the ledger', () => {
     const entries = await (await world.processing()).ledger();
     const orders = entries.map(({ order }) => order);
     expect(new Set(orders).size).toBe(orders.length);
-    // Five honest payments, and the two that attackers let through before they attacked.
-    expect(orders).toHaveLength(7);
+    // Five payments, four in the life of a device, and the two that attackers let through before they attacked.
+    expect(orders).toHaveLength(11);
     expect(await (await world.processing('rival')).ledger()).toEqual([]);
   });
 });

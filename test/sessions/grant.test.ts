@@ -200,7 +200,7 @@ describe('a grant', () => {
   });
 
   test.each<[string, () => Promise<unknown>, Reason]>([
-    ['of a revoked device', () => stores.devices.revoke(phone.deviceId, 'ann', 'lost', START), 'SESSION_UNKNOWN'],
+    ['of a revoked device', () => stores.revoke(phone.deviceId), 'SESSION_UNKNOWN'],
     ['under keys that newer ones replaced', () => activateKeySet(stores, phone.deviceId), 'KEYS_NOT_ACTIVE'],
   ])('%s is refused with the reason of the store', async (_name, happens, reason) => {
     await happens();

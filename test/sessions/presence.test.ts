@@ -26,4 +26,23 @@ describe('the sessions that are open', () => {
     presence.end('nobody', 'DEVICE_REVOKED');
     expect(told).toEqual(['two DEVICE_SUSPENDED']);
   });
+
+  test('end at a revocation unless their phone has attested since', () => {
+    const presence = new Presence();
+    const told: string[] = [];
+    const at = (seconds: number) => new Date(1_770_000_000_000 + seconds * 1000);
+    presence.enter('before', (reason) => told.push(`before ${reason}`), at(0));
+    presence.enter('since', (reason) => told.push(`since ${reason}`), at(11));
+    presence.enter('unknown', (reason) => told.push(`unknown ${reason}`));
+    for (const phone of ['before', 'since', 'unknown', 'nobody']) presence.endIssuedBy(phone, at(10), 'DEVICE_REVOKED');
+    expect(told).toEqual(['before DEVICE_REVOKED', 'unknown DEVICE_REVOKED']);
+  });
+
+  test('end with what caused it, where the phone may know', () => {
+    const presence = new Presence();
+    const told: unknown[] = [];
+    presence.enter('one', (...why) => told.push(why));
+    presence.end('one', 'SESSION_ENDED', ['PATCH_TOO_OLD']);
+    expect(told).toEqual([['SESSION_ENDED', ['PATCH_TOO_OLD']]]);
+  });
 });

@@ -10,6 +10,8 @@ export interface Attestation {
   readonly challenge: Uint8Array;
   readonly purpose: NonNullable<ExpectedKey['purpose']>;
   readonly platform?: PlatformFacts;
+  /** How its attestation key was provisioned; by default by the factory. */
+  readonly provisioning?: 'factory' | 'remote';
   /** The appraisal ends with this reason. */
   readonly refused?: Reason;
 }
@@ -19,16 +21,18 @@ interface ChainText {
   readonly challenge: string;
   readonly purpose: string;
   readonly platform: PlatformFacts;
+  readonly provisioning: 'factory' | 'remote';
   readonly refused: Reason | null;
 }
 
 /** A chain that says what it attests instead of proving it; only `chainAppraiser` reads it. */
-export function attestationChain({ key, challenge, purpose, platform, refused }: Attestation): Buffer[] {
+export function attestationChain({ key, challenge, purpose, platform, provisioning, refused }: Attestation): Buffer[] {
   const text: ChainText = {
     key: key.toString('hex'),
     challenge: Buffer.from(challenge).toString('hex'),
     purpose,
     platform: platform ?? PLATFORM,
+    provisioning: provisioning ?? 'factory',
     refused: refused ?? null,
   };
   return [Buffer.from(JSON.stringify(text))];
@@ -43,7 +47,7 @@ export const chainAppraiser: Appraiser = {
     if (text.refused !== null) return refusedWith(text.refused);
     if (text.challenge !== challenge) return refusedWith('CHALLENGE_MISMATCH');
     if (text.purpose !== expected.purpose) return refusedWith('KEY_PROPERTIES_NOT_ALLOWED');
-    const facts = keyFacts(Buffer.from(text.key, 'hex'), text.platform);
+    const facts = { ...keyFacts(Buffer.from(text.key, 'hex'), text.platform), provisioning: text.provisioning };
     return { verdict: 'trusted', reasons: [], checks: [{ code: 'CHAIN_WELL_FORMED', status: 'pass' }], facts };
   },
 };

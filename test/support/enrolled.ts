@@ -9,7 +9,7 @@ import type { CounterClaim, StoredGrant } from '../../src/sessions/store.ts';
 import type { TransactionGrant } from '../../src/sessions/transaction.ts';
 import { encodeGrant } from '../../src/wire/transaction.ts';
 import { START } from './clock.ts';
-import { ATTESTED, newSession } from './facts.ts';
+import { ATTESTED, NOTHING_AGAINST, newSession } from './facts.ts';
 import { SeededRandom } from './random.ts';
 import { type SigningKey, signingKey } from './signing-key.ts';
 import type { DurableStores } from './stores.ts';
@@ -37,10 +37,15 @@ export const uniqueId = (): string => randomUuid(random);
 /** Adds an open invite. */
 export async function openInvite(
   stores: DurableStores,
-  { merchant = uniqueName('shop'), expiresAt = secondsAfter(START, 3600) } = {},
+  {
+    merchant = uniqueName('shop'),
+    expiresAt = secondsAfter(START, 3600),
+    replaces = null,
+  }: { merchant?: string; expiresAt?: Date; replaces?: string | null } = {},
 ): Promise<{ readonly id: string; readonly codeHash: Buffer; readonly merchant: string }> {
-  const invite = { id: uniqueId(), codeHash: random.bytes(32), acquirer: 'acquirer-a', merchant, expiresAt };
-  await stores.invites.addInvite({ ...invite, createdBy: 'ann', createdAt: START });
+  const invite = { id: uniqueId(), codeHash: random.bytes(32), acquirer: 'acquirer-a', merchant, replaces, expiresAt };
+  const added = await stores.invites.addInvite({ ...invite, createdBy: 'ann', createdAt: START }, 1000);
+  if (added !== 'added') throw new Error(`the invite is not added: ${added}`);
   return invite;
 }
 
@@ -59,8 +64,9 @@ export async function enrolPhone(
   const deviceKey = signingKey();
   const sessionKey = signingKey();
   const device = { id: deviceId, deviceKey: deviceKey.spki, attested: ATTESTED };
-  const enrolled = await stores.devices.enrol(invite.id, device, newSession(sessionKey, at, platform, pinForbidden));
-  if (!enrolled) throw new Error('not enrolled');
+  const session = newSession(sessionKey, at, platform, pinForbidden);
+  const { outcome } = await stores.devices.enrol(invite.id, device, session, NOTHING_AGAINST);
+  if (outcome !== 'accepted') throw new Error('not enrolled');
   const { id: inviteId, codeHash } = invite;
   return { deviceId, inviteId, codeHash, deviceKey, sessionKey, acquirer: 'acquirer-a', merchant: invite.merchant };
 }

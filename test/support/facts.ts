@@ -1,5 +1,6 @@
 import type { PlatformFacts } from '../../src/attestation/android/platform.ts';
 import type { KeyFacts } from '../../src/attestation/appraise.ts';
+import type { JudgePhone } from '../../src/devices/acceptance.ts';
 import type { AttestedState } from '../../src/devices/device.ts';
 import type { NewSession } from '../../src/devices/store.ts';
 import { randomUuid } from '../../src/ports/random.ts';
@@ -57,6 +58,9 @@ export const ATTESTED: AttestedState = {
   securityLevel: 'TRUSTED_ENVIRONMENT',
 };
 
+/** Finds nothing against any phone. */
+export const NOTHING_AGAINST: JudgePhone = () => [];
+
 /** A session that an accepted appraisal of this key opens. */
 export function newSession(
   key: SigningKey,
@@ -68,6 +72,9 @@ export function newSession(
     thumbprint: key.thumbprint,
     publicKey: key.spki,
     pinForbidden,
+    trustVector: { hardware: 2 },
+    evidence: { sessionChain: [key.spki, Buffer.from('issuer')], deviceChain: [] },
+    sightings: [],
     appraisal: {
       id: randomUuid(random),
       appraisedAt,

@@ -1,8 +1,10 @@
 import { describe } from '@jest/globals';
+import { acceptanceContract } from './contracts/acceptance.ts';
 import type { OpenStores } from './contracts/contract.ts';
 import { decisionContract } from './contracts/decisions.ts';
 import { deviceContract } from './contracts/devices.ts';
 import { grantContract } from './contracts/grants.ts';
+import { inviteContract } from './contracts/invites.ts';
 import { keySetContract } from './contracts/key-sets.ts';
 import { MemoryStores } from './stores.ts';
 
@@ -11,6 +13,8 @@ describe('stores in memory', () => {
   const stores = new MemoryStores();
   const open: OpenStores = () => stores;
   deviceContract(open);
+  acceptanceContract(open);
+  inviteContract(open);
   keySetContract(open);
   grantContract(open);
   decisionContract(open);

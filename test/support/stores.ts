@@ -1,13 +1,10 @@
+import type { Check } from '../../src/attestation/appraise.ts';
+import { type Acceptance, type KnownOfPhone, refuses } from '../../src/devices/acceptance.ts';
+import { type Baseline, baselineOf, raised } from '../../src/devices/continuity.ts';
 import type { AttestedState, Device, DeviceStatus } from '../../src/devices/device.ts';
-import type {
-  AttestedSession,
-  DevicePage,
-  DeviceStore,
-  InviteStore,
-  NewInvite,
-  NewSession,
-  OpenInvite,
-} from '../../src/devices/store.ts';
+import { type Invite, standingOf } from '../../src/devices/invite-state.ts';
+import type { KeySeen, Sighting } from '../../src/devices/sighting.ts';
+import type { AttestedSession, DeviceStore, InviteStore, NewSession } from '../../src/devices/store.ts';
 import type { DecisionStore, NewDecision, Situation } from '../../src/gate/store.ts';
 import type { KeySet, KeySetStore } from '../../src/injection/key-set.ts';
 import type { PinGrantStore } from '../../src/pin/store.ts';
@@ -22,12 +19,13 @@ export interface DurableStores {
   readonly decisions: DecisionStore;
 }
 
-interface InviteRow extends NewInvite {
-  deviceId: string | null;
+interface InviteRow extends Invite {
+  readonly codeHash: Buffer;
 }
 
 interface DeviceRow extends Device {
   readonly sessionThumbprint: string;
+  readonly baseline: Baseline;
 }
 
 interface SessionRow {
@@ -39,6 +37,7 @@ interface SessionRow {
 }
 
 interface KeySetRow extends KeySet {
+  readonly retiredAt: Date | null;
   pinCounter: number;
   accountDataCounter: number;
   transactions: number;
@@ -52,6 +51,8 @@ const DERIVATION_IDS = 2 ** 32;
  */
 export class MemoryStores implements DurableStores {
   readonly #invites = new Map<string, InviteRow>();
+  readonly #replaced = new Set<string>();
+  readonly #sightings: (Sighting & { readonly deviceId: string })[] = [];
   readonly #devices = new Map<string, DeviceRow>();
   readonly #sessions = new Map<string, SessionRow>();
   readonly #appraised = new Map<string, NewSession['appraisal'][]>();
@@ -61,56 +62,99 @@ export class MemoryStores implements DurableStores {
   readonly #decisions = new Map<string, NewDecision>();
 
   readonly invites: InviteStore = {
-    addInvite: async (invite) => {
-      this.#invites.set(invite.id, { ...invite, deviceId: null });
+    addInvite: async (invite, limit) => {
+      const { acquirer, merchant, replaces } = invite;
+      if (replaces !== null) {
+        const device = this.#devices.get(replaces);
+        if (device?.acquirer !== acquirer || device.merchant !== merchant) return 'no-such-device';
+        if (device.status === 'revoked') return 'device-revoked';
+      }
+      const others = [...this.#invites.values()].filter(
+        (other) =>
+          other.acquirer === acquirer && other.merchant === merchant && standingOf(other, invite.createdAt) === 'open',
+      );
+      if (others.length >= limit) return 'limit-reached';
+      this.#setInvite({ ...invite, state: 'open', deviceId: null, withdrawnBy: null, withdrawnAt: null });
+      return 'added';
     },
-    openInvite: async (codeHash, now) => {
-      const invite = this.#inviteOf(codeHash);
-      return invite !== null && this.#isOpen(invite, now) ? openInviteOf(invite) : null;
+    inviteOfCode: async (codeHash) => {
+      const row = [...this.#invites.values()].find((invite) => invite.codeHash.equals(codeHash));
+      return row === undefined ? null : inviteOf(row);
     },
-    enrolledDevice: async (codeHash) => this.#inviteOf(codeHash)?.deviceId ?? null,
+    invite: async (id) => this.#invite(id),
+    withdraw: async (id, by, at) => {
+      const row = this.#invites.get(id);
+      if (row?.state === 'open') this.#setInvite({ ...row, state: 'withdrawn', withdrawnBy: by, withdrawnAt: at });
+      return this.#invite(id);
+    },
+    list: async ({ merchant, standing, after, limit }, now) => {
+      const key = ({ createdAt, id }: { readonly createdAt: Date; readonly id: string }): string =>
+        `${createdAt.toISOString()} ${id}`;
+      return [...this.#invites.values()]
+        .filter((invite) => merchant === null || invite.merchant === merchant)
+        .filter((invite) => standing === null || standingOf(invite, now) === standing)
+        .filter((invite) => after === null || key(invite) < key(after))
+        .sort((a, b) => (key(a) < key(b) ? 1 : -1))
+        .slice(0, limit)
+        .map(inviteOf);
+    },
   };
 
   readonly devices: DeviceStore = {
     device: async (id) => this.#device(id),
     session: async (thumbprint) => this.#session(thumbprint),
-    enrol: async (inviteId, device, session) => {
-      const at = session.appraisal.appraisedAt;
+    enrol: async (inviteId, device, session, judge) => {
+      const { appraisedAt: at, facts } = session.appraisal;
       const invite = this.#invites.get(inviteId);
-      if (invite === undefined || !this.#isOpen(invite, at)) return false;
-      invite.deviceId = device.id;
-      const { acquirer, merchant } = invite;
-      const row = { ...device, acquirer, merchant, status: 'active' as const, enrolledAt: at };
-      this.#keep({ ...row, attestedAt: at, sessionThumbprint: session.thumbprint }, session);
-      return true;
+      if (invite === undefined || standingOf(invite, at) !== 'open') return { outcome: 'closed' };
+      const { acquirer, merchant, replaces } = invite;
+      if (replaces !== null && this.#replaced.has(replaces)) return { outcome: 'closed' };
+      const others = [...this.#devices.values()].filter(
+        (other) => other.acquirer === acquirer && other.merchant === merchant && other.id !== replaces,
+      );
+      const merchantDevices = others.filter(({ status }) => status !== 'revoked').length;
+      const keys = this.#keysSeen(session.sightings, [device.id, replaces]);
+      const checks = judge({ before: null, keys, merchantDevices });
+      if (refuses(checks)) return { outcome: 'refused', checks };
+      this.#setInvite({ ...invite, state: 'used', deviceId: device.id });
+      const row = {
+        ...device,
+        acquirer,
+        merchant,
+        status: 'active' as const,
+        enrolledAt: at,
+        baseline: baselineOf(facts),
+      };
+      this.#keep({ ...row, attestedAt: at, sessionThumbprint: session.thumbprint }, session, checks);
+      const replaced = replaces !== null && this.#devices.get(replaces)?.status !== 'revoked' ? replaces : null;
+      if (replaces !== null) this.#replaced.add(replaces);
+      if (replaced !== null) this.#revoke(replaced);
+      return { outcome: 'accepted', checks, replaced };
     },
-    renew: async (deviceId, attested: AttestedState, session) => {
+    renew: async (deviceId, attested: AttestedState, session, judge): Promise<Acceptance> => {
       const device = this.#devices.get(deviceId);
-      if (device?.status !== 'active') return false;
-      const attestedAt = session.appraisal.appraisedAt;
-      this.#keep({ ...device, attested, attestedAt, sessionThumbprint: session.thumbprint }, session);
-      return true;
+      if (device?.status !== 'active') return { outcome: 'closed' };
+      const { appraisedAt: attestedAt, facts } = session.appraisal;
+      const { baseline: before, ...rest } = device;
+      const known: KnownOfPhone = {
+        before,
+        keys: this.#keysSeen(session.sightings, [deviceId]),
+        merchantDevices: null,
+      };
+      const checks = judge(known);
+      if (refuses(checks)) return { outcome: 'refused', checks };
+      const baseline = raised(before, facts);
+      this.#keep({ ...rest, attested, attestedAt, sessionThumbprint: session.thumbprint, baseline }, session, checks);
+      return { outcome: 'accepted', checks, replaced: null };
     },
-    revoke: async (deviceId) => {
-      this.#stand(deviceId, 'revoked');
-      for (const row of this.#sessions.values()) if (row.deviceId === deviceId) row.status = 'revoked';
-      return this.#device(deviceId);
-    },
-    list: async ({ merchant, after, limit }): Promise<DevicePage> => {
-      const all = [...this.#devices.values()]
-        .filter(
-          (device) => (merchant === null || device.merchant === merchant) && (after === null || device.id > after),
-        )
-        .sort((a, b) => (a.id < b.id ? -1 : 1));
-      const devices = all.slice(0, limit).map(deviceOf);
-      return { devices, next: all.length > limit ? (devices.at(-1)?.id ?? null) : null };
-    },
-    lastAppraisal: async (deviceId) => {
-      const all = (this.#appraised.get(deviceId) ?? []).toSorted((a, b) => +b.appraisedAt - +a.appraisedAt);
-      const [last] = all;
-      if (last === undefined) return null;
-      const { facts: _facts, ...record } = last;
-      return record;
+    resume: async (thumbprint, deviceId) => {
+      const session = this.#session(thumbprint);
+      return (
+        session?.deviceId === deviceId &&
+        session.current &&
+        session.status === 'active' &&
+        session.deviceStatus === 'active'
+      );
     },
   };
 
@@ -128,19 +172,27 @@ export class MemoryStores implements DurableStores {
           row.accountDataInitialKeyId.equals(set.accountDataInitialKeyId);
         if (same) throw new Error('an initial key identifier was offered before');
       }
-      this.#keySets.set(set.id, { ...set, status: 'offered', pinCounter: 0, accountDataCounter: 0, transactions: 0 });
+      this.#keySets.set(set.id, {
+        ...set,
+        status: 'offered',
+        retiredAt: null,
+        pinCounter: 0,
+        accountDataCounter: 0,
+        transactions: 0,
+      });
     },
     offered: async (setId, deviceId) => {
       const set = this.#keySets.get(setId);
       if (set?.status !== 'offered' || set.deviceId !== deviceId) return null;
       return { pin: set.pinInitialKeyId, accountData: set.accountDataInitialKeyId };
     },
-    activate: async (setId, deviceId) => {
+    activate: async (setId, deviceId, now) => {
       const set = this.#keySets.get(setId);
       const active = this.#devices.get(deviceId)?.status === 'active';
       if (set?.status !== 'offered' || set.deviceId !== deviceId || !active) return null;
       for (const [id, row] of this.#keySets) {
-        if (row.deviceId === deviceId) this.#keySets.set(id, { ...row, status: 'retired' });
+        if (row.deviceId !== deviceId || row.status === 'retired') continue;
+        this.#keySets.set(id, { ...row, status: 'retired', retiredAt: row.status === 'active' ? now : null });
       }
       this.#keySets.set(setId, { ...set, status: 'active', pinCounter: 1, accountDataCounter: 1 });
       const { id, pinInitialKeyId, accountDataInitialKeyId, expiresAt } = set;
@@ -163,13 +215,21 @@ export class MemoryStores implements DurableStores {
   };
 
   readonly decisions: DecisionStore = {
-    situation: async (grantId, thumbprint): Promise<Situation | null> => {
+    situation: async (grantId, thumbprint, accountDataInitialKeyId): Promise<Situation | null> => {
       const stored = this.#grantOf(grantId, thumbprint);
       const session = this.#sessions.get(thumbprint);
       const device = session && this.#devices.get(session.deviceId);
       if (stored === null || session === undefined || device === undefined) return null;
       const decision = this.#decisions.get(grantId) ?? null;
-      return { deviceStatus: device.status, sessionStatus: session.status, stored, decision };
+      const set = [...this.#keySets.values()].find(
+        (row) => row.deviceId === device.id && row.accountDataInitialKeyId.equals(accountDataInitialKeyId),
+      );
+      const { status, pinInitialKeyId, expiresAt, retiredAt } = set ?? {};
+      const keySet =
+        status === undefined || pinInitialKeyId === undefined || expiresAt === undefined
+          ? null
+          : { status, pinInitialKeyId, expiresAt, retiredAt: retiredAt ?? null };
+      return { deviceStatus: device.status, sessionStatus: session.status, stored, keySet, decision };
     },
     commit: async (decision) => {
       const session = this.#sessions.get(decision.thumbprint);
@@ -183,21 +243,65 @@ export class MemoryStores implements DurableStores {
   /** Suspends a device, as an operator would. */
   async suspend(deviceId: string): Promise<void> {
     this.#stand(deviceId, 'suspended');
+    this.#endSessions(deviceId);
   }
 
-  #inviteOf(codeHash: Buffer): InviteRow | null {
-    return [...this.#invites.values()].find((invite) => invite.codeHash.equals(codeHash)) ?? null;
+  /** Ends every session of a device, as a re-appraisal does. */
+  async endSessions(deviceId: string): Promise<void> {
+    this.#endSessions(deviceId);
   }
 
-  #isOpen(invite: InviteRow, now: Date): boolean {
-    return invite.deviceId === null && invite.expiresAt > now;
+  /** Revokes a device, as the security team would. */
+  async revoke(deviceId: string): Promise<void> {
+    this.#revoke(deviceId);
   }
 
-  #keep(device: DeviceRow, session: NewSession): void {
+  /** The devices of a merchant. */
+  async devicesOf(merchant: string): Promise<readonly Device[]> {
+    return [...this.#devices.values()].filter((device) => device.merchant === merchant).map(deviceOf);
+  }
+
+  #setInvite(row: InviteRow): void {
+    this.#invites.set(row.id, row);
+  }
+
+  #invite(id: string): Invite | null {
+    const row = this.#invites.get(id);
+    return row === undefined ? null : inviteOf(row);
+  }
+
+  #keysSeen(sightings: readonly Sighting[], own: readonly (string | null)[]): KeySeen[] {
+    return sightings.map((sighting) => {
+      const seen = this.#sightings.filter(({ keyId }) => keyId.equals(sighting.keyId));
+      const live = seen.find(
+        ({ deviceId }) => !own.includes(deviceId) && this.#devices.get(deviceId)?.status !== 'revoked',
+      );
+      const other = seen.find(({ model }) => model !== null && model !== sighting.model);
+      const remote = sighting.provisioning === 'remote';
+      return {
+        sighting,
+        liveDevice: remote ? (live?.deviceId ?? null) : null,
+        otherModel: remote || sighting.model === null ? null : (other?.model ?? null),
+      };
+    });
+  }
+
+  #keep(device: DeviceRow, session: NewSession, checks: readonly Check[]): void {
     this.#devices.set(device.id, device);
     const row = { deviceId: device.id, session, status: 'active' as const };
     this.#sessions.set(session.thumbprint, { ...row, grantedSequence: 0n, decidedSequence: 0n });
-    this.#appraised.set(device.id, [...(this.#appraised.get(device.id) ?? []), session.appraisal]);
+    const appraisal = { ...session.appraisal, checks: [...session.appraisal.checks, ...checks] };
+    this.#appraised.set(device.id, [...(this.#appraised.get(device.id) ?? []), appraisal]);
+    for (const sighting of session.sightings) this.#sightings.push({ ...sighting, deviceId: device.id });
+  }
+
+  #revoke(deviceId: string): void {
+    this.#stand(deviceId, 'revoked');
+    this.#endSessions(deviceId);
+  }
+
+  #endSessions(deviceId: string): void {
+    for (const row of this.#sessions.values()) if (row.deviceId === deviceId) row.status = 'revoked';
   }
 
   #stand(deviceId: string, status: DeviceStatus): void {
@@ -223,6 +327,8 @@ export class MemoryStores implements DurableStores {
       acquirer: device.acquirer,
       merchant: device.merchant,
       deviceStatus: device.status,
+      trustVector: row.session.trustVector,
+      attestedAt: row.session.appraisal.appraisedAt,
       current: device.sessionThumbprint === thumbprint,
       platform: row.session.appraisal.facts,
     };
@@ -256,10 +362,10 @@ export class MemoryStores implements DurableStores {
   }
 }
 
-function openInviteOf({ id, acquirer, merchant }: InviteRow): OpenInvite {
-  return { id, acquirer, merchant };
+function inviteOf({ codeHash: _hash, ...invite }: InviteRow): Invite {
+  return invite;
 }
 
-function deviceOf({ sessionThumbprint: _session, ...device }: DeviceRow): Device {
+function deviceOf({ sessionThumbprint: _session, baseline: _baseline, ...device }: DeviceRow): Device {
   return device;
 }

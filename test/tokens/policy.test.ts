@@ -11,3 +11,18 @@ test.each([
   const policy = { lifetimeSeconds: 600, refreshFraction, refreshJitterFraction: jitter };
   expect(tokenPolicySchema.safeParse(policy).success).toBe(allowed);
 });
+
+// One heartbeat that comes late must not stop every payment.
+test.each([
+  [5, 10, true],
+  [5, 9, false],
+  [15, 30, true],
+  [16, 30, false],
+])(
+  'heartbeats every %d seconds under a staleness of %d seconds: %s',
+  (heartbeatSeconds, maximumStalenessSeconds, allowed) => {
+    const life = { lifetimeSeconds: 600, refreshFraction: 0.5, refreshJitterFraction: 0.2 };
+    const policy = { ...life, heartbeatSeconds, maximumStalenessSeconds };
+    expect(tokenPolicySchema.safeParse(policy).success).toBe(allowed);
+  },
+);

@@ -8,6 +8,7 @@ import { START } from '../support/clock.ts';
 import { compactJws } from '../support/jws.ts';
 import { SeededRandom } from '../support/random.ts';
 import { signingKey } from '../support/signing-key.ts';
+import { AFFIRMING, APPRAISED_CLAIMS, TOKEN_LIFE, tokenSubject } from '../support/tokens.ts';
 import { unwrap } from '../support/unwrap.ts';
 
 const ISSUER = 'https://tapgate.example';
@@ -15,16 +16,8 @@ const key = signingKey();
 const stranger = signingKey();
 const keys = new Map([['token-1', key.publicKey]]);
 const HEADER = { alg: 'ES256', kid: 'token-1', typ: DEVICE_TOKEN_TYPE };
-const SUBJECT = {
-  issuer: ISSUER,
-  deviceId: 'device-1',
-  acquirer: 'acquirer-a',
-  merchant: 'shop-1',
-  sessionKeyThumbprint: key.thumbprint,
-  policyVersion: 'policy-1',
-};
-const POLICY = { lifetimeSeconds: 600, refreshFraction: 0.5, refreshJitterFraction: 0.2 };
-const { claims: CLAIMS } = deviceTokenClaims(SUBJECT, POLICY, START, new SeededRandom('tokens'));
+const SUBJECT = tokenSubject(ISSUER, 'device-1', 'acquirer-a', key.thumbprint);
+const { claims: CLAIMS } = deviceTokenClaims(SUBJECT, TOKEN_LIFE, START, new SeededRandom('tokens'));
 
 const expected = { issuer: ISSUER, keys, audience: 'acquirer-a' as string | null, now: START };
 const tokenOf = (claims: object = CLAIMS, header: object = HEADER, by = key): string =>
@@ -42,19 +35,19 @@ describe('a device token', () => {
       cnf: { jkt: key.thumbprint },
       eat_profile: 'tag:tapgate.dev,2026:device-token',
       merchant: 'shop-1',
-      submods: { phone: { 'ear.status': 'affirming', 'ear.appraisal-policy-id': 'policy-1' } },
+      ...APPRAISED_CLAIMS,
     });
   });
 
   test('counts whole seconds from the second that it was issued in', () => {
     const late = new Date(START.getTime() + 999);
-    expect(deviceTokenClaims(SUBJECT, POLICY, late, new SeededRandom('tokens')).claims.iat).toBe(CLAIMS.iat);
+    expect(deviceTokenClaims(SUBJECT, TOKEN_LIFE, late, new SeededRandom('tokens')).claims.iat).toBe(CLAIMS.iat);
   });
 
   test('is to be refreshed at a time of its own, between the fraction of its life and the end of the jitter', () => {
     const random = new SeededRandom('refresh');
     const after = Array.from({ length: 200 }, () => {
-      const { refreshAfter } = deviceTokenClaims(SUBJECT, POLICY, START, random);
+      const { refreshAfter } = deviceTokenClaims(SUBJECT, TOKEN_LIFE, START, random);
       return (refreshAfter.getTime() - START.getTime()) / 1000;
     });
     expect(Math.min(...after)).toBeGreaterThanOrEqual(300);
@@ -87,10 +80,23 @@ describe('a device token', () => {
     ['is refused for another acquirer', tokenOf({ ...CLAIMS, aud: 'rival' }), 'TOKEN_AUDIENCE_MISMATCH'],
     ['is refused for several acquirers', tokenOf({ ...CLAIMS, aud: ['acquirer-a', 'rival'] }), 'TOKEN_INVALID'],
     [
-      'is refused with a device that is not affirmed',
-      tokenOf({ ...CLAIMS, submods: statusOf('warning') }),
+      'is refused with a device that is contraindicated',
+      tokenOf({ ...CLAIMS, submods: statusOf('contraindicated') }),
       'TOKEN_INVALID',
     ],
+    ['is accepted with a device that policy bears with', tokenOf({ ...CLAIMS, submods: statusOf('warning') }), null],
+    [
+      'is refused of a device of which nothing is known',
+      tokenOf({ ...CLAIMS, submods: statusOf('none') }),
+      'TOKEN_INVALID',
+    ],
+    [
+      'is refused with a trust claim over 127',
+      tokenOf({ ...CLAIMS, submods: vectorOf({ hardware: 128 }) }),
+      'TOKEN_INVALID',
+    ],
+    ['is refused without its verifier', tokenOf({ ...CLAIMS, 'ear.verifier-id': undefined }), 'TOKEN_INVALID'],
+    ['is refused with a life of over an hour', tokenOf({ ...CLAIMS, exp: CLAIMS.iat + 3601 }), 'TOKEN_INVALID'],
     ['is refused of another profile', tokenOf({ ...CLAIMS, eat_profile: 'tag:other' }), 'TOKEN_INVALID'],
     ['is refused without a session key', tokenOf({ ...CLAIMS, cnf: {} }), 'TOKEN_INVALID'],
     [
@@ -115,11 +121,38 @@ describe('a device token', () => {
     expect(verified.ok ? null : verified.reason).toBe(reason);
   });
 
+  test('is small: under 1.5 kB, also with the longest names', () => {
+    const longest = { ...SUBJECT, acquirer: 'a'.repeat(64), merchant: 'm'.repeat(64), policyVersion: 'f'.repeat(16) };
+    const { claims } = deviceTokenClaims(
+      { ...longest, deviceId: '0'.repeat(36), issuer: 'https://tapgate.payments.example.com' },
+      TOKEN_LIFE,
+      START,
+      new SeededRandom('size'),
+    );
+    expect(tokenOf(claims, { ...HEADER, kid: 'k'.repeat(43) }).length).toBeLessThan(1500);
+  });
+
+  test('has the tier of its worst claim', () => {
+    const subject = { ...SUBJECT, trustVector: { ...AFFIRMING, configuration: 36 } };
+    const { claims } = deviceTokenClaims(subject, TOKEN_LIFE, START, new SeededRandom('tier'));
+    expect(claims.submods.phone['ear.status']).toBe('warning');
+  });
+
+  test('of a service whose clock is ahead is taken as far as the caller allows', () => {
+    const early = { ...expected, now: new Date((CLAIMS.iat - 5) * 1000) };
+    expect(verifyDeviceToken(tokenOf(), { ...early, aheadSeconds: 5 }).ok).toBe(true);
+    expect(verifyDeviceToken(tokenOf(), { ...early, aheadSeconds: 4 }).ok).toBe(false);
+  });
+
   test('names its acquirer only where the acquirer is asked for', () => {
     const token = tokenOf({ ...CLAIMS, aud: 'rival' });
     expect(verifyDeviceToken(token, { ...expected, audience: null })).toMatchObject({ ok: true });
   });
 });
+
+function vectorOf(vector: object) {
+  return { phone: { ...CLAIMS.submods.phone, 'ear.trustworthiness-vector': vector } };
+}
 
 function statusOf(status: string) {
   return { phone: { ...CLAIMS.submods.phone, 'ear.status': status } };

@@ -7,9 +7,12 @@ import { randomUuid } from '../../src/ports/random.ts';
 import { DEVICE_TOKEN_PROFILE, DEVICE_TOKEN_TYPE } from '../../src/tokens/claims.ts';
 import { VaultClient } from '../../src/vault/client.ts';
 import { startVaultServer, type VaultServer } from '../../src/vault/server.ts';
+import { accountDataFromWire } from '../../src/wire/transaction.ts';
+import { APPRAISED_CLAIMS } from '../support/tokens.ts';
 import { clock, NOW, random, temporaryFolder, unwrap, type VaultFixture, vaultFixture } from './support/keystore.ts';
 import { testGrant, testPayment } from './support/payment.ts';
-import { encipherPin, encryptAccountData, type TestPhone, testPhone } from './support/phone.ts';
+import { encipherPin, type TestPhone, testPhone } from './support/phone.ts';
+import { testPinCheck } from './support/pin-check.ts';
 
 let fixture: VaultFixture;
 let phone: TestPhone;
@@ -21,7 +24,7 @@ beforeAll(async () => {
   phone = testPhone(fixture);
   folder = temporaryFolder();
   const socket = join(folder.path, 'run', 'vault.sock');
-  const options = { socket, keys: () => fixture.keys, ports: { random, clock }, log: () => undefined };
+  const options = { socket, custodian: fixture.custodian, ports: { random, clock }, log: () => undefined };
   server = unwrap(await startVaultServer(options));
   vault = new VaultClient({ socket, random });
 });
@@ -59,7 +62,7 @@ test('signDeviceToken: a compact JWS, or the refusal', async () => {
     cnf: { jkt: phone.thumbprint },
     eat_profile: DEVICE_TOKEN_PROFILE,
     merchant: 'shop-1',
-    submods: { phone: { 'ear.status': 'affirming' as const, 'ear.appraisal-policy-id': 'policy-1' } },
+    ...APPRAISED_CLAIMS,
   };
   const { keyId, publicKey } = fixture.keys.deviceToken;
   const compact = unwrap(await vault.signDeviceToken(claims));
@@ -110,15 +113,10 @@ test('offerKeys and verifyKeyProof: an offer under the service key; a proof that
 });
 
 test('checkPinBlock: null, or the refusal', async () => {
-  const grantId = randomUuid(random);
-  const check = {
-    grantId,
-    pinKsn: phone.pin.ksn(7),
-    block: encipherPin(phone, 7),
-    accountData: encryptAccountData(phone, grantId, 7),
-    minimumLength: 4,
-    maximumLength: 12,
-  };
+  const { block, accountData: wire, pinGrant } = testPinCheck(fixture, phone);
+  const accountData = unwrap(accountDataFromWire(wire));
+  if (pinGrant === undefined) throw new Error('no PIN grant');
+  const check = { block, accountData, pinGrant };
   expect(await vault.checkPinBlock(check)).toEqual({ ok: true, value: null });
   const another = { ...check, block: encipherPin(phone, 8) };
   expect(await vault.checkPinBlock(another)).toEqual({ ok: false, reason: 'PIN_BLOCK_MALFORMED' });

@@ -12,10 +12,11 @@ import {
 } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { randomUuid } from '../../src/ports/random.ts';
 import { EXIT } from '../../src/vault/exit-code.ts';
-import { accountDataToWire, encodeGrant } from '../../src/wire/transaction.ts';
+import { encodeGrant } from '../../src/wire/transaction.ts';
 import { random, type VaultFixture, vaultFixture, ZONE_KEK } from './support/keystore.ts';
 import { testGrant, testPayment } from './support/payment.ts';
-import { CARD_TLV, encipherPin, encryptAccountData, PAN, PIN, type TestPhone, testPhone } from './support/phone.ts';
+import { CARD_TLV, encipherPin, PAN, PIN, type TestPhone, testPhone } from './support/phone.ts';
+import { testPinCheck } from './support/pin-check.ts';
 import { formsOf, tracesIn } from './support/traces.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'vault', 'main.ts');
@@ -165,15 +166,7 @@ function secrets(): [string, Buffer][] {
 
 /** Each operation once with success and once, or more, with a refusal. */
 async function exerciseEverything(vault: RawExchange, phone: TestPhone): Promise<void> {
-  const grantId = randomUuid(random);
-  const pinCheck = {
-    grantId,
-    pinKsn: phone.pin.ksn(7),
-    block: encipherPin(phone, 7),
-    accountData: accountDataToWire(encryptAccountData(phone, grantId, 7)),
-    minimumLength: 4,
-    maximumLength: 12,
-  };
+  const pinCheck = testPinCheck(fixture, phone, { now: new Date() });
   const proof = {
     pinInitialKeyId: phone.pin.initialKeyId,
     accountDataInitialKeyId: phone.accountData.initialKeyId,
@@ -195,7 +188,7 @@ async function exerciseEverything(vault: RawExchange, phone: TestPhone): Promise
   const garbled = testPayment(fixture, phone, { pinBlock: encipherPin(phone, 8) });
   const wrongCard = testPayment(fixture, phone, { cardTlv: Buffer.from(`5A08${PAN}5A08${PAN}`, 'hex') });
   const calls: [ExchangeRequest['call'], string][] = [
-    [{ $case: 'describeKeys', value: {} }, 'describeKeys'],
+    [{ $case: 'describeKeys', value: { knownGeneration: 0n } }, 'describeKeys'],
     [{ $case: 'signDeviceToken', value: { claims: `{"sub":"${PAN}"}` } }, 'refused'],
     [{ $case: 'signGrant', value: { payload: encodeGrant(testGrant(phone)) } }, 'signed'],
     [{ $case: 'signGrant', value: { payload: CARD_TLV } }, 'refused'],

@@ -10,7 +10,7 @@ import {
 } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { VaultClient } from '../../src/vault/client.ts';
 import { wipeKeys } from '../../src/vault/keys.ts';
-import { loadKeystore } from '../../src/vault/keystore/load.ts';
+import { Custodian } from '../../src/vault/keystore/custodian.ts';
 import type { LogFields } from '../../src/vault/log.ts';
 import { startVaultServer, type VaultServer } from '../../src/vault/server.ts';
 import { clock, random, temporaryFolder, unwrap, type VaultFixture, vaultFixture } from './support/keystore.ts';
@@ -35,18 +35,22 @@ afterEach(() => {
 });
 
 let keysAsked = 0;
-const start = (keys = fixture.keys) =>
+const start = (custodian = fixture.custodian) =>
   startVaultServer({
     socket,
-    keys: () => {
-      keysAsked += 1;
-      return keys;
-    },
+    // Counts how often the keys are asked for: once a call.
+    custodian: new Proxy(custodian, {
+      get: (target, name) => {
+        if (name === 'keys') keysAsked += 1;
+        const member: unknown = Reflect.get(target, name, target);
+        return typeof member === 'function' ? member.bind(target) : member;
+      },
+    }),
     ports: { random, clock },
     log: (event, fields) => logged.push([event, fields]),
   });
-async function started(keys = fixture.keys): Promise<VaultServer> {
-  const server = unwrap(await start(keys));
+async function started(custodian = fixture.custodian): Promise<VaultServer> {
+  const server = unwrap(await start(custodian));
   running.push(() => server.stop());
   return server;
 }
@@ -151,9 +155,10 @@ describe('a stream of calls', () => {
   });
 
   test('is told of a bug that the vault is unavailable; its class alone is in the log', async () => {
-    const keys = unwrap(loadKeystore(fixture.directory));
+    const custodian = unwrap(Custodian.open(fixture.directory, { random, clock }));
+    const { keys } = custodian;
     wipeKeys(keys);
-    await started(keys);
+    await started(custodian);
     const stream = rawExchange();
     const id = Buffer.concat([keys.pinBdk.id, Buffer.alloc(4)]);
     const accountId = Buffer.concat([keys.accountDataBdk.id, Buffer.alloc(4)]);
@@ -195,11 +200,12 @@ describe('a stream of calls', () => {
     await started();
     const stream = rawExchange();
     const calls = 4_000;
-    stream.write(request({ $case: 'describeKeys', value: {} }));
+    stream.write(request({ $case: 'describeKeys', value: { knownGeneration: 0n } }));
     await next(stream);
     stream.pause();
     keysAsked = 0;
-    for (let id = 0; id < calls; id += 1) stream.write(request({ $case: 'describeKeys', value: {} }, BigInt(id)));
+    for (let id = 0; id < calls; id += 1)
+      stream.write(request({ $case: 'describeKeys', value: { knownGeneration: 0n } }, BigInt(id)));
     await untilSteady(() => keysAsked);
     expect(keysAsked).toBeGreaterThan(0);
     expect(keysAsked).toBeLessThan(calls);

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { readConfig } from '../../app/config.ts';
 import { DataFolder } from '../../app/data-folder.ts';
+import { databaseAddress } from '../../app/database-address.ts';
 import { readPolicy } from '../../app/policy.ts';
 import { dataOption } from '../admin.ts';
 import { print, printJson } from '../output.ts';
@@ -26,7 +27,12 @@ async function checkConfig(given: string | undefined, options: CheckOptions): Pr
   const file = given ?? (await new DataFolder(options.data).configIfThere());
   const config = await readConfig(file, options.data, process.env);
   const policy = await readPolicy(config.policy);
+  if (config.database !== undefined) await databaseAddress(config.database, process.env);
   if (options.json) return printJson({ file, config, policy: policy.document, policyVersion: policy.version });
   print(file === null ? `${options.data} has no configuration file: the defaults hold.` : `${file} is well formed.`);
   print(`${config.policy} is well formed: policy version ${policy.version}.`);
+  if (config.database !== undefined) {
+    const { host, port, user, database } = config.database;
+    print(`The database is ${database} at ${host}, port ${port}, as ${user}; its password and certificates were read.`);
+  }
 }

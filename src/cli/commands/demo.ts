@@ -5,7 +5,8 @@ import { Command } from 'commander';
 import ora from 'ora';
 import { systemClock, systemRandom } from '../../app/system.ts';
 import { ATTACKS } from '../../virtual/attacks/all.ts';
-import { HONEST_STEPS } from '../../virtual/demo/honest.ts';
+import { DEMO_PARTS } from '../../virtual/demo/all.ts';
+import type { DemoStep } from '../../virtual/demo/step.ts';
 import { World } from '../../virtual/world/world.ts';
 import { EXIT } from '../exit.ts';
 import { print, printJson, printTable, when } from '../output.ts';
@@ -18,7 +19,7 @@ interface DemoOptions {
 /** `tapgate demo`. */
 export function demoCommand(): Command {
   return new Command('demo')
-    .description('starts everything on free ports, pays, attacks, and shows what came of it')
+    .description('starts everything on free ports, pays, loses and replaces phones, attacks, and shows what came of it')
     .option('--keep', 'leave it running until Ctrl-C')
     .option('--json', 'one JSON object a line')
     .addHelpText('after', '\nExample:\n  tapgate demo --keep')
@@ -44,16 +45,19 @@ async function demo(options: DemoOptions): Promise<void> {
     },
   ).finally(() => spinner.stop());
   try {
-    title('Honest');
-    const honest = await runHonest(world, options);
+    let honest = 0;
+    for (const part of DEMO_PARTS) {
+      title(part.title);
+      honest += await runSteps(part.steps, world, options);
+    }
     title('Attacks');
     const refused = await runAttacks(world, options);
     await showLedger(world, options);
     const summary = `demo: ${honest} honest ok, ${refused} attacks refused`;
-    const complete = honest === HONEST_STEPS.length && refused === ATTACKS.length;
-    if (!complete) {
+    const steps = DEMO_PARTS.flatMap((part) => part.steps).length;
+    if (honest < steps || refused < ATTACKS.length) {
       process.exitCode = EXIT.refused;
-      print(`\nNot everything came out right: ${HONEST_STEPS.length} and ${ATTACKS.length} were expected.`);
+      print(`\nNot everything came out right: ${steps} and ${ATTACKS.length} were expected.`);
     }
     if (options.keep) await keepRunning(world);
     print(options.json ? summary : `\n${summary}`);
@@ -63,16 +67,16 @@ async function demo(options: DemoOptions): Promise<void> {
   }
 }
 
-async function runHonest(world: World, options: DemoOptions): Promise<number> {
+async function runSteps(steps: readonly DemoStep[], world: World, options: DemoOptions): Promise<number> {
   let done = 0;
-  for (const step of HONEST_STEPS) {
+  for (const step of steps) {
     const said = await step
       .run(world)
       .catch((error: unknown) => `FAILED: ${error instanceof Error ? error.message : error}`);
     const good = !said.startsWith('FAILED');
     if (good) done += 1;
     if (options.json) printJson({ event: 'honest', name: step.name, ok: good, said });
-    else print(`  ${good ? '✓' : '✗'} ${step.name.padEnd(34)} ${said}`);
+    else print(`  ${good ? '✓' : '✗'} ${step.name.padEnd(40)} ${said}`);
   }
   return done;
 }

@@ -1,10 +1,14 @@
 import { Command, Option } from 'commander';
-import { systemRandom } from '../../app/system.ts';
+import { systemClock, systemRandom } from '../../app/system.ts';
+import { encodePem } from '../../encoding/pem.ts';
 import { CheckStatus } from '../../gen/tapgate/v1/refusal.ts';
 import { type CardScheme, TEST_ACCOUNTS } from '../../virtual/card/account.ts';
 import { createStrayCard } from '../../virtual/card/card.ts';
+import { PHONE_KINDS } from '../../virtual/kinds/kinds.ts';
 import type { VirtualPhone } from '../../virtual/phone/phone.ts';
+import { dataOption } from '../admin.ts';
 import { print, printJson, printTable, when } from '../output.ts';
+import { generateVirtualKey, type KeyOptions } from '../virtual-keystore.ts';
 import { inviteFor, makeVirtualPhone, type PhoneOptions, withPhoneOptions } from '../virtual-phone.ts';
 
 interface RunOptions extends PhoneOptions {
@@ -30,7 +34,30 @@ export function phoneCommand(): Command {
     )
     .addHelpText('after', '\nExample:\n  tapgate phone run --amount 9900')
     .action((options: RunOptions) => withPhone(options, (phone) => runPath(phone, options)));
-  return new Command('phone').description('virtual phones on the real protocol').addCommand(attest).addCommand(run);
+  const key = new Command('key')
+    .description(
+      'makes an attested key of a virtual phone and shows its private key: to try a client of any language, nothing else',
+    )
+    .addOption(dataOption())
+    .requiredOption('--challenge <hex>', 'attestation challenge, 1 to 128 bytes')
+    .addOption(new Option('--purpose <name>', 'what the key may do').choices(['sign', 'agree']).default('sign'))
+    .addOption(new Option('--profile <name>', 'what kind of phone (default: "tee")').choices(PHONE_KINDS))
+    .option('--phone <file>', 'one phone for several keys: made where the file is missing')
+    .option('--json', 'one JSON object')
+    .addHelpText('after', '\nExample:\n  tapgate phone key --challenge 00ff --phone phone.json --json')
+    .action((options: KeyOptions & { json?: boolean }) => showKey(options));
+  const phone = new Command('phone').description('virtual phones on the real protocol');
+  return phone.addCommand(attest).addCommand(run).addCommand(key);
+}
+
+async function showKey(options: KeyOptions & { readonly json?: boolean }): Promise<void> {
+  const { privateKey, publicKey, chain } = await generateVirtualKey(options, systemClock);
+  const pem = privateKey.export({ type: 'pkcs8', format: 'pem' }).toString();
+  const base64 = chain.map((certificate) => certificate.toString('base64'));
+  if (options.json) return printJson({ privateKey: pem, publicKey: publicKey.toString('base64'), chain: base64 });
+  print('For trying only: a real phone never shows its private keys.');
+  print(pem);
+  for (const certificate of chain) print(encodePem('CERTIFICATE', certificate));
 }
 
 async function withPhone(options: PhoneOptions, work: (phone: VirtualPhone) => Promise<void>): Promise<void> {

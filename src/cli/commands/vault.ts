@@ -73,7 +73,7 @@ async function enterZone(options: ZoneOptions): Promise<void> {
   const folder = new DataFolder(options.data);
   const { acquirer, replace = false } = options;
   const components = await Promise.all(options.component.map(readComponent));
-  const ceremony = { random: systemRandom, replace };
+  const ceremony = { random: systemRandom, clock: systemClock, by: 'ceremony', replace };
   const kek = enterZoneKek(folder.vault, { acquirer, components }, ceremony);
   if (!kek.ok) throw new ConfigError(`The zone key of ${acquirer} was not entered: ${kek.reason} ${kek.detail ?? ''}`);
   const keys = makeZoneKeys(folder.vault, acquirer, ceremony);

@@ -7,6 +7,7 @@ import {
   challengePhone,
   concludeAttestation,
   type Hello,
+  releaseChallenge,
 } from '../../devices/exchange.ts';
 import type { SignedBytes } from '../../encoding/signed.ts';
 import {
@@ -21,10 +22,12 @@ import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { decodeMessage, malformed } from '../../wire/decode.ts';
 import { decodePosture } from '../../wire/posture.ts';
 import { signedToWire } from '../../wire/signed.ts';
+import type { AttestationAdmission } from '../admission/attestation-admission.ts';
 import type { CallContext } from '../transport/context.ts';
 import type { Conversation } from '../transport/exchange.ts';
 import { CallRefused, orRefuse } from '../transport/refused.ts';
 import { conversation, service } from '../transport/service.ts';
+import { resume } from './resume.ts';
 
 const HELLO_WITHIN = 10_000;
 const MAX_HELLO = 4096;
@@ -41,6 +44,11 @@ const STATUSES: Readonly<Record<Check['status'], CheckStatus>> = {
 export interface AttestationServiceParts {
   readonly ports: AttestationPorts;
   readonly policy: () => AttestationExchangePolicy;
+  readonly admission: AttestationAdmission;
+  /** Told the checks of each appraisal, for the metrics. */
+  readonly onAppraised: (checks: readonly Check[]) => void;
+  /** Told of a device that another one has replaced. */
+  readonly onReplaced: (deviceId: string) => void;
   /** Service keys as the anchor endorses them. */
   readonly serviceKeys: () => readonly SignedBytes[];
 }
@@ -49,38 +57,74 @@ export interface AttestationServiceParts {
 export function attestationService(parts: AttestationServiceParts) {
   return service(AttestationServiceService, {
     attest: conversation((stream, context) => attest(stream, context, parts), { maximumMessages: 2 }),
+    resume: conversation((stream, context) => resume(stream, context, parts), { maximumMessages: 2 }),
   });
 }
 
 async function attest(
   stream: Conversation<AttestRequest, AttestResponse>,
   context: CallContext,
-  { ports, policy, serviceKeys }: AttestationServiceParts,
+  parts: AttestationServiceParts,
 ): Promise<void> {
   const first = await stream.next({ withinMilliseconds: HELLO_WITHIN });
   const hello = orRefuse(helloFromWire(first));
+  await parts.admission.exchange(hello.identity, context, () => afterHello(hello, stream, context, parts));
+}
+
+async function afterHello(
+  hello: Hello,
+  stream: Conversation<AttestRequest, AttestResponse>,
+  context: CallContext,
+  parts: AttestationServiceParts,
+): Promise<void> {
+  const { ports, policy, serviceKeys } = parts;
   const challenge = orRefuse(await challengePhone(hello, policy(), ports));
-  await stream.send({
-    message: {
-      $case: 'challenge',
-      value: {
-        nonce: challenge.nonce,
-        expiresAt: challenge.expiresAt,
-        deviceKeyRequired: challenge.party.kind === 'invite',
-        serviceKeys: serviceKeys().map(signedToWire),
+  let answered = false;
+  try {
+    await stream.send({
+      message: {
+        $case: 'challenge',
+        value: {
+          nonce: challenge.nonce,
+          expiresAt: challenge.expiresAt,
+          deviceKeyRequired: challenge.party.kind === 'invite',
+          serviceKeys: serviceKeys().map(signedToWire),
+        },
       },
-    },
-  });
-  const withinMilliseconds = Math.max(0, challenge.expiresAt.getTime() - ports.clock.now().getTime());
-  const evidence = orRefuse(evidenceFromWire(await stream.next({ withinMilliseconds })));
-  const concluded = await concludeAttestation(challenge, evidence, policy(), ports);
-  if (!concluded.ok) {
-    const { reason, reasons, checks, detail } = concluded;
-    context.logger.info({ checks: checks.filter((check) => check.status !== 'pass'), reasons }, 'phone refused');
-    const rest = reasons.filter((other) => other !== reason);
-    throw new CallRefused([reason, ...rest], detail);
+    });
+    const withinMilliseconds = Math.max(0, challenge.expiresAt.getTime() - ports.clock.now().getTime());
+    const evidence = orRefuse(evidenceFromWire(await stream.next({ withinMilliseconds })));
+    const appraise = () => {
+      answered = true;
+      return concludeAttestation(challenge, evidence, policy(), ports);
+    };
+    const attested = accepted(await parts.admission.appraise(appraise, stream.signal), context, parts);
+    await stream.send({ message: { $case: 'result', value: resultToWire(attested) } });
+  } finally {
+    // One that cannot be given back now expires by itself.
+    if (!answered) await releaseChallenge(challenge, ports).catch(() => {});
   }
-  await stream.send({ message: { $case: 'result', value: resultToWire(concluded.value) } });
+}
+
+/** The accepted phone; throws CallRefused for a refused one. */
+function accepted(
+  concluded: Awaited<ReturnType<typeof concludeAttestation>>,
+  { logger }: CallContext,
+  { onAppraised, onReplaced }: AttestationServiceParts,
+): Attested {
+  onAppraised(concluded.ok ? concluded.value.checks : concluded.checks);
+  if (concluded.ok) {
+    const { replaced, deviceId } = concluded.value;
+    if (replaced !== null) {
+      onReplaced(replaced);
+      logger.warn({ device: replaced, by: deviceId }, 'device replaced and revoked');
+    }
+    return concluded.value;
+  }
+  const { reason, reasons, checks, detail } = concluded;
+  logger.info({ checks: checks.filter((check) => check.status !== 'pass'), reasons }, 'phone refused');
+  const rest = reasons.filter((other) => other !== reason);
+  throw new CallRefused([reason, ...rest], detail);
 }
 
 function resultToWire(attested: Attested) {
@@ -95,7 +139,7 @@ function resultToWire(attested: Attested) {
 
 /** A check as a phone may know it. */
 export function checkToWire(check: Check): AppraisalCheck {
-  return { code: check.code, status: STATUSES[check.status], reason: toldReason(check.reason) };
+  return { code: check.code, status: STATUSES[check.status], reason: toldReason(check.reason), detail: '' };
 }
 
 function toldReason(reason: Reason | undefined): string {

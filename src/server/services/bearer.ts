@@ -10,6 +10,7 @@ import { verifyDeviceToken } from '../../tokens/verify.ts';
 export interface Bearer {
   readonly session: AttestedSession;
   readonly key: KeyObject;
+  readonly issuedAt: Date;
   /** Expiry of the token. */
   readonly validUntil: Date;
 }
@@ -23,10 +24,17 @@ export interface BearerPorts {
   readonly tokenKeys: () => ReadonlyMap<string, KeyObject>;
 }
 
-/** Finds the session of a device token: token valid, device active, session the latest one of the phone. */
-export async function bearerOf(token: string, ports: BearerPorts): Promise<Result<Bearer>> {
+/**
+ * Finds the session of a device token: token valid, device active, session the latest one of the phone. `audience` is the
+ * acquirer that the token has to be for; null at the device listener, where it only says who the phone is.
+ */
+export async function bearerOf(
+  token: string,
+  ports: BearerPorts,
+  audience: string | null = null,
+): Promise<Result<Bearer>> {
   const now = ports.clock.now();
-  const claims = verifyDeviceToken(token, { issuer: ports.issuer, keys: ports.tokenKeys(), audience: null, now });
+  const claims = verifyDeviceToken(token, { issuer: ports.issuer, keys: ports.tokenKeys(), audience, now });
   if (!claims.ok) return claims;
   const session = await ports.devices.session(claims.value.cnf.jkt);
   if (session === null || session.deviceId !== claims.value.sub) return refuse('TOKEN_INVALID', 'no such session');
@@ -36,5 +44,6 @@ export async function bearerOf(token: string, ports: BearerPorts): Promise<Resul
     return refuse('SESSION_UNKNOWN', 'replaced by a newer attestation');
   const key = p256PublicKey(session.publicKey);
   if (key === null) return refuse('TOKEN_INVALID', 'session key');
-  return ok({ session, key, validUntil: new Date(claims.value.exp * 1000) });
+  const { iat, exp } = claims.value;
+  return ok({ session, key, issuedAt: new Date(iat * 1000), validUntil: new Date(exp * 1000) });
 }

@@ -33,6 +33,8 @@ export interface GateServiceParts {
   readonly ports: GatePorts;
   /** Counts decisions; labels outcome and reason. */
   readonly decisions: Counter<'outcome' | 'reason'>;
+  /** Null, or the milliseconds that the acquirer's next payment on a stream has to wait. */
+  readonly admitPayment: (acquirer: string) => Promise<number | null>;
 }
 
 /** PaymentGateService, unary and streamed. */
@@ -51,7 +53,9 @@ async function authorizeMany(
   const inFlight = new Set<Promise<void>>();
   const answer = async ({ correlation, payment }: AuthorizePaymentsRequest): Promise<void> => {
     if (payment === undefined) throw new CallRefused(['MALFORMED_MESSAGE'], 'payment');
-    await stream.send({ correlation, decision: await authorize(payment, context, parts) });
+    const wait = await parts.admitPayment(requireAcquirer(context.caller));
+    const decision = wait === null ? await authorize(payment, context, parts) : overLimit(wait, context);
+    await stream.send({ correlation, decision });
   };
   const takeAll = async (): Promise<void> => {
     for (;;) {
@@ -84,6 +88,7 @@ async function authorize(
 ): Promise<AuthorizePaymentResponse> {
   const payment = paymentFromWire(request, requireAcquirer(context.caller));
   const answer = payment.ok ? await decide(payment.value, context, ports) : refusedBy(payment.reason);
+  if (answer.outcome !== 'approved') context.refused('reasons' in answer ? answer.reasons : [answer.reason]);
   const reason = answer.outcome === 'approved' ? '' : answer.outcome === 'refused' ? answer.reasons[0] : answer.reason;
   decisions.inc({ outcome: answer.outcome, reason: reason ?? '' });
   return answerToWire(answer);
@@ -97,6 +102,12 @@ async function decide(payment: PaymentRequest, context: CallContext, ports: Gate
     context.logger.error({ err: error }, 'payment not decided');
     return { outcome: 'unavailable', reason: 'SERVICE_UNAVAILABLE' };
   }
+}
+
+function overLimit(retryAfterMilliseconds: number, context: CallContext): AuthorizePaymentResponse {
+  context.refused(['TOO_MANY_REQUESTS']);
+  const refusal = refusalMessage('partner', ['TOO_MANY_REQUESTS']);
+  return { outcome: { $case: 'unavailable', value: { refusal, retryAfterMilliseconds } } };
 }
 
 function refusedBy(reason: 'MALFORMED_MESSAGE'): GateAnswer {

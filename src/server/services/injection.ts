@@ -1,3 +1,4 @@
+import type { SignedBytes } from '../../encoding/signed.ts';
 import {
   type InjectRequest,
   type InjectResponse,
@@ -19,6 +20,8 @@ export interface InjectionServiceParts {
   readonly ports: InjectionPorts;
   readonly bearer: BearerPorts;
   readonly policy: () => KeyPolicy;
+  /** Service keys as the anchor endorses them. */
+  readonly serviceKeys: () => readonly SignedBytes[];
 }
 
 /** KeyInjectionService: begin -> challenge -> key request -> offer -> confirmation -> active. */
@@ -30,7 +33,7 @@ export function injectionService(parts: InjectionServiceParts) {
 
 async function inject(
   stream: Conversation<InjectRequest, InjectResponse>,
-  { ports, bearer, policy }: InjectionServiceParts,
+  { ports, bearer, policy, serviceKeys }: InjectionServiceParts,
 ): Promise<void> {
   const begin = await expect(stream, 'begin', BEGIN_WITHIN);
   const { session } = orRefuse(await bearerOf(begin.deviceToken, bearer));
@@ -42,6 +45,7 @@ async function inject(
         nonce: challenge.nonce,
         expiresAt: challenge.expiresAt,
         allowedTransports: challenge.allowedTransports.map(transportToWire),
+        serviceKeys: serviceKeys().map(signedToWire),
       },
     },
   });

@@ -1,13 +1,16 @@
+import type { SignedBytes } from '../../encoding/signed.ts';
 import { type OpenRequest, type OpenResponse, SessionServiceService } from '../../gen/tapgate/v1/session_service.ts';
 import type { SignedMessage } from '../../gen/tapgate/v1/signed.ts';
 import type { Refusal } from '../../reasons/result.ts';
+import type { Arrivals } from '../../sessions/arrivals.ts';
 import { type GrantPolicy, type GrantPorts, issueGrant } from '../../sessions/grant.ts';
 import { OpenSession, type ReportDue } from '../../sessions/open-session.ts';
-import type { Presence } from '../../sessions/presence.ts';
+import type { EndSession } from '../../sessions/presence.ts';
 import { decodePostureReport } from '../../wire/posture.ts';
 import { refusalMessage } from '../../wire/refusal.ts';
 import { decodeBeginTransaction } from '../../wire/session.ts';
 import { signedFromWire, signedToWire } from '../../wire/signed.ts';
+import type { CallContext } from '../transport/context.ts';
 import type { Conversation } from '../transport/exchange.ts';
 import { CallRefused, orRefuse } from '../transport/refused.ts';
 import { conversation, service } from '../transport/service.ts';
@@ -22,37 +25,50 @@ const LIMITS = { maximumMessages: 200_000, maximumLifetimeMilliseconds: 86_400_0
 export interface SessionServiceParts {
   readonly ports: GrantPorts;
   readonly bearer: BearerPorts;
-  readonly presence: Presence;
+  readonly arrivals: Pick<Arrivals, 'enter'>;
   readonly policy: () => GrantPolicy;
+  /** Service keys as the anchor endorses them; another array once they have changed. */
+  readonly serviceKeys: () => readonly SignedBytes[];
 }
 
 type Stream = Conversation<OpenRequest, OpenResponse>;
 
 /** SessionService: posture reports up, grants down, for as long as the phone keeps reporting. */
 export function sessionService(parts: SessionServiceParts) {
-  return service(SessionServiceService, { open: conversation((stream) => open(stream, parts), LIMITS) });
+  return service(SessionServiceService, {
+    open: conversation((stream, context) => open(stream, context, parts), LIMITS),
+  });
 }
 
-async function open(stream: Stream, parts: SessionServiceParts): Promise<void> {
-  const { ports, bearer, presence, policy } = parts;
+async function open(stream: Stream, context: CallContext, parts: SessionServiceParts): Promise<void> {
+  const { ports, bearer, arrivals, policy, serviceKeys } = parts;
   const first = (await stream.next({ withinMilliseconds: OPEN_WITHIN }))?.message;
   if (first?.$case !== 'open') throw new CallRefused(['MESSAGE_OUT_OF_ORDER'], 'open is due');
-  const { session, key, validUntil } = orRefuse(await bearerOf(first.value.deviceToken, bearer));
+  const { session, key, issuedAt, validUntil } = orRefuse(await bearerOf(first.value.deviceToken, bearer));
   const state = new OpenSession(session, key, validUntil, ports.clock, ports.random);
-  const leave = presence.enter(session.deviceId, (reason) => stream.refuse([reason]));
+  const end: EndSession = (reason, because = []) => stream.refuse([reason, ...because]);
+  const leave = await arrivals.enter(session.deviceId, end, issuedAt);
   try {
     await sendReportDue(stream, state.askForReport(policy().sessions));
     let opened = false;
+    let told: readonly SignedBytes[] = [];
     for (;;) {
       const message = await nextInTime(stream, state);
       if (message === null) return;
       if (message.$case === 'report') {
         orRefuse(state.report(orRefuse(decodePostureReport(orRefuse(signedFromWire(message.value, 'report'))))));
-        if (!opened) await sendOpened(stream, policy().version);
+        if (!opened) {
+          told = serviceKeys();
+          await sendOpened(stream, policy().version, told);
+        }
         opened = true;
         await sendReportDue(stream, state.askForReport(policy().sessions));
       } else if (message.$case === 'beginTransaction' && opened) {
-        await begin(stream, state, message.value, parts);
+        if (told !== serviceKeys()) {
+          told = serviceKeys();
+          await sendServiceKeys(stream, told);
+        }
+        await begin(stream, context, state, message.value, parts);
       } else throw new CallRefused(['MESSAGE_OUT_OF_ORDER'], `${message.$case} is not due`);
     }
   } finally {
@@ -76,6 +92,7 @@ async function nextInTime(stream: Stream, state: OpenSession): Promise<NonNullab
 
 async function begin(
   stream: Stream,
+  context: CallContext,
   state: OpenSession,
   message: SignedMessage,
   { ports, policy }: SessionServiceParts,
@@ -84,7 +101,10 @@ async function begin(
   const active = policy();
   const mayBegin = state.mayBegin(request.nonce, request.signed, active.sessions);
   const granted = mayBegin.ok ? await issueGrant(state.session, request, active, ports) : mayBegin;
-  if (!granted.ok) return sendRefused(stream, request.terms.order, granted);
+  if (!granted.ok) {
+    context.refused([granted.reason]);
+    return sendRefused(stream, request.terms.order, granted);
+  }
   state.grantOpen(granted.value.grant.expiresAt);
   await stream.send({ message: { $case: 'grant', value: signedToWire(granted.value.signed) } });
 }
@@ -94,8 +114,13 @@ function sendRefused(stream: Stream, order: string, { reason }: Refusal): Promis
   return stream.send({ message: { $case: 'transactionRefused', value: { order, refusal } } });
 }
 
-function sendOpened(stream: Stream, policyVersion: string): Promise<void> {
-  return stream.send({ message: { $case: 'opened', value: { policyVersion } } });
+function sendOpened(stream: Stream, policyVersion: string, keys: readonly SignedBytes[]): Promise<void> {
+  return stream.send({ message: { $case: 'opened', value: { policyVersion, serviceKeys: keys.map(signedToWire) } } });
+}
+
+/** Keys that came while the session was open: a grant may be signed by one of them. */
+function sendServiceKeys(stream: Stream, keys: readonly SignedBytes[]): Promise<void> {
+  return stream.send({ message: { $case: 'serviceKeys', value: { serviceKeys: keys.map(signedToWire) } } });
 }
 
 function sendReportDue(stream: Stream, due: ReportDue): Promise<void> {

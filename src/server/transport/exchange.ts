@@ -1,4 +1,4 @@
-import type { ServerDuplexStream, StatusObject } from '@grpc/grpc-js';
+import type { ServerDuplexStream, ServerWritableStream, StatusObject } from '@grpc/grpc-js';
 import { closeWithin, resetStream, streamBeneath } from './http2-stream.ts';
 import type { ConversationLimits } from './limits.ts';
 import { MalformedMessage } from './malformed.ts';
@@ -6,6 +6,9 @@ import { CallCancelled, CallRefused } from './refused.ts';
 
 /** How a conversation ended; null while it goes on. */
 export type ConversationEnd = 'completed' | CallRefused | CallCancelled | null;
+
+/** What carries a conversation: a stream both ways, or the answers to one request, which takes no further message. */
+type Carrier<In, Out> = ServerDuplexStream<In | MalformedMessage, Out> | ServerWritableStream<unknown, Out>;
 
 interface Waiter<In> {
   readonly resolve: (message: In | null) => void;
@@ -20,7 +23,7 @@ interface Waiter<In> {
  * rejects `next` and `send` with CallRefused or CallCancelled; a handler lets these pass, the edge knows them.
  */
 export class Conversation<In, Out> {
-  readonly #call: ServerDuplexStream<In | MalformedMessage, Out>;
+  readonly #call: Carrier<In, Out>;
   readonly #limits: ConversationLimits;
   readonly #toStatus: (refused: CallRefused) => StatusObject;
   readonly #controller = new AbortController();
@@ -35,11 +38,7 @@ export class Conversation<In, Out> {
   #sent = 0;
 
   /** `toStatus` puts a refusal into words for this listener's callers. */
-  constructor(
-    call: ServerDuplexStream<In | MalformedMessage, Out>,
-    limits: ConversationLimits,
-    toStatus: (refused: CallRefused) => StatusObject,
-  ) {
+  constructor(call: Carrier<In, Out>, limits: ConversationLimits, toStatus: (refused: CallRefused) => StatusObject) {
     this.#call = call;
     this.#limits = limits;
     this.#toStatus = toStatus;
@@ -85,7 +84,7 @@ export class Conversation<In, Out> {
     if (this.#waiter) throw new Error('another call already waits for the next message');
     const message = this.#unread.shift();
     if (message !== undefined) {
-      if (this.#call.isPaused() && this.#unread.length * 2 <= this.#limits.maximumUnread) this.#call.resume();
+      if (this.#unread.length * 2 <= this.#limits.maximumUnread) this.#readOn();
       return this.#accept(message);
     }
     if (this.#halfClosed) return null;
@@ -103,7 +102,7 @@ export class Conversation<In, Out> {
    * Hands a message to the stream; resolves when there is room for the next one.
    *
    * A client that does not make room within the limit's time, or lets too many messages wait, is cut: its stream is
-   * reset and this rejects with CallRefused (DEADLINE_PASSED). Rejects with the cause when the conversation has ended.
+   * reset and this rejects with CallRefused (SLOW_READER). Rejects with the cause when the conversation has ended.
    */
   async send(message: Out): Promise<void> {
     this.#refuseIfEnded();
@@ -146,7 +145,7 @@ export class Conversation<In, Out> {
     const waiter = this.#waiter;
     if (!waiter) {
       this.#unread.push(message);
-      if (this.#unread.length >= this.#limits.maximumUnread) this.#call.pause();
+      if (this.#unread.length >= this.#limits.maximumUnread && 'pause' in this.#call) this.#call.pause();
       return;
     }
     this.#waiter = null;
@@ -156,6 +155,10 @@ export class Conversation<In, Out> {
     } catch (cause) {
       waiter.reject(cause);
     }
+  }
+
+  #readOn(): void {
+    if ('isPaused' in this.#call && this.#call.isPaused()) this.#call.resume();
   }
 
   #arriveHalfClose(): void {
@@ -201,7 +204,7 @@ export class Conversation<In, Out> {
 
   #cutSlowReader(): void {
     // A status would wait behind the messages that are not read: only a reset reaches this client.
-    if (this.#finish(new CallRefused(['DEADLINE_PASSED'], 'the client does not read'))) {
+    if (this.#finish(new CallRefused(['SLOW_READER'], 'the client does not read'))) {
       resetStream(streamBeneath(this.#call));
     }
   }

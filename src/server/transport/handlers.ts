@@ -1,12 +1,13 @@
 import {
   type handleBidiStreamingCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   type ServerDuplexStream,
   type ServerUnaryCall,
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
-import { meaningOf } from '../../reasons/catalogue.ts';
+import { meaningOf, type Reason } from '../../reasons/catalogue.ts';
 import { reasonsToldTo } from '../../wire/refusal.ts';
 import { codeOf, statusOf } from '../../wire/status.ts';
 import { audienceOf, type CallContext, type Edge } from './context.ts';
@@ -16,7 +17,7 @@ import { DEFAULT_CONVERSATION_LIMITS } from './limits.ts';
 import { MalformedMessage } from './malformed.ts';
 import { callerOf } from './peer.ts';
 import { CallCancelled, CallRefused, orRefuse } from './refused.ts';
-import type { ConversationMethod, UnaryMethod } from './service.ts';
+import type { ConversationMethod, ServerStreamMethod, UnaryMethod } from './service.ts';
 
 // What a caller is told of its own malformed message.
 const MAXIMUM_DETAIL = 200;
@@ -35,14 +36,32 @@ class CallRecord {
     this.callId = edge.random.bytes(8).toString('hex');
   }
 
-  context(
+  /** Authenticates the caller and has the call admitted. Rejects with CallRefused. */
+  async admitted(
     call: Pick<ServerUnaryCall<unknown, unknown>, 'getAuthContext' | 'getPeer'>,
     signal: AbortSignal,
-  ): CallContext {
+  ): Promise<CallContext> {
     const caller = orRefuse(callerOf(this.#edge.plane, call));
     this.caller = caller;
     const logger = this.#edge.logger.child({ call: this.callId });
-    return { callId: this.callId, method: this.method, caller, peerAddress: call.getPeer(), signal, logger };
+    const refused = (reasons: readonly Reason[]): void => this.#count(reasons);
+    const { callId, method } = this;
+    const context = { callId, method, caller, peerAddress: call.getPeer(), signal, logger, refused };
+    await this.#edge.admit?.(context);
+    return context;
+  }
+
+  /** Runs the call's work in a span. A phone's traceparent is not believed: it would choose what is recorded. */
+  traced<T>(call: Pick<ServerUnaryCall<unknown, unknown>, 'metadata'>, work: () => Promise<T>): Promise<T> {
+    const { traceCall, plane } = this.#edge;
+    if (traceCall === undefined) return work();
+    const sent = plane === 'device' ? undefined : call.metadata.get('traceparent')[0];
+    return traceCall({ method: this.method, plane, traceparent: typeof sent === 'string' ? sent : null }, work);
+  }
+
+  #count(reasons: readonly Reason[] | undefined): void {
+    const { listener, metrics } = this.#edge;
+    for (const reason of new Set(reasons)) metrics.reasons.inc({ listener, method: this.method, reason });
   }
 
   /** What is not a refusal was not expected: it goes to the log, and the caller learns only that nothing was decided. */
@@ -52,12 +71,13 @@ class CallRecord {
     return new CallRefused(['SERVICE_UNAVAILABLE']);
   }
 
-  statusFor({ reasons, detail }: CallRefused): StatusObject {
+  statusFor({ reasons, detail, retryDelay: own }: CallRefused): StatusObject {
     const ownMessage = detail !== undefined && meaningOf(reasons[0]).category === 'invalid';
     const metadata = ownMessage
       ? { call: this.callId, detail: detail.slice(0, MAXIMUM_DETAIL) }
       : { call: this.callId };
-    const { random, retryDelay, plane } = this.#edge;
+    const { random, plane } = this.#edge;
+    const retryDelay = own ?? this.#edge.retryDelay;
     const options = { audience: audienceOf(plane), random, metadata };
     return statusOf(reasons, retryDelay ? { ...options, retryDelay } : options);
   }
@@ -87,7 +107,7 @@ class CallRecord {
     const refused = end instanceof CallRefused ? end : null;
     const code = refused ? this.#codeFor(refused) : end === 'completed' ? status.OK : status.CANCELLED;
     metrics.calls.inc({ ...labels, code: status[code] });
-    for (const reason of new Set(refused?.reasons)) metrics.reasons.inc({ ...labels, reason });
+    this.#count(refused?.reasons);
     const milliseconds = Math.round(performance.now() - this.#startedAt);
     const { plane, ...who } = this.caller ?? { plane: this.#edge.plane };
     logger.info({
@@ -122,20 +142,49 @@ export function conversationHandler<In, Out>(
   return async (call: ServerDuplexStream<In | MalformedMessage, Out>) => {
     const record = new CallRecord(edge, path);
     const conversation = new Conversation<In, Out>(call, limits, (refused) => record.statusFor(refused));
-    let leave = (): void => {};
-    record.opened();
-    try {
-      leave = edge.openCalls.enter(conversation);
-      await run(conversation, record.context(call, conversation.signal));
-      conversation.end();
-    } catch (cause) {
-      if (conversation.ended) record.failedLate(cause);
-      else conversation.cut(record.refusalFor(cause));
-    }
-    leave();
-    record.closed();
-    record.ended(conversation.ended ?? 'completed', conversation.counts);
+    await converse(conversation, record, edge, () =>
+      record.traced(call, async () => run(conversation, await record.admitted(call, conversation.signal))),
+    );
   };
+}
+
+/** A grpc-js handler that answers one request with a stream: as `conversationHandler`. */
+export function serverStreamHandler<In, Out>(
+  path: string,
+  { run, limits }: ServerStreamMethod<In, Out>,
+  edge: Edge,
+): handleServerStreamingCall<In | MalformedMessage, Out> {
+  return async (call) => {
+    const record = new CallRecord(edge, path);
+    const answers = new Conversation<never, Out>(call, limits, (refused) => record.statusFor(refused));
+    await converse(answers, record, edge, () =>
+      record.traced(call, async () => {
+        const context = await record.admitted(call, answers.signal);
+        await run(wellFormed(call.request), answers, context);
+      }),
+    );
+  };
+}
+
+async function converse<In, Out>(
+  conversation: Conversation<In, Out>,
+  record: CallRecord,
+  edge: Edge,
+  run: () => Promise<void>,
+): Promise<void> {
+  let leave = (): void => {};
+  record.opened();
+  try {
+    leave = edge.openCalls.enter(conversation);
+    await run();
+    conversation.end();
+  } catch (cause) {
+    if (conversation.ended) record.failedLate(cause);
+    else conversation.cut(record.refusalFor(cause));
+  }
+  leave();
+  record.closed();
+  record.ended(conversation.ended ?? 'completed', conversation.counts);
 }
 
 /**
@@ -169,8 +218,11 @@ export function unaryHandler<In, Out>(
     record.opened();
     try {
       leave = edge.openCalls.enter({ drain: () => {}, cut: answer });
-      if (call.request instanceof MalformedMessage) throw new CallRefused(['MALFORMED_MESSAGE'], 'not the wire format');
-      answer('completed', await run(call.request, record.context(call, controller.signal)));
+      const work = async (): Promise<Out> => {
+        const context = await record.admitted(call, controller.signal);
+        return run(wellFormed(call.request), context);
+      };
+      answer('completed', await record.traced(call, work));
     } catch (cause) {
       if (answered) record.failedLate(cause);
       else answer(record.refusalFor(cause));
@@ -178,4 +230,9 @@ export function unaryHandler<In, Out>(
     leave();
     record.closed();
   };
+}
+
+function wellFormed<In>(request: In | MalformedMessage): In {
+  if (request instanceof MalformedMessage) throw new CallRefused(['MALFORMED_MESSAGE'], 'not the wire format');
+  return request;
 }

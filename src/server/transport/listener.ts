@@ -4,16 +4,16 @@ import type { Plane } from '../../certs/uri-name.ts';
 import type { Random } from '../../ports/random.ts';
 import type { RetryDelay } from '../../wire/status.ts';
 import { Connections, type ListenerAddress } from './connections.ts';
-import type { Edge } from './context.ts';
+import type { Admit, Edge, TraceCall } from './context.ts';
 import { type ListenerTls, Tls13Credentials } from './credentials.ts';
-import { conversationHandler, unaryHandler } from './handlers.ts';
+import { conversationHandler, serverStreamHandler, unaryHandler } from './handlers.ts';
 import { ListenerHealth } from './health.ts';
 import { DEFAULT_LISTENER_LIMITS, type ListenerLimits } from './limits.ts';
 import { tolerateMalformed } from './malformed.ts';
 import type { CallMetrics } from './metrics.ts';
 import { OpenCalls } from './open-calls.ts';
 import { addReflection } from './reflection.ts';
-import type { ListenerService } from './service.ts';
+import type { AnyMethod, ListenerService } from './service.ts';
 
 /** What a listener is started with. */
 export interface ListenerOptions {
@@ -30,6 +30,9 @@ export interface ListenerOptions {
   readonly random: Random;
   readonly limits?: Partial<ListenerLimits>;
   readonly retryDelay?: RetryDelay;
+  /** Asked of each call before its handler runs. */
+  readonly admit?: Admit;
+  readonly traceCall?: TraceCall;
   /** Folder of the protos; reflection is offered where it is given. */
   readonly protoDirectory?: string;
   /** Several processes may accept on the port; the kernel spreads connections. */
@@ -66,13 +69,23 @@ function serverFor(limits: ListenerLimits): Server {
   });
 }
 
+function handlerOf(path: string, method: AnyMethod, edge: Edge): UntypedServiceImplementation[string] {
+  switch (method.kind) {
+    case 'conversation':
+      return conversationHandler(path, method, edge);
+    case 'server-stream':
+      return serverStreamHandler(path, method, edge);
+    case 'unary':
+      return unaryHandler(path, method, edge);
+  }
+}
+
 function addService(server: Server, { name, definition, methods }: ListenerService, edge: Edge): void {
   const implementation: UntypedServiceImplementation = {};
   for (const [key, { path }] of Object.entries(definition)) {
     const method = methods[key];
     if (!method) throw new TypeError(`${name} has no ${key}`);
-    implementation[key] =
-      method.kind === 'conversation' ? conversationHandler(path, method, edge) : unaryHandler(path, method, edge);
+    implementation[key] = handlerOf(path, method, edge);
   }
   server.addService(tolerateMalformed(definition), implementation);
 }
@@ -84,12 +97,23 @@ function addService(server: Server, { name, definition, methods }: ListenerServi
  * Rejects where the address cannot be bound; throws TypeError for a plane without its client authorities.
  */
 export async function startListener(options: ListenerOptions): Promise<Listener> {
-  const { plane, tls, services, name = plane, metrics, logger, random, retryDelay, protoDirectory } = options;
+  const { plane, tls, services, name = plane, metrics, logger, random, protoDirectory } = options;
+  const { retryDelay, admit, traceCall } = options;
   if (plane !== 'device' && tls.clientCa === undefined)
     throw new TypeError(`the ${plane} plane needs client authorities`);
   const limits = { ...DEFAULT_LISTENER_LIMITS, ...options.limits };
   const openCalls = new OpenCalls(limits.maximumOpenCalls);
-  const edge: Edge = { listener: name, plane, logger, metrics, random, openCalls, ...(retryDelay && { retryDelay }) };
+  const edge: Edge = {
+    listener: name,
+    plane,
+    logger,
+    metrics,
+    random,
+    openCalls,
+    ...(retryDelay && { retryDelay }),
+    ...(admit && { admit }),
+    ...(traceCall && { traceCall }),
+  };
 
   const server = serverFor(limits);
   for (const each of services) addService(server, each, edge);

@@ -1,21 +1,25 @@
 import type { Reason } from '../../reasons/catalogue.ts';
 import type { Refusal, Result } from '../../reasons/result.ts';
+import type { RetryDelay } from '../../wire/status.ts';
 
 /**
  * Ends a call with reasons of the catalogue. Handlers throw it; the edge turns it into a gRPC status.
  *
  * `detail` is for operators' logs and never holds a secret; callers see it only where the reason is of the category
- * `invalid`, since it then speaks of the form of their own message.
+ * `invalid`, since it then speaks of the form of their own message. `retryDelay` is what RetryInfo is drawn from, where
+ * the reasons allow a later attempt; by default the listener's.
  */
 export class CallRefused extends Error {
   readonly reasons: readonly [Reason, ...Reason[]];
   readonly detail: string | undefined;
+  readonly retryDelay: RetryDelay | undefined;
 
-  constructor(reasons: readonly [Reason, ...Reason[]], detail?: string) {
+  constructor(reasons: readonly [Reason, ...Reason[]], detail?: string, retryDelay?: RetryDelay) {
     super(reasons.join(', '));
     this.name = 'CallRefused';
     this.reasons = reasons;
     this.detail = detail;
+    this.retryDelay = retryDelay;
   }
 
   /** The same refusal as a thrown one. */

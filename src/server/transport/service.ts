@@ -6,6 +6,15 @@ import { type ConversationLimits, DEFAULT_CONVERSATION_LIMITS, DEFAULT_UNARY_MIL
 /** Handler of a bidirectional stream. Returning ends the stream well; throwing CallRefused ends it with its reasons. */
 export type RunConversation<In, Out> = (conversation: Conversation<In, Out>, context: CallContext) => Promise<void>;
 
+/** The half of a stream that answers; see `Conversation`. */
+export type Answers<Out> = Pick<Conversation<never, Out>, 'send' | 'signal'>;
+
+/**
+ * Handler of a stream that answers one request. Returning ends the stream well; throwing CallRefused ends it with its
+ * reasons.
+ */
+export type RunServerStream<In, Out> = (request: In, answers: Answers<Out>, context: CallContext) => Promise<void>;
+
 /** Handler of a unary call. Throwing CallRefused answers its reasons. */
 export type RunUnary<In, Out> = (request: In, context: CallContext) => Promise<Out>;
 
@@ -13,6 +22,13 @@ export type RunUnary<In, Out> = (request: In, context: CallContext) => Promise<O
 export interface ConversationMethod<In, Out> {
   readonly kind: 'conversation';
   readonly run: RunConversation<In, Out>;
+  readonly limits: ConversationLimits;
+}
+
+/** A method that answers one request with a stream, and its bounds. */
+export interface ServerStreamMethod<In, Out> {
+  readonly kind: 'server-stream';
+  readonly run: RunServerStream<In, Out>;
   readonly limits: ConversationLimits;
 }
 
@@ -38,10 +54,22 @@ export function conversation<In, Out>(
   run: RunConversation<In, Out>,
   limits: Partial<ConversationLimits> = {},
 ): ConversationMethod<In, Out> {
+  return { kind: 'conversation', run, limits: boundsOf(limits) };
+}
+
+/** A method that answers one request with a stream; limits as those of a conversation. Throws RangeError likewise. */
+export function serverStream<In, Out>(
+  run: RunServerStream<In, Out>,
+  limits: Partial<ConversationLimits> = {},
+): ServerStreamMethod<In, Out> {
+  return { kind: 'server-stream', run, limits: boundsOf(limits) };
+}
+
+function boundsOf(limits: Partial<ConversationLimits>): ConversationLimits {
   const bounds = { ...DEFAULT_CONVERSATION_LIMITS, ...limits };
   checkTimer(bounds.maximumLifetimeMilliseconds);
   checkTimer(bounds.sendWithinMilliseconds);
-  return { kind: 'conversation', run, limits: bounds };
+  return bounds;
 }
 
 /** A unary method. Throws RangeError for a time that a timer cannot hold. */
@@ -62,8 +90,16 @@ export type Methods<D> = {
     ? ConversationMethod<In<D[Name]>, Out<D[Name]>>
     : D[Name] extends { requestStream: false; responseStream: false }
       ? UnaryMethod<In<D[Name]>, Out<D[Name]>>
-      : never;
+      : D[Name] extends { requestStream: false; responseStream: true }
+        ? ServerStreamMethod<In<D[Name]>, Out<D[Name]>>
+        : never;
 };
+
+/** A method of a service, its types put aside. */
+export type AnyMethod =
+  | ConversationMethod<unknown, unknown>
+  | ServerStreamMethod<unknown, unknown>
+  | UnaryMethod<unknown, unknown>;
 
 /** A service as a listener takes it. */
 export interface ListenerService {
@@ -71,7 +107,7 @@ export interface ListenerService {
   readonly name: string;
   readonly definition: ServiceDefinition;
   // The types of the methods were checked when the service was made.
-  readonly methods: Readonly<Record<string, ConversationMethod<unknown, unknown> | UnaryMethod<unknown, unknown>>>;
+  readonly methods: Readonly<Record<string, AnyMethod>>;
 }
 
 /** Joins a generated definition and its methods; the compiler asks for every method in its right form. */

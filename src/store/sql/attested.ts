@@ -1,10 +1,27 @@
 import { z } from 'zod';
 import type { PlatformFacts } from '../../attestation/android/platform.ts';
-import type { Check, KeyFacts } from '../../attestation/appraise.ts';
+import type { KeyFacts } from '../../attestation/appraise.ts';
+import { type Baseline, baselineOf } from '../../devices/continuity.ts';
 import type { AttestedState } from '../../devices/device.ts';
-import type { AppraisalRecord } from '../../devices/store.ts';
+import { TRUST_CLAIMS } from '../../tokens/trust-claims.ts';
+import type { TrustVector } from '../../tokens/trust-vector.ts';
 
 const securityLevel = z.enum(['SOFTWARE', 'TRUSTED_ENVIRONMENT', 'STRONG_BOX', 'UNKNOWN']);
+
+const applicationSchema = z.object({
+  packages: z.array(z.object({ name: z.string(), version: z.number() })),
+  signers: z.array(z.string()),
+});
+
+const baselineSchema = z.object({
+  osVersion: z.number().nullable(),
+  patchLevels: z.object({ os: z.string().nullable(), vendor: z.string().nullable(), boot: z.string().nullable() }),
+  application: applicationSchema.nullable(),
+  verifiedBootKey: z.string().nullable(),
+  securityLevel,
+});
+
+const trustVectorSchema = z.object(TRUST_CLAIMS);
 
 const platformSchema = z.object({
   attestationSecurityLevel: securityLevel,
@@ -19,21 +36,8 @@ const platformSchema = z.object({
     .nullable(),
   osVersion: z.number().nullable(),
   patchLevels: z.object({ os: z.string().nullable(), vendor: z.string().nullable(), boot: z.string().nullable() }),
-  applicationId: z
-    .object({
-      packages: z.array(z.object({ name: z.string(), version: z.number() })),
-      signers: z.array(z.string()),
-    })
-    .nullable(),
+  applicationId: applicationSchema.nullable(),
 });
-
-const checksSchema = z.array(
-  z.object({
-    code: z.string(),
-    status: z.enum(['pass', 'fail', 'skipped', 'tolerated']),
-    detail: z.string().optional(),
-  }),
-);
 
 const attestedSchema = z.object({
   packageName: z.string(),
@@ -41,14 +45,6 @@ const attestedSchema = z.object({
   osPatchLevel: z.string(),
   securityLevel: z.string(),
 });
-
-/** An appraisal as it is stored. */
-export interface AppraisalRow {
-  readonly id: string;
-  readonly appraised_at: Date;
-  readonly policy_version: string;
-  readonly checks: unknown;
-}
 
 /** Facts as JSON text; the public key in base64. */
 export function factsToJson(facts: KeyFacts): string {
@@ -60,6 +56,19 @@ export function platformFromJson(json: unknown): PlatformFacts {
   return platformSchema.parse(json);
 }
 
+/**
+ * The highest that a device has attested. Devices that were enrolled before this was kept have none: it is what their
+ * current session attested. Throws where the store is broken.
+ */
+export function baselineFromRow(row: { readonly continuity: unknown; readonly facts: unknown }): Baseline {
+  return row.continuity === null ? baselineOf(platformFromJson(row.facts)) : baselineSchema.parse(row.continuity);
+}
+
+/** What a session's tokens say of its phone; null for sessions of before it was kept. Throws where the store is broken. */
+export function trustVectorFromJson(json: unknown): TrustVector | null {
+  return json === null ? null : trustVectorSchema.parse(json);
+}
+
 /** What a list of devices shows, as JSON text. */
 export function attestedToJson(attested: AttestedState): string {
   return JSON.stringify({ ...attested, appVersion: attested.appVersion.toString() });
@@ -69,19 +78,4 @@ export function attestedToJson(attested: AttestedState): string {
 export function attestedFromJson(json: unknown): AttestedState {
   const attested = attestedSchema.parse(json);
   return { ...attested, appVersion: BigInt(attested.appVersion) };
-}
-
-/** An appraisal out of its row; throws where the store is broken. */
-export function appraisalFromRow(row: AppraisalRow): AppraisalRecord {
-  const checks: readonly Check[] = checksSchema.parse(row.checks).map(({ code, status, detail }) => ({
-    code,
-    status,
-    ...(detail === undefined ? {} : { detail }),
-  }));
-  return {
-    id: row.id,
-    appraisedAt: row.appraised_at,
-    policyVersion: row.policy_version,
-    checks,
-  };
 }

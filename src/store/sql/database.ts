@@ -1,6 +1,6 @@
 import type { SqlPool } from './engine/pool.ts';
 import type { Rows, SqlSession, SqlValue, Statement } from './engine/statement.ts';
-import { autocommit, inTransaction, type Retry } from './engine/transaction.ts';
+import { autocommit, inTransaction, type Retry, readOnly } from './engine/transaction.ts';
 
 /** The pool with its way of retrying: what every store stands on. */
 export class Database {
@@ -13,8 +13,8 @@ export class Database {
   }
 
   /** Reads; whatever it answers may be stale by the time that it is used. */
-  async read<Row extends object>(statement: Statement, values: readonly SqlValue[]): Promise<readonly Row[]> {
-    return (await this.#pool.query<Row>(statement, values)).rows;
+  async read<Row extends object>(statement: Statement | string, values: readonly SqlValue[]): Promise<readonly Row[]> {
+    return (await readOnly<Row>(this.#pool, statement, values, this.#retry)).rows;
   }
 
   /** One statement that commits by itself; throws CommitUnknown where the outcome is not known. */

@@ -1,6 +1,6 @@
 import type { DeviceStatus } from '../../devices/device.ts';
 import type { Decision } from '../../gate/decision.ts';
-import type { DecisionStore, NewDecision, Situation } from '../../gate/store.ts';
+import type { DecisionStore, NewDecision, Situation, SituationKeySet } from '../../gate/store.ts';
 import { isUuid } from '../../ports/random.ts';
 import { isReason } from '../../reasons/catalogue.ts';
 import type { Database } from './database.ts';
@@ -16,16 +16,22 @@ interface SituationRow extends GrantRow {
   readonly reasons: readonly string[];
   readonly receipt: string;
   readonly pin_entered: boolean;
+  readonly key_set_status: SituationKeySet['status'] | null;
+  readonly pin_initial_key_id: Buffer;
+  readonly key_set_expires_at: Date;
+  readonly retired_at: Date | null;
 }
 
 const SITUATION = prepared(
   'gate-situation',
   `SELECT g.payload, g.signature, g.key_id, s.status AS session_status, d.status AS device_status,
-          c.intent_hash, c.outcome, c.reasons, c.receipt, c.pin_entered
+          c.intent_hash, c.outcome, c.reasons, c.receipt, c.pin_entered,
+          k.status AS key_set_status, k.pin_initial_key_id, k.expires_at AS key_set_expires_at, k.retired_at
      FROM transaction_grant g
      JOIN attested_session s ON s.thumbprint = g.thumbprint
      JOIN device d ON d.id = s.device_id
      LEFT JOIN decision c ON c.grant_id = g.id
+     LEFT JOIN key_set k ON k.account_data_initial_key_id = $3 AND k.device_id = d.id
     WHERE g.id = $1 AND g.thumbprint = $2`,
 );
 
@@ -52,14 +58,15 @@ export class SqlDecisionStore implements DecisionStore {
     this.#database = database;
   }
 
-  async situation(grantId: string, thumbprint: string): Promise<Situation | null> {
+  async situation(grantId: string, thumbprint: string, accountDataInitialKeyId: Buffer): Promise<Situation | null> {
     if (!isUuid(grantId)) return null;
-    const [row] = await this.#database.read<SituationRow>(SITUATION, [grantId, thumbprint]);
+    const [row] = await this.#database.read<SituationRow>(SITUATION, [grantId, thumbprint, accountDataInitialKeyId]);
     if (row === undefined) return null;
     return {
       deviceStatus: row.device_status,
       sessionStatus: row.session_status,
       stored: grantFromRow(row),
+      keySet: keySetFromRow(row),
       decision: decisionFromRow(grantId, row),
     };
   }
@@ -101,6 +108,16 @@ export class SqlDecisionStore implements DecisionStore {
     if (row === undefined) throw unknown;
     return decision.receipt !== '' && row.receipt === decision.receipt;
   }
+}
+
+function keySetFromRow(row: SituationRow): SituationKeySet | null {
+  if (row.key_set_status === null) return null;
+  return {
+    status: row.key_set_status,
+    pinInitialKeyId: row.pin_initial_key_id,
+    expiresAt: row.key_set_expires_at,
+    retiredAt: row.retired_at,
+  };
 }
 
 function decisionFromRow(grantId: string, row: SituationRow): Decision | null {

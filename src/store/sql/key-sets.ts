@@ -44,7 +44,9 @@ const ACTIVATE = prepared(
 
 const RETIRE_OTHERS = prepared(
   'retire-other-key-sets',
-  `UPDATE key_set SET status = 'retired' WHERE device_id = $1 AND id <> $2 AND status <> 'retired'`,
+  `UPDATE key_set
+      SET status = 'retired', retired_at = CASE WHEN status = 'active' THEN $3::TIMESTAMPTZ ELSE NULL END
+    WHERE device_id = $1 AND id <> $2 AND status <> 'retired'`,
 );
 
 /** Injected key sets in SQL: identifiers and counters, never a key. */
@@ -78,7 +80,7 @@ export class SqlKeySetStore implements KeySetStore {
     return this.#database.transaction(async (sql) => {
       const [row] = (await sql.query<KeySetRow>(ACTIVATE, [setId, deviceId, now])).rows;
       if (row === undefined) return null;
-      await sql.query(RETIRE_OTHERS, [deviceId, setId]);
+      await sql.query(RETIRE_OTHERS, [deviceId, setId, now]);
       return {
         id: row.id,
         deviceId: row.device_id,

@@ -30,6 +30,8 @@ const SINCE = prepared(
 
 const LAST = prepared('last-revocation', 'SELECT last FROM revocation_head WHERE acquirer = $1');
 
+const HEADS = prepared('revocation-heads', 'SELECT acquirer, last FROM revocation_head');
+
 const PRUNE = prepared('prune-revocations', 'DELETE FROM revocation WHERE revoked_at < $1');
 
 /** Publishes a revocation within the transaction that decides it. */
@@ -62,6 +64,11 @@ export class SqlRevocationFeed implements RevocationFeed {
   async last(acquirer: string): Promise<bigint> {
     const [row] = await this.#database.read<{ last: bigint }>(LAST, [acquirer]);
     return row?.last ?? 0n;
+  }
+
+  async heads(): Promise<ReadonlyMap<string, bigint>> {
+    const rows = await this.#database.read<{ acquirer: string; last: bigint }>(HEADS, []);
+    return new Map(rows.map(({ acquirer, last }) => [acquirer, last]));
   }
 
   async prune(before: Date): Promise<number> {

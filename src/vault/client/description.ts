@@ -2,10 +2,12 @@ import type { KeyObject } from 'node:crypto';
 import { p256PublicKey, p256Thumbprint } from '../../encoding/p256.ts';
 import { CONTEXT, type SignedBytes, verifySigned } from '../../encoding/signed.ts';
 import { type DescribeKeysAnswer, SigningPurpose } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import type { SlotState } from '../../keys/state.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { slotStateFromWire } from '../../wire/key-slot.ts';
 
 /** What one of the vault's keys signs. */
-export type VaultKeyPurpose = 'device-token' | 'receipt' | 'grant';
+export type VaultKeyPurpose = 'device-token' | 'receipt' | 'grant' | 'audit';
 
 /** A public key of the vault. */
 export interface VaultSigningKey {
@@ -15,6 +17,7 @@ export interface VaultSigningKey {
   readonly key: KeyObject;
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer;
+  readonly state: SlotState;
 }
 
 /** What may be known of the vault's keys. */
@@ -28,12 +31,15 @@ export interface VaultDescription {
   readonly bdkIds: { readonly pin: Buffer; readonly accountData: Buffer };
   /** Acquirers that have zone keys. */
   readonly acquirers: readonly string[];
+  /** How often the keystore has been changed. */
+  readonly generation: bigint;
 }
 
 const PURPOSES = new Map<SigningPurpose, VaultKeyPurpose>([
   [SigningPurpose.DEVICE_TOKEN, 'device-token'],
   [SigningPurpose.RECEIPT, 'receipt'],
   [SigningPurpose.GRANT, 'grant'],
+  [SigningPurpose.AUDIT, 'audit'],
 ]);
 
 /** Reads a description; one whose keys or endorsements do not hold together is VAULT_UNAVAILABLE. */
@@ -44,16 +50,17 @@ export function readDescription(answer: DescribeKeysAnswer): Result<VaultDescrip
     return refuse('VAULT_UNAVAILABLE', 'endorsement');
   }
   const signingKeys: VaultSigningKey[] = [];
-  for (const { keyId, purpose: wirePurpose, publicKey } of answer.signingKeys) {
+  for (const { keyId, purpose: wirePurpose, publicKey, state: wireState } of answer.signingKeys) {
     const purpose = PURPOSES.get(wirePurpose);
+    const state = slotStateFromWire(wireState);
     const key = p256PublicKey(publicKey);
-    if (purpose === undefined || key === null || p256Thumbprint(publicKey) !== keyId) {
+    if (purpose === undefined || state === null || key === null || p256Thumbprint(publicKey) !== keyId) {
       return refuse('VAULT_UNAVAILABLE', 'signing key');
     }
-    signingKeys.push({ keyId, purpose, key, publicKey });
+    signingKeys.push({ keyId, purpose, key, publicKey, state });
   }
-  const { serviceKeys, pinBdkId, accountDataBdkId, acquirers } = answer;
+  const { serviceKeys, pinBdkId, accountDataBdkId, acquirers, generation } = answer;
   if (pinBdkId.length !== 4 || accountDataBdkId.length !== 4) return refuse('VAULT_UNAVAILABLE', 'BDK id');
   const bdkIds = { pin: pinBdkId, accountData: accountDataBdkId };
-  return ok({ signingKeys, serviceKeys, anchor: answer.anchor, bdkIds, acquirers });
+  return ok({ signingKeys, serviceKeys, anchor: answer.anchor, bdkIds, acquirers, generation });
 }

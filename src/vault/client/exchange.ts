@@ -45,8 +45,8 @@ const UNAVAILABLE = 'VAULT_UNAVAILABLE';
 /**
  * Calls to the vault over one stream, with numbers to tell their answers apart.
  *
- * A call that is not answered in its time, or whose stream breaks, is VAULT_UNAVAILABLE: no call of the vault changes
- * anything in it, so asking again is always right. The stream is opened anew after a crash, with growing delays. A call
+ * A call that is not answered in its time, or whose stream breaks, is VAULT_UNAVAILABLE. Asking again is always right:
+ * but for the calls on key slots none changes anything in the vault, and those are answered or refused a second time. The stream is opened anew after a crash, with growing delays. A call
  * that was given up keeps its place in flight until its answer comes or the stream is cut, since the vault still has it.
  */
 export class VaultExchange {

@@ -1,7 +1,8 @@
 import type { Result } from '../../reasons/result.ts';
 import { formatSlots, type OpenedKeystore, openKeystore, SLOTS_FILE } from './document.ts';
 import type { KeystoreFault } from './fault.ts';
-import { changeFile, checkFolder } from './folder.ts';
+import { checkFolder } from './folder.ts';
+import { type FileSystem, replaceFile } from './replace.ts';
 import type { Slot } from './slot.ts';
 
 /**
@@ -11,17 +12,20 @@ import type { Slot } from './slot.ts';
 export function changeKeystore<R extends string>(
   directory: string,
   work: (keystore: OpenedKeystore) => Result<readonly Slot[], R>,
+  files?: FileSystem,
 ): Result<null, R | KeystoreFault> {
   const folder = checkFolder(directory);
   if (!folder.ok) return folder;
-  return changeFile<R | KeystoreFault>(directory, SLOTS_FILE, () => {
+  const content = (): Result<Uint8Array, R | KeystoreFault> => {
     const keystore = openKeystore(directory);
     if (!keystore.ok) return keystore;
     try {
       const slots = work(keystore.value);
-      return slots.ok ? { ok: true, value: formatSlots(slots.value) } : slots;
+      const generation = keystore.value.generation + 1;
+      return slots.ok ? { ok: true, value: formatSlots({ slots: slots.value, generation }) } : slots;
     } finally {
       keystore.value.kek.wipe();
     }
-  });
+  };
+  return replaceFile<R | KeystoreFault>(directory, SLOTS_FILE, content, files);
 }

@@ -11,20 +11,34 @@ export const MASTER_KEY_BYTES = 32;
 /** Thousands of acquirers fit. */
 const MAX_SLOTS_BYTES = 16 * 1024 * 1024;
 
-const documentSchema = z.strictObject({ version: z.literal(1), slots: z.array(slotSchema).max(16_384) });
+const slotsSchema = z.array(slotSchema).max(16_384);
+
+const documentSchema = z.discriminatedUnion('version', [
+  // Written before slots had a history.
+  z.strictObject({ version: z.literal(1), slots: slotsSchema }).transform(({ slots }) => ({ slots, generation: 0 })),
+  z
+    .strictObject({ version: z.literal(2), generation: z.int().min(1), slots: slotsSchema })
+    .transform(({ slots, generation }) => ({ slots, generation })),
+]);
+
+/** Slots, and how often they have been changed. */
+export interface SlotsDocument {
+  readonly slots: readonly Slot[];
+  /** Rises by one with each change. */
+  readonly generation: number;
+}
 
 /** A keystore's slots, and the KEK that opens all but its own. */
-export interface OpenedKeystore {
-  readonly slots: readonly Slot[];
+export interface OpenedKeystore extends SlotsDocument {
   readonly kek: SecretKey;
 }
 
 /** Bytes of the slots' file. */
-export function formatSlots(slots: readonly Slot[]): Buffer {
-  return Buffer.from(`${JSON.stringify({ version: 1, slots }, null, 2)}\n`);
+export function formatSlots({ slots, generation }: SlotsDocument): Buffer {
+  return Buffer.from(`${JSON.stringify({ version: 2, generation, slots }, null, 2)}\n`);
 }
 
-function readSlots(directory: string): Result<readonly Slot[], KeystoreFault> {
+function readSlots(directory: string): Result<SlotsDocument, KeystoreFault> {
   const bytes = readPrivateFile(directory, SLOTS_FILE, MAX_SLOTS_BYTES);
   if (!bytes.ok) return bytes;
   let json: unknown;
@@ -35,10 +49,10 @@ function readSlots(directory: string): Result<readonly Slot[], KeystoreFault> {
     return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: not JSON`);
   }
   const document = documentSchema.safeParse(json);
-  if (!document.success) return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: not of the form of version 1`);
+  if (!document.success) return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: not of the form of version 1 or 2`);
   const { slots } = document.data;
   const distinct = new Set(slots.map(({ id }) => id)).size === slots.length;
-  return distinct ? ok(slots) : refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: a slot twice`);
+  return distinct ? ok(document.data) : refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: a slot twice`);
 }
 
 function readMasterKey(directory: string): Result<SecretKey, KeystoreFault> {
@@ -56,16 +70,16 @@ function readMasterKey(directory: string): Result<SecretKey, KeystoreFault> {
 export function openKeystore(directory: string): Result<OpenedKeystore, KeystoreFault> {
   const folder = checkFolder(directory);
   if (!folder.ok) return folder;
-  const slots = readSlots(directory);
-  if (!slots.ok) return slots;
-  const kekSlot = onlyActive(slots.value, 'kek');
+  const document = readSlots(directory);
+  if (!document.ok) return document;
+  const kekSlot = onlyActive(document.value.slots, 'kek');
   if (!kekSlot.ok) return kekSlot;
   const master = readMasterKey(directory);
   if (!master.ok) return master;
   try {
     const kek = openSlot(kekSlot.value, master.value);
     if (!kek.ok) return kek;
-    return ok({ slots: slots.value, kek: symmetric(kek.value) });
+    return ok({ ...document.value, kek: symmetric(kek.value) });
   } finally {
     master.value.wipe();
   }

@@ -5,8 +5,6 @@ import {
   fsyncSync,
   openSync,
   readSync,
-  renameSync,
-  rmSync,
   type Stats,
   statSync,
   writeSync,
@@ -93,39 +91,5 @@ export function syncFolder(directory: string): void {
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);
-  }
-}
-
-/**
- * Changes a file by way of `<name>.new`, which is the lock as well: created exclusively before anything is read, filled,
- * made durable, and renamed over the file. Refuses with KEYSTORE_BUSY while another change holds it; one that a crash left
- * behind is for the operator to remove, who knows whether a ceremony is still open elsewhere.
- */
-export function changeFile<R extends string>(
-  directory: string,
-  name: string,
-  content: () => Result<Uint8Array, R>,
-): Result<null, R | KeystoreFault> {
-  const path = join(directory, `${name}.new`);
-  let descriptor: number;
-  try {
-    descriptor = openSync(path, 'wx', FILE_MODE);
-  } catch (error) {
-    return errorCode(error) === 'EEXIST' ? refuse('KEYSTORE_BUSY', `${name}.new`) : faultOf(error, name);
-  }
-  let renamed = false;
-  try {
-    const bytes = content();
-    if (!bytes.ok) return bytes;
-    writeAll(descriptor, bytes.value);
-    renameSync(path, join(directory, name));
-    renamed = true;
-    syncFolder(directory);
-    return ok(null);
-  } catch (error) {
-    return faultOf(error, name);
-  } finally {
-    closeSync(descriptor);
-    if (!renamed) rmSync(path, { force: true });
   }
 }

@@ -1,5 +1,6 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { SlotKind } from '../../keys/kind.ts';
 import type { SecretBytes } from '../../payment-crypto/secret.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { type Clock, secondsAfter } from '../../ports/clock.ts';
@@ -10,7 +11,7 @@ import { errorCode, type KeystoreFault } from './fault.ts';
 import { FOLDER_MODE, faultOf, syncFolder, writeNewFile } from './folder.ts';
 import { endorse } from './service-key.ts';
 import { generateSigningKey, signingKeyOf } from './signing-key.ts';
-import { type Slot, type SlotDescription, type SlotKind, wrapSlot } from './slot.ts';
+import { type Slot, type SlotDescription, withChange, wrapSlot } from './slot.ts';
 
 /** What a new keystore is made from. */
 export interface InitialiseOptions {
@@ -20,7 +21,8 @@ export interface InitialiseOptions {
   readonly serviceKeyDays?: number;
 }
 
-const SERVICE_KEY_DAYS = 730;
+/** Life of a service key, in days. */
+export const SERVICE_KEY_DAYS = 730;
 const SECONDS_A_DAY = 86_400;
 const BDK_ID_BYTES = 4;
 
@@ -67,6 +69,8 @@ function fill(directory: string, { random, clock, serviceKeyDays = SERVICE_KEY_D
   };
   const symmetricKey = (algorithm: 'AES' | 'HMAC', bits: number): SecretKey =>
     keep(SecretKey.generate(algorithm, bits, random));
+  const history = withChange(undefined, { state: 'active', at: clock.now(), by: 'initialisation' });
+  const active = { state: 'active', history } as const;
   try {
     const master = symmetricKey('AES', MASTER_KEY_BYTES * 8);
     const kek = symmetricKey('AES', 256);
@@ -76,9 +80,9 @@ function fill(directory: string, { random, clock, serviceKeyDays = SERVICE_KEY_D
     const endorsement = endorse(signingKeyOf(anchor), signingKeyOf(grant), notAfter);
     const [pinBdkId, accountDataBdkId] = twoBdkIds(random);
     const slot = (kind: SlotKind, key: SecretBytes, more: Partial<SlotDescription> = {}): Slot =>
-      wrapSlot({ id: newSlotId(kind, random), kind, state: 'active', ...more }, key, kek, random);
+      wrapSlot({ id: newSlotId(kind, random), kind, ...active, ...more }, key, kek, random);
     const slots = [
-      wrapSlot({ id: newSlotId('kek', random), kind: 'kek', state: 'active' }, kek, master, random),
+      wrapSlot({ id: newSlotId('kek', random), kind: 'kek', ...active }, kek, master, random),
       // AES-128 is as strong as P-256, over which initial keys travel: a stronger BDK would promise what it cannot keep.
       slot('bdk-pin', symmetricKey('AES', 128), { bdkId: pinBdkId }),
       slot('bdk-account-data', symmetricKey('AES', 128), { bdkId: accountDataBdkId }),
@@ -89,7 +93,7 @@ function fill(directory: string, { random, clock, serviceKeyDays = SERVICE_KEY_D
       slot('card-reference', symmetricKey('HMAC', 256)),
     ];
     master.use((bytes) => writeNewFile(join(directory, MASTER_KEY_FILE), bytes));
-    writeNewFile(join(directory, SLOTS_FILE), formatSlots(slots));
+    writeNewFile(join(directory, SLOTS_FILE), formatSlots({ slots, generation: 1 }));
   } finally {
     for (const secret of secrets) secret.wipe();
   }

@@ -3,6 +3,9 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { NAME_FORM } from '../../certs/uri-name.ts';
 import { equalBytes, sha256 } from '../../encoding/digest.ts';
+import { isOfAcquirer, SLOT_KINDS, type SlotKind } from '../../keys/kind.ts';
+import type { KeySlot } from '../../keys/slots.ts';
+import { SLOT_STATES, type SlotState, useOf } from '../../keys/state.ts';
 import { keyCheckValue } from '../../payment-crypto/kcv.ts';
 import { exportKeyBlock } from '../../payment-crypto/key-block/export.ts';
 import { importKeyBlock } from '../../payment-crypto/key-block/import.ts';
@@ -15,7 +18,9 @@ import type { KeystoreFault } from './fault.ts';
 import { signingKeyOf } from './signing-key.ts';
 
 /** Usage, algorithm and mode of use (X9.143:2021 6.3) of the key blocks of each kind of slot. */
-export const SLOT_KINDS = {
+const BLOCK_KINDS: Readonly<
+  Record<SlotKind, { readonly usage: string; readonly algorithm: string; readonly modeOfUse: string }>
+> = {
   kek: { usage: 'K1', algorithm: 'A', modeOfUse: 'B' },
   'bdk-pin': { usage: 'B0', algorithm: 'A', modeOfUse: 'X' },
   'bdk-account-data': { usage: 'B0', algorithm: 'A', modeOfUse: 'X' },
@@ -27,23 +32,33 @@ export const SLOT_KINDS = {
   receipt: { usage: 'S0', algorithm: 'E', modeOfUse: 'S' },
   grant: { usage: 'S0', algorithm: 'E', modeOfUse: 'S' },
   'card-reference': { usage: 'M7', algorithm: 'H', modeOfUse: 'G' },
-} as const;
+  audit: { usage: 'S0', algorithm: 'E', modeOfUse: 'S' },
+};
 
-/** What a slot's key is for. */
-export type SlotKind = keyof typeof SLOT_KINDS;
-
-/** Kinds that belong to one acquirer. */
-export const ZONE_KINDS = ['zone-kek', 'zone-pin', 'zone-data'] as const satisfies readonly SlotKind[];
-
-const KINDS = Object.keys(SLOT_KINDS) as [SlotKind, ...SlotKind[]];
 const CHECK_VALUE_BYTES = 5;
+
+/** The next second after the year 9999: a later time is none that a timestamp can state. */
+const MAX_SECONDS = 253_402_300_800;
+/** More than a slot's states: none is entered twice. */
+const MAX_HISTORY = 8;
+/** Characters of the digest that binds the history: 132 bits. */
+const HISTORY_DIGEST_LENGTH = 22;
+
+const changeSchema = z.strictObject({
+  state: z.enum(SLOT_STATES),
+  /** Unix time in seconds. */
+  at: z.int().min(0).max(MAX_SECONDS),
+  by: z.string().min(1).max(128),
+});
 
 /** One key slot as it is stored. Everything that it says of its key is bound by the key block's MAC. */
 export const slotSchema = z
   .strictObject({
     id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,47}$/),
-    kind: z.enum(KINDS),
-    state: z.enum(['active', 'retired']),
+    kind: z.enum(SLOT_KINDS),
+    state: z.enum(SLOT_STATES),
+    /** What happened to the slot, oldest first; absent where it is older than this record. */
+    history: z.array(changeSchema).min(1).max(MAX_HISTORY).optional(),
     acquirer: z.string().regex(NAME_FORM).optional(),
     /** BDK id of AES DUKPT, 4 bytes, upper-case hexadecimal. */
     bdkId: z
@@ -52,12 +67,18 @@ export const slotSchema = z
       .optional(),
     /** What the anchor signed of a service key, base64url. */
     endorsement: z.strictObject({ payload: z.base64url().max(512), signature: z.base64url().max(128) }).optional(),
+    /** RFC 7638 thumbprint of a signing key that is no longer held. */
+    keyId: z
+      .string()
+      .regex(/^[A-Za-z0-9_-]{43}$/)
+      .optional(),
     /** Check value, 5 bytes, upper-case hexadecimal; see `checkValueOf`. */
     kcv: z.string().regex(/^[0-9A-F]{10}$/),
-    /** X9.143 version D, under the KEK; the KEK's own, under the master key. */
-    block: z.string().max(4096),
+    /** X9.143 version D, under the KEK; the KEK's own, under the master key. Gone where the key is destroyed. */
+    block: z.string().max(4096).optional(),
   })
-  .refine((slot) => (slot.acquirer !== undefined) === (ZONE_KINDS as readonly string[]).includes(slot.kind))
+  .refine((slot) => (slot.acquirer !== undefined) === isOfAcquirer(slot.kind))
+  .refine((slot) => (slot.block !== undefined) === useOf(slot.state).isHeld)
   .refine((slot) => (slot.bdkId !== undefined) === slot.kind.startsWith('bdk-'))
   .refine((slot) => (slot.endorsement !== undefined) === (slot.kind === 'grant'));
 
@@ -79,7 +100,30 @@ export function checkValueOf(key: SecretBytes): Buffer {
 
 /** What the label block binds to the key: a block that is moved to another slot no longer opens there. */
 function labelOf(slot: SlotDescription): string {
-  return [slot.kind, slot.id, slot.state, slot.acquirer ?? ''].join(':');
+  const label = [slot.kind, slot.id, slot.state, slot.acquirer ?? ''];
+  if (slot.history !== undefined) label.push(historyDigest(slot.history));
+  return label.join(':');
+}
+
+function historyDigest(history: NonNullable<Slot['history']>): string {
+  const listed = history.map(({ state, at, by }) => [state, at, by]);
+  return sha256(Buffer.from(JSON.stringify(listed)))
+    .toString('base64url')
+    .slice(0, HISTORY_DIGEST_LENGTH);
+}
+
+/** A slot as the rules of slots see it. */
+export function keySlotOf({ id, kind, acquirer, state, history = [] }: Slot): KeySlot {
+  const changes = history.map((change) => ({ ...change, at: new Date(change.at * 1000) }));
+  return { id, kind, acquirer, state, history: changes };
+}
+
+/** The history of a slot that enters a state. `at` is cut to the second. */
+export function withChange(
+  history: Slot['history'],
+  change: { readonly state: SlotState; readonly at: Date; readonly by: string },
+): NonNullable<Slot['history']> {
+  return [...(history ?? []), { ...change, at: Math.floor(change.at.getTime() / 1000) }];
 }
 
 function optionalOf(slot: SlotDescription): OptionalContent[] {
@@ -96,7 +140,7 @@ export function shown(checkValue: Uint8Array): string {
 
 /** Wraps a key as a slot. The key stays the caller's. What does not fit the kind is a bug and throws. */
 export function wrapSlot(description: SlotDescription, key: SecretBytes, kbpk: SecretKey, random: Random): Slot {
-  const attributes = { ...SLOT_KINDS[description.kind], keyVersion: '00', exportability: 'N' };
+  const attributes = { ...BLOCK_KINDS[description.kind], keyVersion: '00', exportability: 'N' };
   const content = { version: 'D', attributes, key, optional: optionalOf(description) } as const;
   const block = exportKeyBlock(content, kbpk, random);
   if (!block.ok) throw new TypeError(`a slot of kind ${description.kind}: ${block.reason}`);
@@ -108,10 +152,11 @@ export function wrapSlot(description: SlotDescription, key: SecretBytes, kbpk: S
  * stored. Anything else is KEYSTORE_CORRUPT, with the slot's id. The caller wipes the key.
  */
 export function openSlot(slot: Slot, kbpk: SecretKey): Result<SecretBytes, KeystoreFault> {
+  if (slot.block === undefined) return refuse('KEYSTORE_CORRUPT', `${slot.id}: no key`);
   const opened = importKeyBlock(slot.block, kbpk, { tolerate: new Set() });
   if (!opened.ok) return refuse('KEYSTORE_CORRUPT', `${slot.id}: ${opened.reason}`);
   const { header, optional, key } = opened.value;
-  const kind = SLOT_KINDS[slot.kind];
+  const kind = BLOCK_KINDS[slot.kind];
   const said = optional.filter(({ id }) => id !== 'PB');
   const agrees =
     header.version === 'D' &&

@@ -1,15 +1,14 @@
 import { NAME_FORM } from '../../certs/uri-name.ts';
 import { exportKeyBlock } from '../../payment-crypto/key-block/export.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
-import type { Random } from '../../ports/random.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { changeKeystore } from './change.ts';
 import { type ComponentFault, joinComponents, type KeyComponent } from './components.ts';
 import { onlyActive, symmetric } from './document.ts';
 import type { KeystoreFault } from './fault.ts';
 import { newSlotId } from './initialise.ts';
-import { retireSlot } from './retire.ts';
-import { checkValueOf, openSlot, type Slot, shown, wrapSlot } from './slot.ts';
+import { checkValueOf, openSlot, type Slot, shown, withChange, wrapSlot } from './slot.ts';
+import { type SlotTurn, turnSlot } from './turn.ts';
 
 /** Why a zone ceremony changes nothing. */
 export type CeremonyFault =
@@ -22,9 +21,8 @@ export type CeremonyFault =
   | 'ZONE_KEY_EXISTS';
 
 /** A ceremony that takes keys out of use says so. */
-export interface CeremonyOptions {
-  readonly random: Random;
-  /** Retire the acquirer's keys of this kind that are active; without it they are a refusal. */
+export interface CeremonyOptions extends SlotTurn {
+  /** Let the acquirer's keys of this kind that are active drain; without it they are a refusal. */
   readonly replace?: boolean;
 }
 
@@ -63,13 +61,12 @@ export function enterZoneKek(
   const { key, kcv } = joined.value;
   try {
     const changed = changeKeystore<CeremonyFault>(directory, ({ slots, kek }) => {
-      const others = retireActive(slots, ['zone-kek'], acquirer, kek, options);
+      const others = drainActive(slots, ['zone-kek'], acquirer, kek, options);
       if (!others.ok) return others;
       const id = newSlotId('zone-kek', options.random);
-      return ok([
-        ...others.value,
-        wrapSlot({ id, kind: 'zone-kek', state: 'active', acquirer }, key, kek, options.random),
-      ]);
+      const history = withChange(undefined, { state: 'active', at: options.clock.now(), by: options.by });
+      const description = { id, kind: 'zone-kek', state: 'active', acquirer, history } as const;
+      return ok([...others.value, wrapSlot(description, key, kek, options.random)]);
     });
     return changed.ok ? ok({ acquirer, kcv }) : changed;
   } finally {
@@ -90,23 +87,16 @@ export function makeZoneKeys(
   if (!NAME_FORM.test(acquirer)) return refuse('ACQUIRER_NAME');
   const offered: OfferedZoneKey[] = [];
   const changed = changeKeystore<CeremonyFault>(directory, ({ slots, kek }) => {
-    const others = retireActive(slots, ['zone-pin', 'zone-data'], acquirer, kek, options);
+    const others = drainActive(slots, ['zone-pin', 'zone-data'], acquirer, kek, options);
     if (!others.ok) return others;
-    const kekSlot = onlyActive(slots, 'zone-kek', acquirer);
-    if (!kekSlot.ok) return refuse('ZONE_KEK_MISSING');
-    const zoneKek = openSlot(kekSlot.value, kek);
-    if (!zoneKek.ok) return zoneKek;
-    try {
-      const made = [...others.value];
-      for (const kind of ['zone-pin', 'zone-data'] as const) {
-        const { slot, offer } = makeZoneKey(kind, acquirer, kek, symmetric(zoneKek.value), options.random);
-        made.push(slot);
-        offered.push(offer);
-      }
-      return ok(made);
-    } finally {
-      zoneKek.value.wipe();
+    const made = [...others.value];
+    for (const kind of ['zone-pin', 'zone-data'] as const) {
+      const zoneKey = makeZoneKey(kind, acquirer, 'active', slots, kek, options);
+      if (!zoneKey.ok) return zoneKey;
+      made.push(zoneKey.value.slot);
+      offered.push(zoneKey.value.offer);
     }
+    return ok(made);
   });
   const [pin, data] = offered;
   if (!changed.ok) return changed;
@@ -114,13 +104,20 @@ export function makeZoneKeys(
   return ok({ pin, data });
 }
 
-function makeZoneKey(
+/** Makes a zone key: its slot, and its key block under the acquirer's zone KEK. */
+export function makeZoneKey(
   kind: keyof typeof ZONE_KEYS,
   acquirer: string,
+  state: 'prepared' | 'active',
+  slots: readonly Slot[],
   kek: SecretKey,
-  zoneKek: SecretKey,
-  random: Random,
-): { readonly slot: Slot; readonly offer: OfferedZoneKey } {
+  { random, clock, by }: SlotTurn,
+): Result<{ readonly slot: Slot; readonly offer: OfferedZoneKey }, KeystoreFault | 'ZONE_KEK_MISSING'> {
+  const kekSlot = onlyActive(slots, 'zone-kek', acquirer);
+  if (!kekSlot.ok) return refuse('ZONE_KEK_MISSING');
+  const opened = openSlot(kekSlot.value, kek);
+  if (!opened.ok) return opened;
+  const zoneKek = symmetric(opened.value);
   const id = newSlotId(kind, random);
   const key = SecretKey.generate('AES', ZONE_KEY_BITS, random);
   try {
@@ -134,26 +131,28 @@ function makeZoneKey(
     const content = { version: 'D', attributes, key, optional } as const;
     const block = exportKeyBlock(content, zoneKek, random);
     if (!block.ok) throw new TypeError(`a zone key block: ${block.reason}`);
-    const slot = wrapSlot({ id, kind, state: 'active', acquirer }, key, kek, random);
-    return { slot, offer: { keyId: id, kcv, block: block.value } };
+    const history = withChange(undefined, { state, at: clock.now(), by });
+    const slot = wrapSlot({ id, kind, state, acquirer, history }, key, kek, random);
+    return ok({ slot, offer: { keyId: id, kcv, block: block.value } });
   } finally {
     key.wipe();
+    zoneKek.wipe();
   }
 }
 
-/** The slots with the acquirer's active ones of these kinds retired; refused where there are any and none may be. */
-function retireActive(
+/** The slots with the acquirer's active ones of these kinds draining; refused where there are any and none may be. */
+function drainActive(
   slots: readonly Slot[],
   kinds: readonly Slot['kind'][],
   acquirer: string,
   kek: SecretKey,
-  { random, replace = false }: CeremonyOptions,
+  { replace = false, ...turn }: CeremonyOptions,
 ): Result<Slot[], CeremonyFault> {
   const kept: Slot[] = [];
   for (const slot of slots) {
     const active = slot.state === 'active' && slot.acquirer === acquirer && kinds.includes(slot.kind);
     if (active && !replace) return refuse('ZONE_KEY_EXISTS', slot.id);
-    const next = active ? retireSlot(slot, kek, random) : ok(slot);
+    const next = active ? turnSlot(slot, 'draining', kek, turn) : ok(slot);
     if (!next.ok) return next;
     kept.push(next.value);
   }

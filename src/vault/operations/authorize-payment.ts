@@ -7,7 +7,7 @@ import { type OpenedAccountData, openAccountData, wipeAccountData } from '../acc
 import { GCM_IV_BYTES, sealGcm } from '../gcm.ts';
 import type { VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
-import { ksnOf, workingKeyAt } from '../working-key.ts';
+import { type BdkFault, bdkRefusal, locateKsn, workingKeyAt } from '../working-key.ts';
 import { cardReference } from './card-reference.ts';
 import { readReceiptClaims, signReceipt } from './receipt.ts';
 import { type VerifiedPayment, verifyPayment } from './verify-payment.ts';
@@ -29,7 +29,7 @@ export function authorizePayment(
   const claims = call.receiptClaims === '' ? ok(null) : readReceiptClaims(call.receiptClaims, payment.value);
   if (!claims.ok) return claims;
   const { grant, intent } = payment.value;
-  const accountData = openAccountData(intent.accountData, grant.id, keys.accountDataBdk);
+  const accountData = openAccountData(intent.accountData, grant.id, keys);
   if (!accountData.ok) return accountData;
   try {
     return translate(payment.value, accountData.value, claims.value, keys, ports);
@@ -68,11 +68,11 @@ function translatePinBlock(
   pan: Pan,
   keys: VaultKeys,
   ports: VaultPorts,
-): Result<Buffer, 'PIN_BLOCK_MALFORMED'> {
+): Result<Buffer, 'PIN_BLOCK_MALFORMED' | Exclude<BdkFault, 'BDK_UNKNOWN'>> {
   if (pinBlock === null) return ok(Buffer.alloc(0));
-  const ksn = ksnOf(grant.pinKsn, keys.pinBdk);
-  if (ksn === null) return refuse('PIN_BLOCK_MALFORMED', 'KSN');
-  const key = workingKeyAt(ksn, 'pinEncryption', keys.pinBdk);
+  const ksn = locateKsn(grant.pinKsn, 'pin', keys);
+  if (!ksn.ok) return bdkRefusal(ksn, 'PIN_BLOCK_MALFORMED', 'KSN');
+  const key = workingKeyAt(ksn.value, 'pinEncryption');
   try {
     const from = { format: 4, key, pan } as const;
     const translated = translatePin(pinBlock, from, { format: 4, key: zone.pin.key, pan }, ports.random);

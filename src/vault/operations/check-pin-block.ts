@@ -1,39 +1,59 @@
+import { accountDataHash } from '../../encoding/contexts.ts';
+import { equalBytes } from '../../encoding/digest.ts';
+import { CONTEXT } from '../../encoding/signed.ts';
 import type { CheckPinBlockAnswer, CheckPinBlockCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import { decipherFormat4 } from '../../payment-crypto/pin-block/format4.ts';
-import { isUuid } from '../../ports/random.ts';
+import type { PinGrant } from '../../pin/vault.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { decodePinGrant } from '../../wire/pin.ts';
 import { accountDataFromWire } from '../../wire/transaction.ts';
 import { openAccountData, wipeAccountData } from '../account-data.ts';
 import type { VaultKeys } from '../keys.ts';
-import { ksnOf, workingKeyAt } from '../working-key.ts';
-import { pinLengthsAllowed } from './pin-lengths.ts';
+import type { VaultPorts } from '../ports.ts';
+import { verifyAsService } from '../signing.ts';
+import { bdkRefusal, locateKsn, workingKeyAt } from '../working-key.ts';
+
+/** Reads a PIN grant that this vault has signed and that has not expired; the signature comes first. */
+function readPinGrant(call: CheckPinBlockCall, keys: VaultKeys, { clock }: VaultPorts): Result<PinGrant> {
+  const signed = verifyAsService(CONTEXT.pinGrant, call.pinGrant, keys, 'pin_grant');
+  if (!signed.ok) return signed;
+  const grant = decodePinGrant(signed.value.payload);
+  if (!grant.ok) return grant;
+  return clock.now() < grant.value.expiresAt ? grant : refuse('GRANT_EXPIRED');
+}
 
 /**
- * Checks that a block is ISO 9564-1 format 4 under the PIN encryption working key (X9.24-3 usage 1000) at its KSN, for the
- * PAN of the account data, with a PIN of allowed length. Nothing of the PIN comes out: one reason for whatever is wrong
- * with it.
+ * Checks that a block is ISO 9564-1 format 4 under the PIN encryption working key (X9.24-3 usage 1000) at the KSN of a PIN
+ * grant, for the PAN of the account data that the grant is bound to, with a PIN of the length that it allows. Nothing of
+ * the PIN comes out: one reason for whatever is wrong with it, and no bound is taken from who asks, so that nobody
+ * learns a length by moving it.
  *
- * Refuses with MALFORMED_MESSAGE, ACCOUNT_DATA_INVALID, PIN_BLOCK_MALFORMED.
+ * Refuses with MALFORMED_MESSAGE, GRANT_UNKNOWN, GRANT_EXPIRED, GRANT_KEY_COMPROMISED, PIN_GRANT_MISMATCH,
+ * ACCOUNT_DATA_INVALID, PIN_BLOCK_MALFORMED, BASE_KEY_RETIRED, BASE_KEY_COMPROMISED.
  */
 export function checkPinBlock(
   call: CheckPinBlockCall,
   keys: VaultKeys,
-): Result<CheckPinBlockAnswer, 'MALFORMED_MESSAGE' | 'ACCOUNT_DATA_INVALID' | 'PIN_BLOCK_MALFORMED'> {
-  if (!isUuid(call.grantId)) return refuse('MALFORMED_MESSAGE', 'grant_id');
-  const { minimumLength, maximumLength } = call;
-  if (!pinLengthsAllowed(minimumLength, maximumLength)) return refuse('MALFORMED_MESSAGE', 'maximum_length');
+  ports: VaultPorts,
+): Result<CheckPinBlockAnswer> {
+  const grant = readPinGrant(call, keys, ports);
+  if (!grant.ok) return grant;
   const accountData = accountDataFromWire(call.accountData);
   if (!accountData.ok) return accountData;
-  const ksn = ksnOf(call.pinKsn, keys.pinBdk);
-  if (ksn === null) return refuse('PIN_BLOCK_MALFORMED');
-  const opened = openAccountData(accountData.value, call.grantId, keys.accountDataBdk);
+  const { ksn, initializationVector, ciphertext } = accountData.value;
+  const bound = equalBytes(accountDataHash(ksn, initializationVector, ciphertext), grant.value.accountDataHash);
+  if (!bound) return refuse('PIN_GRANT_MISMATCH');
+  const pinKsn = locateKsn(grant.value.pinKsn, 'pin', keys);
+  if (!pinKsn.ok) return bdkRefusal(pinKsn, 'PIN_BLOCK_MALFORMED');
+  const opened = openAccountData(accountData.value, grant.value.grantId, keys);
   if (!opened.ok) return opened;
-  const key = workingKeyAt(ksn, 'pinEncryption', keys.pinBdk);
+  const key = workingKeyAt(pinKsn.value, 'pinEncryption');
   try {
     const pin = decipherFormat4(key, call.block, opened.value.pan);
     if (!pin.ok) return refuse('PIN_BLOCK_MALFORMED');
     const { length } = pin.value;
     pin.value.wipe();
+    const { minimumLength, maximumLength } = grant.value;
     return length >= minimumLength && length <= maximumLength ? ok({}) : refuse('PIN_BLOCK_MALFORMED');
   } finally {
     key.wipe();

@@ -1,24 +1,63 @@
-import { type DescribeKeysAnswer, SigningPurpose } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import {
+  type DescribeKeysAnswer,
+  type DescribeKeysCall,
+  SigningPurpose,
+} from '../../gen/tapgate/vault/v1/vault_service.ts';
+import type { SlotKind } from '../../keys/kind.ts';
+import { useOf } from '../../keys/state.ts';
+import { slotStateToWire } from '../../wire/key-slot.ts';
 import type { VaultKeys } from '../keys.ts';
 
-/** What may be known of the vault's keys: public keys, endorsements, BDK ids, and the acquirers that have zone keys. */
-export function describeKeys({ anchor, deviceToken, receipt, grant, ...keys }: VaultKeys): DescribeKeysAnswer {
+const PURPOSES: Partial<Readonly<Record<SlotKind, SigningPurpose>>> = {
+  'device-token': SigningPurpose.DEVICE_TOKEN,
+  receipt: SigningPurpose.RECEIPT,
+  grant: SigningPurpose.GRANT,
+  audit: SigningPurpose.AUDIT,
+};
+
+/**
+ * What may be known of the vault's keys: public keys with their states, endorsements of the service keys that phones are
+ * told of, ids of the active BDKs, and the acquirers that have zone keys. Where the caller knows this generation of the
+ * keystore already, it is told just that.
+ */
+export function describeKeys({ knownGeneration }: DescribeKeysCall, keys: VaultKeys): DescribeKeysAnswer {
+  const generation = BigInt(keys.generation);
+  if (knownGeneration !== 0n && knownGeneration === generation) return { ...EMPTY, generation, unchanged: true };
+  const { publicKeys, anchor, pinBdk, accountDataBdk, zones } = keys;
   return {
-    signingKeys: [
-      { keyId: deviceToken.keyId, purpose: SigningPurpose.DEVICE_TOKEN, publicKey: deviceToken.spki },
-      { keyId: receipt.keyId, purpose: SigningPurpose.RECEIPT, publicKey: receipt.spki },
-      { keyId: grant.keyId, purpose: SigningPurpose.GRANT, publicKey: grant.spki },
-    ],
-    serviceKeys: [
-      {
-        payload: Buffer.from(grant.endorsement.payload),
-        signature: Buffer.from(grant.endorsement.signature),
-        keyId: grant.endorsement.keyId,
-      },
-    ],
+    signingKeys: publicKeys.map(({ keyId, kind, state, spki }) => ({
+      keyId,
+      purpose: PURPOSES[kind] ?? SigningPurpose.UNSPECIFIED,
+      publicKey: spki,
+      state: slotStateToWire(state),
+    })),
+    serviceKeys: publicKeys.flatMap(({ endorsed, state }) =>
+      endorsed === null || !useOf(state).isPublished
+        ? []
+        : [
+            {
+              payload: Buffer.from(endorsed.endorsement.payload),
+              signature: Buffer.from(endorsed.endorsement.signature),
+              keyId: endorsed.endorsement.keyId,
+            },
+          ],
+    ),
     anchor,
-    pinBdkId: keys.pinBdk.id,
-    accountDataBdkId: keys.accountDataBdk.id,
-    acquirers: [...keys.zones.keys()].sort(),
+    pinBdkId: pinBdk.id,
+    accountDataBdkId: accountDataBdk.id,
+    acquirers: [...zones.keys()].sort(),
+    generation,
+    unchanged: false,
   };
 }
+
+const EMPTY: DescribeKeysAnswer = {
+  signingKeys: [],
+  serviceKeys: [],
+  anchor: Buffer.alloc(0),
+  pinBdkId: Buffer.alloc(0),
+  accountDataBdkId: Buffer.alloc(0),
+  acquirers: [],
+  generation: 0n,
+  unchanged: true,
+};

@@ -13,15 +13,17 @@ import type { InitialKeyId } from '../../payment-crypto/ksn.ts';
 import type { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { isUuid } from '../../ports/random.ts';
 import { type Result, refuse } from '../../reasons/result.ts';
-import type { BaseDerivationKey, VaultKeys } from '../keys.ts';
+import type { BaseDerivationKey, KeyDomain as VaultDomain, VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
 import { signAsService } from '../signing.ts';
-import { initialKeyIdOf } from '../working-key.ts';
+import { type LocatedInitialKey, locateInitialKey } from '../working-key.ts';
 import { isThumbprint } from './thumbprint.ts';
 
 /** Initial key: derivation key of AES DUKPT, not to be exported again (X9.143:2021 6.3). */
 const INITIAL_KEY = { usage: 'B1', algorithm: 'A', modeOfUse: 'X', keyVersion: '00', exportability: 'N' } as const;
 const NONCE_BYTES = 32;
+/** For so long after a rotation offers from the base key before are still made: replicas hear of it one by one. */
+const OFFER_GRACE_MILLISECONDS = 30_000;
 /** Last millisecond of the year 9999: a later time is none that a timestamp can state. */
 const MAX_TIME = 253_402_300_799_999n;
 
@@ -55,11 +57,25 @@ function makeEnvelope({ domain, bdk, initialKeyId, kbpk }: EnvelopeRequest, port
   }
 }
 
+/** An initial key of the active base derivation key, or of the one before it where that was active a moment ago. */
+function offered(
+  bytes: Uint8Array,
+  domain: VaultDomain,
+  keys: VaultKeys,
+  { clock }: VaultPorts,
+): LocatedInitialKey | null {
+  const located = locateInitialKey(bytes, domain, keys);
+  if (!located.ok) return null;
+  const other = keys.otherBdks.get(located.value.bdk.id.toString('hex').toUpperCase());
+  if (other === undefined) return located.value;
+  return clock.now().getTime() - other.since.getTime() < OFFER_GRACE_MILLISECONDS ? located.value : null;
+}
+
 /**
  * Makes a key offer and signs it: for each domain the initial key of its BDK, wrapped under a KBPK of ephemeral-static
  * agreement with the phone's transport key. The ephemeral key serves this offer and is dropped.
  *
- * Refuses with MALFORMED_MESSAGE (also where an initial key id is none of the domain's BDK, or the transport key no P-256
+ * Refuses with MALFORMED_MESSAGE (also where an initial key id is none of the domain's active BDK, or the transport key no P-256
  * key), TRANSPORT_NOT_SUPPORTED and SERVICE_KEY_EXPIRED.
  */
 export function offerKeys(
@@ -70,10 +86,10 @@ export function offerKeys(
   if (call.transport !== KeyTransport.KEY_AGREEMENT) return refuse('TRANSPORT_NOT_SUPPORTED');
   const field = malformedField(call);
   if (field !== null) return refuse('MALFORMED_MESSAGE', field);
-  const pinId = initialKeyIdOf(call.pinInitialKeyId, keys.pinBdk);
-  if (pinId === null) return refuse('MALFORMED_MESSAGE', 'pin_initial_key_id');
-  const accountDataId = initialKeyIdOf(call.accountDataInitialKeyId, keys.accountDataBdk);
-  if (accountDataId === null) return refuse('MALFORMED_MESSAGE', 'account_data_initial_key_id');
+  const pinKey = offered(call.pinInitialKeyId, 'pin', keys, ports);
+  if (pinKey === null) return refuse('MALFORMED_MESSAGE', 'pin_initial_key_id');
+  const accountDataKey = offered(call.accountDataInitialKeyId, 'account-data', keys, ports);
+  if (accountDataKey === null) return refuse('MALFORMED_MESSAGE', 'account_data_initial_key_id');
   const ephemeral = generateEphemeralKeyPair();
   const shared = agreeSharedSecret(ephemeral.privateKey, call.transportPublicKey);
   if (!shared.ok) return refuse('MALFORMED_MESSAGE', 'transport_public_key');
@@ -87,11 +103,10 @@ export function offerKeys(
     );
   let envelopes: KeyEnvelope[];
   try {
-    const pin = { domain: KeyDomain.PIN, bdk: keys.pinBdk, initialKeyId: pinId, kbpk: kbpkOf('pin') };
+    const pin = { domain: KeyDomain.PIN, ...pinKey, kbpk: kbpkOf('pin') };
     const accountData = {
       domain: KeyDomain.ACCOUNT_DATA,
-      bdk: keys.accountDataBdk,
-      initialKeyId: accountDataId,
+      ...accountDataKey,
       kbpk: kbpkOf('account-data'),
     };
     envelopes = [makeEnvelope(pin, ports), makeEnvelope(accountData, ports)];

@@ -1,13 +1,16 @@
 import { z } from 'zod';
 import type { SignDeviceTokenAnswer, SignDeviceTokenCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import { ok, type Result } from '../../reasons/result.ts';
-import { DEVICE_TOKEN_PROFILE, DEVICE_TOKEN_TYPE, type DeviceTokenClaims } from '../../tokens/claims.ts';
+import {
+  DEVICE_TOKEN_PROFILE,
+  DEVICE_TOKEN_TYPE,
+  type DeviceTokenClaims,
+  MAXIMUM_TOKEN_SECONDS,
+} from '../../tokens/claims.ts';
+import { ISSUED_TIERS, TRUST_CLAIMS } from '../../tokens/trust-claims.ts';
 import type { VaultKeys } from '../keys.ts';
 import { signCompact } from '../signing.ts';
 import { claimedName, claimedThumbprint, readClaims } from './claims.ts';
-
-/** Longest life of a device token, in seconds, whatever policy says. */
-const MAX_LIFETIME_SECONDS = 3600;
 
 const claimsSchema: z.ZodType<DeviceTokenClaims> = z
   .strictObject({
@@ -19,15 +22,17 @@ const claimsSchema: z.ZodType<DeviceTokenClaims> = z
     jti: claimedName,
     cnf: z.strictObject({ jkt: claimedThumbprint }),
     eat_profile: z.literal(DEVICE_TOKEN_PROFILE),
+    'ear.verifier-id': z.strictObject({ build: claimedName, developer: claimedName }),
     merchant: claimedName,
     submods: z.strictObject({
       phone: z.strictObject({
-        'ear.status': z.literal('affirming'),
+        'ear.status': z.enum(ISSUED_TIERS),
+        'ear.trustworthiness-vector': z.strictObject(TRUST_CLAIMS),
         'ear.appraisal-policy-id': claimedName,
       }),
     }),
   })
-  .refine(({ iat, exp }) => exp > iat && exp - iat <= MAX_LIFETIME_SECONDS);
+  .refine(({ iat, exp }) => exp > iat && exp - iat <= MAXIMUM_TOKEN_SECONDS);
 
 /**
  * Signs the claims of a device token: compact JWS, ES256. Refuses with MALFORMED_MESSAGE anything but exactly the members

@@ -9,17 +9,16 @@ import { decodePinGrant, encodePinGrant } from '../../wire/pin.ts';
 import type { VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
 import { signAsService } from '../signing.ts';
-import { ksnOf } from '../working-key.ts';
+import { type BdkFault, bdkRefusal, locateKsn } from '../working-key.ts';
 import { pinLengthsAllowed } from './pin-lengths.ts';
 import { isThumbprint } from './thumbprint.ts';
 
 /** Name of the first field that a PIN grant must not be signed with, or null. */
-function malformedField(grant: PinGrant, keys: VaultKeys): string | null {
+function malformedField(grant: PinGrant): string | null {
   if (!isUuid(grant.id)) return 'pin_grant_id';
   if (!isUuid(grant.grantId)) return 'grant_id';
   if (!isThumbprint(grant.thumbprint)) return 'session_key_thumbprint';
   if (grant.accountDataHash.length !== 32) return 'account_data_hash';
-  if (ksnOf(grant.pinKsn, keys.pinBdk) === null) return 'pin_ksn';
   if (!pinLengthsAllowed(grant.minimumLength, grant.maximumLength)) return 'maximum_length';
   return grant.nonce.length === 16 ? null : 'nonce';
 }
@@ -29,11 +28,13 @@ export function signPinGrant(
   { payload }: SignPinGrantCall,
   keys: VaultKeys,
   ports: VaultPorts,
-): Result<SignedMessage, 'MALFORMED_MESSAGE' | 'SERVICE_KEY_EXPIRED'> {
+): Result<SignedMessage, 'MALFORMED_MESSAGE' | 'SERVICE_KEY_EXPIRED' | Exclude<BdkFault, 'BDK_UNKNOWN'>> {
   const grant = decodePinGrant(payload);
   if (!grant.ok) return grant;
-  const field = malformedField(grant.value, keys);
+  const field = malformedField(grant.value);
   if (field !== null) return refuse('MALFORMED_MESSAGE', field);
+  const pinKsn = locateKsn(grant.value.pinKsn, 'pin', keys);
+  if (!pinKsn.ok) return bdkRefusal(pinKsn, 'MALFORMED_MESSAGE', 'pin_ksn');
   if (!equalBytes(encodePinGrant(grant.value), payload)) return refuse('MALFORMED_MESSAGE', 'another serialisation');
   return signAsService(CONTEXT.pinGrant, payload, keys, ports);
 }

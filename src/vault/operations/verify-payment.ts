@@ -10,6 +10,7 @@ import { sameTerms, type TransactionGrant } from '../../sessions/transaction.ts'
 import { signedFromWire } from '../../wire/signed.ts';
 import { decodeGrant, decodeIntent } from '../../wire/transaction.ts';
 import type { VaultKeys, ZoneKeys } from '../keys.ts';
+import { verifyAsService } from '../signing.ts';
 
 /** A payment whose grant, intent and destination the vault has verified for itself. */
 export interface VerifiedPayment {
@@ -25,11 +26,8 @@ export interface VerifiedPayment {
 
 /** Reads a grant that this vault has signed; the signature comes first. */
 function verifyGrant(message: SignedMessage | undefined, keys: VaultKeys): Result<TransactionGrant> {
-  const signed = signedFromWire(message, 'grant');
-  if (!signed.ok) return signed;
-  const own = signed.value.keyId === keys.grant.keyId;
-  if (!own || !verifySigned(CONTEXT.grant, signed.value, keys.grant.publicKey)) return refuse('GRANT_UNKNOWN');
-  return decodeGrant(signed.value.payload);
+  const signed = verifyAsService(CONTEXT.grant, message, keys, 'grant');
+  return signed.ok ? decodeGrant(signed.value.payload) : signed;
 }
 
 /** Reads an intent that the grant's session key has signed; the signature comes first. */
@@ -63,8 +61,8 @@ function pinReason(block: Buffer, intent: PaymentIntent, grant: TransactionGrant
 }
 
 /**
- * Verifies everything that a translation rests on, without trust in who asks: the grant's signature by the vault's own
- * service key; the session key that the grant names; the intent's signature by it; that the intent is what the grant
+ * Verifies everything that a translation rests on, without trust in who asks: the grant's signature by one of the vault's
+ * own service keys; the session key that the grant names; the intent's signature by it; that the intent is what the grant
  * commits to; that a PIN block is the one that the intent commits to; and that the acquirer has zone keys.
  */
 export function verifyPayment(call: AuthorizePaymentCall, keys: VaultKeys): Result<VerifiedPayment> {

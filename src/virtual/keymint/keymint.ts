@@ -65,12 +65,13 @@ const FIRST_KEYMINT = 100;
 /** A phone's KeyMint: attests what its profile says, as real ones do. */
 export class VirtualKeyMint implements KeyMint {
   readonly profile: VirtualPhoneProfile;
-  readonly #attestationKey: Issuer;
+  /** What certifies its keys. */
+  readonly attestationKey: Issuer;
   readonly #clock: Clock;
 
   constructor(profile: VirtualPhoneProfile, attestationKey: Issuer, clock: Clock) {
     this.profile = profile;
-    this.#attestationKey = attestationKey;
+    this.attestationKey = attestationKey;
     this.#clock = clock;
   }
 
@@ -80,7 +81,7 @@ export class VirtualKeyMint implements KeyMint {
     this.#check(request, bits);
     const { purpose, algorithm, challenge, attestKey } = request;
     const { privateKey, publicKey } = generateKeys(algorithm, bits);
-    const issuer = attestKey === undefined ? this.#attestationKey : { ...attestKey, name: KEYSTORE_KEY_NAME };
+    const issuer = attestKey === undefined ? this.attestationKey : { ...attestKey, name: KEYSTORE_KEY_NAME };
     const description = encodeKeyDescription(this.profile, { purpose, algorithm, bits, challenge }, this.#clock.now());
     const leaf = issueCertificate({
       subject: KEYSTORE_KEY_NAME,

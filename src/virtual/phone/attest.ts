@@ -14,7 +14,7 @@ import { KeyTransport } from '../../gen/tapgate/v1/key_transport.ts';
 import { encodePosture } from '../../wire/posture.ts';
 import type { GeneratedKey } from '../keymint/keymint.ts';
 import type { DeviceConnection } from './connection.ts';
-import { type PhoneMemory, signFor } from './memory.ts';
+import { type PhoneMemory, type PhoneSessionKey, signFor } from './memory.ts';
 import { exchange, ServiceNotTrusted } from './refused.ts';
 import { PhoneStream } from './stream.ts';
 
@@ -49,7 +49,7 @@ export function attestPhone(
       await stream.send({ message: { $case: 'evidence', value: sent } });
       const result = (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
       if (result?.$case !== 'result') throw new ServiceNotTrusted('no result');
-      remember(memory, sessionKey, result.value);
+      rememberSession(memory, sessionKeyOf(sessionKey), result.value);
       return result.value;
     } finally {
       stream.cancel();
@@ -99,12 +99,17 @@ async function makeEvidence(
   return { evidence, sessionKey };
 }
 
-function remember(memory: PhoneMemory, key: GeneratedKey, result: AttestResult): void {
+/** Remembers the session of a result. Throws ServiceNotTrusted for an incomplete one. */
+export function rememberSession(memory: PhoneMemory, sessionKey: PhoneSessionKey, result: AttestResult): void {
+  const { deviceId, deviceToken: token, expiresAt, refreshAfter } = result;
+  if (expiresAt === undefined || refreshAfter === undefined) throw new ServiceNotTrusted('an incomplete result');
+  memory.deviceId = deviceId;
+  memory.sessionKey = sessionKey;
+  memory.session = { ...sessionKey, token, expiresAt, refreshAfter };
+}
+
+function sessionKeyOf(key: GeneratedKey): PhoneSessionKey {
   const thumbprint = p256Thumbprint(key.publicKey);
-  if (thumbprint === null || result.expiresAt === undefined || result.refreshAfter === undefined) {
-    throw new ServiceNotTrusted('an incomplete result');
-  }
-  memory.deviceId = result.deviceId;
-  const { deviceToken: token, expiresAt, refreshAfter } = result;
-  memory.session = { key, thumbprint, token, expiresAt, refreshAfter };
+  if (thumbprint === null) throw new Error('the session key is not a P-256 key');
+  return { key, thumbprint };
 }

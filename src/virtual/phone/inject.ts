@@ -58,7 +58,8 @@ export function injectKeys(
       await stream.send({ message: { $case: 'begin', value: { deviceToken: session.token } } });
       const challenge = (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
       if (challenge?.$case !== 'challenge') throw new ServiceNotTrusted('no challenge');
-      const { nonce } = challenge.value;
+      const { nonce, serviceKeys } = challenge.value;
+      memory.trust.endorse(serviceKeys);
       const expected = transportChallenge(session.key.publicKey, nonce);
       const request = { purpose: 'agree', algorithm: 'EC', challenge: expected } as const;
       const transportKey = tampering.transportKey?.(expected) ?? memory.keymint.generateKey(request);

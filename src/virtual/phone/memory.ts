@@ -6,10 +6,14 @@ import type { GeneratedKey, KeyMint } from '../keymint/keymint.ts';
 import type { PhoneProbe } from './stream.ts';
 import type { ServiceTrust } from './trust.ts';
 
-/** The session that the phone has attested. */
-export interface PhoneSession {
+/** The session key that the phone has attested. */
+export interface PhoneSessionKey {
   readonly key: GeneratedKey;
   readonly thumbprint: string;
+}
+
+/** The session that the phone has attested or resumed, with its token. */
+export interface PhoneSession extends PhoneSessionKey {
   readonly token: string;
   readonly expiresAt: Date;
   readonly refreshAfter: Date;
@@ -35,6 +39,8 @@ export interface PhoneMemory {
   play: ((transcript: Buffer) => Promise<string>) | null;
   deviceKey: GeneratedKey | null;
   deviceId: string | null;
+  /** In the phone's key store: it survives the end of the app's process, as the device key and the registers do. */
+  sessionKey: PhoneSessionKey | null;
   session: PhoneSession | null;
   keys: PhoneKeys | null;
 }

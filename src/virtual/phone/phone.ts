@@ -10,7 +10,10 @@ import type { DeviceConnection } from './connection.ts';
 import { type InjectionTampering, injectKeys } from './inject.ts';
 import { type SignedPayment, signPayment } from './intent.ts';
 import type { PhoneMemory } from './memory.ts';
+import { DEFAULT_PATIENCE, type Patience, patiently } from './patience.ts';
 import { type EnteredPin, enterPin, type PinTampering } from './pin.ts';
+import { PhoneRefused } from './refused.ts';
+import { type ResumeTampering, resumePhone } from './resume.ts';
 import { PhoneSessionStream, type PhoneTransaction } from './session.ts';
 import { ServiceTrust } from './trust.ts';
 
@@ -25,6 +28,8 @@ export interface VirtualPhoneSetup {
   readonly random: Random;
   /** Asks Google Play about a transcript; without it the phone has none. */
   readonly play?: (transcript: Buffer) => Promise<string>;
+  /** How it waits when it is told to come back later. */
+  readonly patience?: Patience;
 }
 
 /** One tap, read and encrypted for its grant. */
@@ -33,6 +38,9 @@ export interface PhoneTap {
   readonly iccData: Buffer;
   readonly accountData: ReturnType<typeof encryptAccountData>;
 }
+
+/** Refusals of a resumption that a new attestation answers. */
+const ATTEST_AGAIN: ReadonlySet<string> = new Set(['ATTESTATION_DUE', 'SESSION_UNKNOWN']);
 
 /** ISO 3166-1 numeric of the virtual phone's country: the Netherlands. */
 const COUNTRY = 528;
@@ -43,8 +51,10 @@ export class VirtualPhone {
   readonly #connection: DeviceConnection;
   readonly #random: Random;
   readonly #now: () => Date;
+  readonly #patience: Patience;
 
-  constructor({ connection, keymint, application, serviceAnchor, now, random, play }: VirtualPhoneSetup) {
+  constructor({ connection, keymint, application, serviceAnchor, now, random, play, patience }: VirtualPhoneSetup) {
+    this.#patience = patience ?? DEFAULT_PATIENCE;
     this.#connection = connection;
     this.#random = random;
     this.#now = now;
@@ -59,6 +69,7 @@ export class VirtualPhone {
       play: play ?? null,
       deviceKey: null,
       deviceId: null,
+      sessionKey: null,
       session: null,
       keys: null,
     };
@@ -66,7 +77,27 @@ export class VirtualPhone {
 
   /** Enrols with an invite code, or attests again. */
   attest(inviteCode: string | null, tampering: AttestationTampering = {}): Promise<AttestResult> {
-    return attestPhone(this.#connection, this.memory, inviteCode, tampering);
+    return patiently(() => attestPhone(this.#connection, this.memory, inviteCode, tampering), this.#patience);
+  }
+
+  /** Ends the app's process, as Android does all day: the token is gone, what the key store holds is not. */
+  endProcess(): void {
+    this.memory.session = null;
+  }
+
+  /** Resumes the session after the end of the process; attests again where the service asks for that. */
+  async resume(tampering: ResumeTampering = {}): Promise<AttestResult> {
+    const { sessionKey } = this.memory;
+    if (sessionKey === null) return this.attest(null);
+    try {
+      const resume = () => resumePhone(this.#connection, this.memory, sessionKey, tampering);
+      return await patiently(resume, this.#patience);
+    } catch (error) {
+      if (error instanceof PhoneRefused && error.reasons.some((reason) => ATTEST_AGAIN.has(reason))) {
+        return this.attest(null);
+      }
+      throw error;
+    }
   }
 
   /** Gets new keys. */

@@ -5,12 +5,15 @@ export class PhoneRefused extends Error {
   readonly reasons: readonly string[];
   /** Names the call in the service's log; empty where the refusal came inside a stream. */
   readonly callId: string;
+  /** From RetryInfo; null where the service gave none. */
+  readonly retryAfterMilliseconds: number | null;
 
-  constructor(reasons: readonly string[], callId = '') {
+  constructor(reasons: readonly string[], callId = '', retryAfterMilliseconds: number | null = null) {
     super(reasons.join(', '));
     this.name = 'PhoneRefused';
     this.reasons = reasons;
     this.callId = callId;
+    this.retryAfterMilliseconds = retryAfterMilliseconds;
   }
 }
 
@@ -28,6 +31,7 @@ export async function exchange<T>(work: () => Promise<T>): Promise<T> {
     return await work();
   } catch (error) {
     const refusal = refusalFromError(error);
-    throw refusal === null ? error : new PhoneRefused(refusal.reasons, refusal.metadata.call);
+    if (refusal === null) throw error;
+    throw new PhoneRefused(refusal.reasons, refusal.metadata.call, refusal.retryAfterMilliseconds ?? null);
   }
 }

@@ -90,6 +90,17 @@ export class PhoneSessionStream {
     });
   }
 
+  /** Waits until the service ends the session; answers its reasons. Throws where that takes longer. */
+  async untilEnded(withinMilliseconds: number): Promise<readonly string[]> {
+    try {
+      await exchange(() => this.#stream.next({ withinMilliseconds }));
+    } catch (error) {
+      if (error instanceof PhoneRefused) return error.reasons;
+      throw error;
+    }
+    throw new Error('the session was not ended by a refusal');
+  }
+
   /** Closes the session. */
   close(): void {
     this.#stream.close();
@@ -97,7 +108,11 @@ export class PhoneSessionStream {
   }
 
   async #grant(): Promise<TransactionGrant> {
-    const message = (await this.#stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
+    let message = (await this.#stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
+    if (message?.$case === 'serviceKeys') {
+      this.#memory.trust.endorse(message.value.serviceKeys);
+      message = (await this.#stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
+    }
     if (message?.$case === 'transactionRefused') throw new PhoneRefused(codesOf(message.value.refusal));
     if (message?.$case !== 'grant') throw new ServiceNotTrusted('no grant');
     const grant = decodeGrant(this.#memory.trust.open(CONTEXT.grant, message.value).payload);
@@ -109,6 +124,7 @@ export class PhoneSessionStream {
     const message = (await this.#stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
     if (message?.$case !== step) throw new ServiceNotTrusted(`${step} is due`);
     if (message.$case === 'reportDue') this.#nonce = message.value.nonce;
+    else this.#memory.trust.endorse(message.value.serviceKeys);
   }
 
   #signed(context: typeof CONTEXT.postureReport | typeof CONTEXT.beginTransaction, payload: Uint8Array) {

@@ -3,7 +3,7 @@ import { ClientConversation } from '../../wire/channel.ts';
 
 /** One message of a phone's exchanges: the stream, its direction, and its number on that stream from 1. */
 export interface PhoneMoment {
-  readonly exchange: 'attest' | 'inject' | 'session' | 'pin';
+  readonly exchange: 'attest' | 'resume' | 'inject' | 'session' | 'pin';
   readonly direction: 'sent' | 'received';
   readonly number: number;
 }

@@ -39,13 +39,19 @@ export class WorldFolder {
   ledger(acquirer: Acquirer): string {
     return join(this.root, `${acquirer}-ledger.sqlite`);
   }
+  /** The list of revoked certificates that the service follows. */
+  statusList(): string {
+    return join(this.data, 'virtual-factory', 'status.json');
+  }
   processingConfig(acquirer: Acquirer): string {
     return join(this.root, `${acquirer}-processing.json`);
   }
 }
 
 const DEFAULT_POLICY = join(import.meta.dirname, '../../app/policy.default.yaml');
-const ISSUER = 'https://tapgate.localhost';
+
+/** `iss` of the world's tokens and receipts. */
+export const ISSUER = 'https://tapgate.localhost';
 
 const secret = (path: string, text: string): Promise<void> => writeFile(path, `${text}\n`, { mode: 0o600 });
 

@@ -2,13 +2,11 @@ import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { extname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { DeviceAdminServiceClient } from '../../gen/tapgate/v1/device_admin_service.ts';
-import { InviteAdminServiceClient } from '../../gen/tapgate/v1/invite_admin_service.ts';
 import { PaymentGateServiceClient } from '../../gen/tapgate/v1/payment_gate_service.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
-import { callUnary } from '../../wire/call.ts';
+import { connectProcessing, createVerifier, type Verifier } from '../../verifier/index.ts';
 import { type ChannelTls, channelCredentials, channelOptions } from '../../wire/channel.ts';
 import { type CardScheme, TEST_ACCOUNTS } from '../card/account.ts';
 import { createVirtualCard, type VirtualCard } from '../card/card.ts';
@@ -17,11 +15,12 @@ import { makePhoneOfKind, type VirtualPhoneKind } from '../kinds/kinds.ts';
 import { connectDevice, type DeviceConnection } from '../phone/connection.ts';
 import { VirtualPhone } from '../phone/phone.ts';
 import { loadVirtualPlay, type VirtualPlay } from '../play-integrity/play.ts';
-import { ACQUIRERS, type Acquirer, configureProcessing, prepareWorld, WorldFolder } from './folder.ts';
+import { ACQUIRERS, type Acquirer, configureProcessing, ISSUER, prepareWorld, WorldFolder } from './folder.ts';
 import { type ServingChild, startServing } from './process.ts';
 import { ProcessingClient } from './processing-client.ts';
+import { SecurityTeam } from './security-team.ts';
 
-const CALL_WITHIN = 15_000;
+const VERIFIER_WITHIN = 15_000;
 // Compiled, it is a .js file beside this one's.
 const PROCESSING = join(import.meta.dirname, `../processing/main${extname(import.meta.filename)}`);
 
@@ -189,8 +188,8 @@ export class World {
   }
 
   /** A new virtual phone of a kind, not yet enrolled. */
-  async phone(name = 'tee'): Promise<VirtualPhone> {
-    const { keymint, application, play: behaviour } = await this.kind(name);
+  async phone(kind: string | VirtualPhoneKind = 'tee'): Promise<VirtualPhone> {
+    const { keymint, application, play: behaviour } = typeof kind === 'string' ? await this.kind(kind) : kind;
     const anchor = createPublicKey(await readFile(join(this.folder.data, 'service-anchor.pem'), 'utf8'));
     const play = await this.play();
     return new VirtualPhone({
@@ -236,39 +235,44 @@ export class World {
     return client;
   }
 
-  /** A new invite's code. */
-  async invite(merchant = 'courier-7', acquirer: Acquirer = 'acquirer'): Promise<string> {
-    const tls = await this.#clientTls('admin', 'admin@security');
-    const client = new InviteAdminServiceClient(this.addresses.admin, channelCredentials(tls), channelOptions());
+  /** Has the security team do something at the admin listener. */
+  async security<T>(work: (team: SecurityTeam) => Promise<T>): Promise<T> {
+    const team = new SecurityTeam(this.addresses.admin, await this.#clientTls('admin', 'admin@security'));
     try {
-      const request = { acquirer, merchant, validForSeconds: 600 };
-      return (await callUnary(client.createInvite.bind(client), request, CALL_WITHIN)).code;
+      return await work(team);
     } finally {
-      client.close();
+      team.close();
     }
   }
 
-  /** The first reason of a call as the service's log has it for operators. */
-  async operatorReason(callId: string): Promise<string> {
-    const line = new RegExp(`"call":"${callId}".*"reasons":\\["([A-Z_]+)"`);
+  /** A new invite's code; it may replace a device. */
+  async invite(merchant = 'courier-7', acquirer: Acquirer = 'acquirer', replacesDeviceId = ''): Promise<string> {
+    return (await this.security((team) => team.invite({ acquirer, merchant, replacesDeviceId }))).code;
+  }
+
+  /** The library that an acquirer's processing verifies device tokens with, once it is current. */
+  async verifier(acquirer: Acquirer = 'acquirer'): Promise<Verifier> {
+    const tls = await this.#clientTls('processing', acquirer);
+    const { jwks, revocations, close } = connectProcessing({ address: this.addresses.processing, tls });
+    const verifier = createVerifier({ issuer: ISSUER, acquirer, jwks, revocations });
+    this.#closers.push(() => {
+      verifier.close();
+      close();
+    });
+    if (!(await verifier.ready(VERIFIER_WITHIN))) throw new Error('the verifier is not current in time');
+    return verifier;
+  }
+
+  /** What the service's log has of a refused call for operators: the first reason and what is said of it. */
+  async operatorView(callId: string): Promise<{ readonly reason: string; readonly detail: string }> {
+    const line = new RegExp(`"call":"${callId}".*"reasons":\\["([A-Z_]+)"[^\\]]*\\](?:,"detail":"([^"]*)")?`);
     for (let attempt = 1; attempt <= 50; attempt += 1) {
       // The log is written behind the answer.
-      const found = line.exec(await readFile(this.folder.log('service'), 'utf8'))?.[1];
-      if (found !== undefined) return found;
+      const [, reason, detail = ''] = line.exec(await readFile(this.folder.log('service'), 'utf8')) ?? [];
+      if (reason !== undefined) return { reason, detail };
       await sleep(50);
     }
-    return 'NOT_LOGGED';
-  }
-
-  /** Revokes a phone, as the security team does. */
-  async revoke(deviceId: string): Promise<void> {
-    const tls = await this.#clientTls('admin', 'admin@security');
-    const client = new DeviceAdminServiceClient(this.addresses.admin, channelCredentials(tls), channelOptions());
-    try {
-      await callUnary(client.revokeDevice.bind(client), { deviceId, cause: 'reported lost' }, CALL_WITHIN);
-    } finally {
-      client.close();
-    }
+    return { reason: 'NOT_LOGGED', detail: '' };
   }
 
   /** Ends everything that was started. */

@@ -1,5 +1,6 @@
 import { DEVICE_TOKEN_PROFILE, DEVICE_TOKEN_TYPE, type DeviceTokenClaims } from '../../../src/tokens/claims.ts';
 import { verifyDeviceToken, verifyTokenOfAnyAge } from '../../../src/tokens/verify.ts';
+import { APPRAISED_CLAIMS } from '../../support/tokens.ts';
 import { type JwsKey, jwsReaders, makeKey, openKey } from './jws/compact.ts';
 import { invariant, type Target } from './target.ts';
 
@@ -18,7 +19,7 @@ const CLAIMS: DeviceTokenClaims = {
   cnf: { jkt: 'A'.repeat(43) },
   eat_profile: DEVICE_TOKEN_PROFILE,
   merchant: 'shop',
-  submods: { phone: { 'ear.status': 'affirming', 'ear.appraisal-policy-id': 'policy-1' } },
+  ...APPRAISED_CLAIMS,
 };
 
 const isText = (value: unknown): boolean => typeof value === 'string' && value.length > 0 && value.length <= 256;

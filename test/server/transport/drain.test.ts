@@ -13,7 +13,7 @@ import { refusalFromError } from '../../../src/wire/status.ts';
 import { Certificates, callLines, channelTo, type Edge, startEdge } from './support/edge.ts';
 
 type Run = RunConversation<OpenRequest, OpenResponse>;
-const hello: OpenResponse = { message: { $case: 'opened', value: { policyVersion: '1' } } };
+const hello: OpenResponse = { message: { $case: 'opened', value: { policyVersion: '1', serviceKeys: [] } } };
 
 let certificates: Certificates;
 beforeAll(async () => {
@@ -79,7 +79,9 @@ describe('drain', () => {
   test('cuts at the deadline what does not close: a client that does not read', async () => {
     const run: Run = async (stream) => {
       await stream.send(hello);
-      const large: OpenResponse = { message: { $case: 'opened', value: { policyVersion: 'x'.repeat(65_536) } } };
+      const large: OpenResponse = {
+        message: { $case: 'opened', value: { policyVersion: 'x'.repeat(65_536), serviceKeys: [] } },
+      };
       for (;;) await stream.send(large);
     };
     const edge = await startEdge(certificates, 'device', [sessions(run)]);

@@ -10,9 +10,9 @@ import {
 import { loadSync } from '@grpc/proto-loader';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { protoPath as healthProto } from 'grpc-health-check';
-import { DeviceTokenServiceService } from '../../../src/gen/tapgate/v1/device_token_service.ts';
+import { DeviceTokenServiceService, IntrospectResponse } from '../../../src/gen/tapgate/v1/device_token_service.ts';
 import { SessionServiceService } from '../../../src/gen/tapgate/v1/session_service.ts';
-import { conversation, service, unary } from '../../../src/server/transport/service.ts';
+import { conversation, serverStream, service, unary } from '../../../src/server/transport/service.ts';
 import { ClientConversation } from '../../../src/wire/channel.ts';
 import { refusalFromError } from '../../../src/wire/status.ts';
 import { Certificates, channelTo, type Edge, startEdge } from './support/edge.ts';
@@ -113,7 +113,11 @@ describe('reflection', () => {
   }
 
   test.each(['v1', 'v1alpha'])('%s knows the services of the listener and no other', async (version) => {
-    const tokens = service(DeviceTokenServiceService, { getJwks: unary(async () => ({ keys: [] })) });
+    const tokens = service(DeviceTokenServiceService, {
+      getJwks: unary(async () => ({ keys: [] })),
+      introspect: unary(async () => IntrospectResponse.fromPartial({})),
+      watchRevocations: serverStream(async () => {}),
+    });
     const edge = await startEdge(certificates, 'device', [sessions(), tokens]);
     const [list, own, other] = await reflect(edge, version, [
       { listServices: '*' },

@@ -1,10 +1,22 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { secondsAfter } from '../../../src/ports/clock.ts';
 import type { StoredGrant } from '../../../src/sessions/store.ts';
 import { isOrderNumber } from '../../../src/sessions/transaction.ts';
 import { START } from '../clock.ts';
-import { addGrant, decisionOf, type EnrolledPhone, enrolPhone, uniqueId } from '../enrolled.ts';
+import {
+  activateKeySet,
+  addGrant,
+  decisionOf,
+  type EnrolledPhone,
+  enrolPhone,
+  offerKeySet,
+  uniqueId,
+} from '../enrolled.ts';
 import { atOnce, countOf, type OpenStores, type StoresUnderTest } from './contract.ts';
+
+/** An initial key id that no key set has. */
+const NO_KEYS = Buffer.alloc(8);
 
 const grantsOf = (stores: StoresUnderTest, phone: EnrolledPhone, count: number): Promise<StoredGrant[]> =>
   atOnce(count, (index) => addGrant(stores, phone, { sequence: BigInt(index + 1) }));
@@ -16,8 +28,8 @@ export function decisionContract(open: OpenStores): void {
       const stores = open();
       const phone = await enrolPhone(stores);
       const stored = await addGrant(stores, phone);
-      const situation = () => stores.decisions.situation(stored.grant.id, phone.sessionKey.thumbprint);
-      const undecided = { deviceStatus: 'active', sessionStatus: 'active', stored, decision: null };
+      const situation = () => stores.decisions.situation(stored.grant.id, phone.sessionKey.thumbprint, NO_KEYS);
+      const undecided = { deviceStatus: 'active', sessionStatus: 'active', stored, keySet: null, decision: null };
       expect(await situation()).toEqual(undecided);
       const decision = decisionOf(stored, { pinEntered: true });
       expect(await stores.decisions.commit(decision)).toBe(true);
@@ -25,9 +37,38 @@ export function decisionContract(open: OpenStores): void {
       const kept = { grantId, intentHash, outcome: 'approved', reasons: [], receipt, pinEntered: true };
       expect(await situation()).toMatchObject({ ...undecided, decision: kept });
       await stores.suspend(phone.deviceId);
-      expect(await situation()).toMatchObject({ deviceStatus: 'suspended', sessionStatus: 'active' });
-      await stores.devices.revoke(phone.deviceId, 'ann', 'lost', START);
+      expect(await situation()).toMatchObject({ deviceStatus: 'suspended', sessionStatus: 'revoked' });
+      await stores.revoke(phone.deviceId);
       expect(await situation()).toMatchObject({ deviceStatus: 'revoked', sessionStatus: 'revoked', decision: kept });
+    });
+
+    test('holds the key set of an account data key, and when another took its place', async () => {
+      const stores = open();
+      const phone = await enrolPhone(stores);
+      const { grant } = await addGrant(stores, phone);
+      const first = await offerKeySet(stores, phone.deviceId);
+      const keySet = async (id = first.accountDataInitialKeyId) =>
+        (await stores.decisions.situation(grant.id, phone.sessionKey.thumbprint, id))?.keySet;
+      const { pinInitialKeyId, expiresAt } = first;
+      expect(await keySet()).toEqual({ status: 'offered', pinInitialKeyId, expiresAt, retiredAt: null });
+      await stores.keySets.activate(first.id, phone.deviceId, START);
+      expect(await keySet()).toMatchObject({ status: 'active', retiredAt: null });
+      const second = await offerKeySet(stores, phone.deviceId);
+      const third = await offerKeySet(stores, phone.deviceId);
+      const later = secondsAfter(START, 60);
+      await stores.keySets.activate(third.id, phone.deviceId, later);
+      expect(await keySet()).toMatchObject({ status: 'retired', retiredAt: later });
+      expect(await keySet(second.accountDataInitialKeyId)).toMatchObject({ status: 'retired', retiredAt: null });
+      expect(await keySet(third.accountDataInitialKeyId)).toMatchObject({ status: 'active', retiredAt: null });
+    });
+
+    test('does not hold the key set of another device', async () => {
+      const stores = open();
+      const phone = await enrolPhone(stores);
+      const { grant } = await addGrant(stores, phone);
+      const other = await activateKeySet(stores, (await enrolPhone(stores)).deviceId);
+      const id = other.accountDataInitialKeyId;
+      expect((await stores.decisions.situation(grant.id, phone.sessionKey.thumbprint, id))?.keySet).toBeNull();
     });
 
     test('is told to its own session only', async () => {
@@ -35,9 +76,9 @@ export function decisionContract(open: OpenStores): void {
       const phone = await enrolPhone({ decisions, ...stores });
       const { grant } = await addGrant({ decisions, ...stores }, phone);
       const other = await enrolPhone({ decisions, ...stores });
-      expect(await decisions.situation(grant.id, other.sessionKey.thumbprint)).toBeNull();
-      expect(await decisions.situation('no-uuid', phone.sessionKey.thumbprint)).toBeNull();
-      expect(await decisions.situation(uniqueId(), phone.sessionKey.thumbprint)).toBeNull();
+      expect(await decisions.situation(grant.id, other.sessionKey.thumbprint, NO_KEYS)).toBeNull();
+      expect(await decisions.situation('no-uuid', phone.sessionKey.thumbprint, NO_KEYS)).toBeNull();
+      expect(await decisions.situation(uniqueId(), phone.sessionKey.thumbprint, NO_KEYS)).toBeNull();
     });
 
     test('gives back the reasons of a refusal in their order', async () => {
@@ -46,7 +87,7 @@ export function decisionContract(open: OpenStores): void {
       const stored = await addGrant(stores, phone);
       const reasons = ['CVM_REQUIRED', 'GRANT_EXPIRED'] as const;
       await stores.decisions.commit(decisionOf(stored, { outcome: 'refused', reasons, receipt: '' }));
-      const situation = await stores.decisions.situation(stored.grant.id, phone.sessionKey.thumbprint);
+      const situation = await stores.decisions.situation(stored.grant.id, phone.sessionKey.thumbprint, NO_KEYS);
       expect(situation?.decision).toMatchObject({ outcome: 'refused', reasons, receipt: '' });
     });
   });
@@ -59,7 +100,7 @@ export function decisionContract(open: OpenStores): void {
       const intents = Array.from({ length: 8 }, () => decisionOf(stored));
       const answers = await atOnce(8, (index) => stores.decisions.commit(intents[index]!));
       expect(countOf(answers, true)).toBe(1);
-      const situation = await stores.decisions.situation(stored.grant.id, phone.sessionKey.thumbprint);
+      const situation = await stores.decisions.situation(stored.grant.id, phone.sessionKey.thumbprint, NO_KEYS);
       expect(situation?.decision?.receipt).toBe(intents[answers.indexOf(true)]?.receipt);
     });
 
@@ -112,12 +153,12 @@ export function decisionContract(open: OpenStores): void {
         const grants = await grantsOf(stores, phone, 4);
         const decided = async (): Promise<string[]> => {
           const situations = await Promise.all(
-            grants.map(({ grant }) => stores.decisions.situation(grant.id, phone.sessionKey.thumbprint)),
+            grants.map(({ grant }) => stores.decisions.situation(grant.id, phone.sessionKey.thumbprint, NO_KEYS)),
           );
           return situations.flatMap((situation) => situation?.decision?.grantId ?? []);
         };
         const before = grants.slice(0, round % 4).map((stored) => stores.decisions.commit(decisionOf(stored)));
-        const revoked = stores.devices.revoke(phone.deviceId, 'ann', 'lost', START);
+        const revoked = stores.revoke(phone.deviceId);
         const beside = grants.slice(round % 4, 3).map((stored) => stores.decisions.commit(decisionOf(stored)));
         await revoked;
         const atRevocation = await decided();

@@ -3,7 +3,7 @@ import { secondsAfter } from '../../../src/ports/clock.ts';
 import type { CounterClaim, CounterRefusal } from '../../../src/sessions/store.ts';
 import { START } from '../clock.ts';
 import { activateKeySet, addGrant, claimOf, decisionOf, enrolPhone, sessionOf, uniqueId } from '../enrolled.ts';
-import { ATTESTED, newSession } from '../facts.ts';
+import { ATTESTED, NOTHING_AGAINST, newSession } from '../facts.ts';
 import { signingKey } from '../signing-key.ts';
 import { atOnce, countOf, type OpenStores, type StoresUnderTest } from './contract.ts';
 
@@ -79,7 +79,7 @@ export function grantContract(open: OpenStores): void {
       expect(await stores.grants.burnCounters(stolen, START)).toBe('SESSION_UNKNOWN');
       // A claim that is refused has burned nothing.
       expect(await stores.grants.burnCounters(claim, START)).toBe(1n);
-      await stores.devices.revoke(phone.deviceId, 'ann', 'lost', START);
+      await stores.revoke(phone.deviceId);
       const next = { ...claim, pinCounter: 3, accountDataCounter: 3 };
       expect(await stores.grants.burnCounters(next, START)).toBe('SESSION_UNKNOWN');
     });
@@ -90,7 +90,7 @@ export function grantContract(open: OpenStores): void {
         const phone = await enrolPhone(stores);
         const claim = await claimOf(stores, phone);
         const racing = stores.grants.burnCounters(claim, START);
-        await stores.devices.revoke(phone.deviceId, 'ann', 'lost', START);
+        await stores.revoke(phone.deviceId);
         const next = { ...claim, pinCounter: 3, accountDataCounter: 3 };
         expect(await stores.grants.burnCounters(next, START)).toBe('SESSION_UNKNOWN');
         expect([1n, 'SESSION_UNKNOWN']).toContain(await racing);
@@ -103,7 +103,7 @@ export function grantContract(open: OpenStores): void {
       const claim = await claimOf(stores, phone);
       expect(await stores.grants.burnCounters(claim, START)).toBe(1n);
       const key = signingKey();
-      await stores.devices.renew(phone.deviceId, ATTESTED, newSession(key, START));
+      await stores.devices.renew(phone.deviceId, ATTESTED, newSession(key, START), NOTHING_AGAINST);
       const next = { ...claim, thumbprint: key.thumbprint, pinCounter: 3, accountDataCounter: 3 };
       expect(await stores.grants.burnCounters(next, START)).toBe(1n);
       expect((await sessionOf(stores, phone)).current).toBe(false);

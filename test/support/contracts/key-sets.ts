@@ -73,7 +73,7 @@ export function keySetContract(open: OpenStores): void {
       const { deviceId } = await enrolPhone(stores);
       const { id } = await offerKeySet(stores, deviceId);
       if (status === 'suspended') await stores.suspend(deviceId);
-      else await stores.devices.revoke(deviceId, 'ann', 'lost', START);
+      else await stores.revoke(deviceId);
       expect(await stores.keySets.activate(id, deviceId, START)).toBeNull();
     });
 

@@ -94,7 +94,7 @@ const REFUSALS: readonly [string, KeystoreFault, () => void][] = [
   ['another master key', 'KEYSTORE_CORRUPT', () => writeFileSync(file('master.key'), Buffer.alloc(32, 1))],
   ['empty slots', 'KEYSTORE_CORRUPT', () => truncateSync(file('keys.json'), 0)],
   ['slots that were cut', 'KEYSTORE_CORRUPT', () => truncateSync(file('keys.json'), 2000)],
-  ['slots of another version', 'KEYSTORE_CORRUPT', () => writeFileSync(file('keys.json'), '{"version":2,"slots":[]}')],
+  ['slots of another version', 'KEYSTORE_CORRUPT', () => writeFileSync(file('keys.json'), '{"version":3,"slots":[]}')],
   ['a member that nobody knows', 'KEYSTORE_CORRUPT', () => edit((slots) => Object.assign(slots[0] ?? {}, { x: 1 }))],
   ['slots of a size that none has', 'KEYSTORE_CORRUPT', () => truncateSync(file('keys.json'), 17 * 1024 * 1024)],
   [
@@ -103,7 +103,8 @@ const REFUSALS: readonly [string, KeystoreFault, () => void][] = [
     () =>
       edit((slots) => {
         const slot = slotOf(slots, 'bdk-pin');
-        slot.block = slot.block.slice(0, -1).concat(slot.block.endsWith('0') ? '1' : '0');
+        const { block = '' } = slot;
+        slot.block = block.slice(0, -1).concat(block.endsWith('0') ? '1' : '0');
       }),
   ],
   [
@@ -174,12 +175,13 @@ const REFUSALS: readonly [string, KeystoreFault, () => void][] = [
     'KEYSTORE_INCOMPLETE',
     () => edit((slots) => slots.filter((slot) => slot.kind !== kind)),
   ]),
-  [
-    'a zone PIN key without its zone data key',
-    'KEYSTORE_INCOMPLETE',
-    () => edit((slots) => slots.filter((slot) => slot.kind !== 'zone-data')),
-  ],
 ];
+
+test('an acquirer that lacks a zone key is not served, and the others are', () => {
+  openZone(directory, 'acquirer-b');
+  edit((slots) => slots.filter((slot) => slot.kind !== 'zone-data' || slot.acquirer !== ACQUIRER));
+  expect([...unwrap(loadKeystore(directory)).zones.keys()]).toEqual(['acquirer-b']);
+});
 
 describe('a keystore is refused with', () => {
   test.each(REFUSALS)('%s: %s', (_, fault, damage) => {

@@ -18,6 +18,7 @@ import {
   openZone,
   random,
   temporaryFolder,
+  turn,
   unwrap,
   ZONE_KEK,
   zoneKeyOf,
@@ -32,7 +33,7 @@ beforeEach(() => {
 });
 afterEach(() => folder.remove());
 
-const options = { random };
+const options = turn;
 const kcvOf = (key: Uint8Array): string =>
   cmac(unwrap(SecretKey.parse('AES', key)), new Uint8Array(16))
     .subarray(0, 5)
@@ -140,14 +141,14 @@ describe('a zone ceremony', () => {
     }
   });
 
-  test('replaces keys only where it is told, and retires the old ones', () => {
+  test('replaces keys only where it is told, and lets the old ones drain', () => {
     const before = openZone(directory, ACQUIRER);
     const again = { acquirer: ACQUIRER, components: COMPONENTS };
     expect(enterZoneKek(directory, again, options)).toMatchObject({ ok: false, reason: 'ZONE_KEY_EXISTS' });
     expect(makeZoneKeys(directory, ACQUIRER, options)).toMatchObject({ ok: false, reason: 'ZONE_KEY_EXISTS' });
-    expect(enterZoneKek(directory, again, { random, replace: true }).ok).toBe(true);
-    const after = unwrap(makeZoneKeys(directory, ACQUIRER, { random, replace: true }));
-    for (const kind of ['zone-kek', 'zone-pin', 'zone-data']) expect(states(kind)).toEqual(['retired', 'active']);
+    expect(enterZoneKek(directory, again, { ...turn, replace: true }).ok).toBe(true);
+    const after = unwrap(makeZoneKeys(directory, ACQUIRER, { ...turn, replace: true }));
+    for (const kind of ['zone-kek', 'zone-pin', 'zone-data']) expect(states(kind)).toEqual(['draining', 'active']);
     const held = unwrap(loadKeystore(directory)).zones.get(ACQUIRER);
     expect(held?.pin.keyId).toBe(after.pin.keyId);
     expect(held?.pin.key.equals(zoneKeyOf(after.pin.block))).toBe(true);
@@ -182,11 +183,12 @@ describe('a zone ceremony', () => {
   });
 
   test('waits for nobody: while another one is open, it is refused', () => {
-    writeFileSync(join(directory, 'keys.json.new'), '');
+    // A process that lives and is not this one.
+    writeFileSync(join(directory, 'keys.json.lock'), String(process.ppid), { mode: 0o600 });
     expect(enterZoneKek(directory, { acquirer: ACQUIRER, components: COMPONENTS }, options)).toMatchObject({
       ok: false,
       reason: 'KEYSTORE_BUSY',
     });
-    expect(readFileSync(join(directory, 'keys.json.new'), 'utf8')).toBe('');
+    expect(readFileSync(join(directory, 'keys.json.lock'), 'utf8')).toBe(String(process.ppid));
   });
 });

@@ -211,7 +211,7 @@ describe('a key proof', () => {
 describe('the description of keys', () => {
   test('names public keys by purpose, BDK ids and acquirers', () => {
     const { deviceToken, receipt, grant, pinBdk, accountDataBdk } = vault.keys;
-    expect(describeKeys(vault.keys)).toMatchObject({
+    expect(describeKeys({ knownGeneration: 0n }, vault.keys)).toMatchObject({
       signingKeys: [
         { keyId: deviceToken.keyId, purpose: SigningPurpose.DEVICE_TOKEN, publicKey: deviceToken.spki },
         { keyId: receipt.keyId, purpose: SigningPurpose.RECEIPT, publicKey: receipt.spki },
@@ -224,7 +224,7 @@ describe('the description of keys', () => {
   });
 
   test("carries the anchor's endorsement of the service key", () => {
-    const { anchor, serviceKeys } = describeKeys(vault.keys);
+    const { anchor, serviceKeys } = describeKeys({ knownGeneration: 0n }, vault.keys);
     const key = createPublicKey({ key: anchor, format: 'der', type: 'spki' });
     const [endorsement] = serviceKeys;
     if (endorsement === undefined) throw new Error('no endorsement');

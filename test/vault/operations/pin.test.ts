@@ -1,13 +1,15 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { CONTEXT } from '../../../src/encoding/signed.ts';
+import type { SignedMessage } from '../../../src/gen/tapgate/v1/signed.ts';
 import type { CheckPinBlockCall } from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { randomUuid } from '../../../src/ports/random.ts';
 import type { Reason } from '../../../src/reasons/catalogue.ts';
 import { checkPinBlock } from '../../../src/vault/operations/check-pin-block.ts';
 import { shuffleLayout } from '../../../src/vault/operations/shuffle-layout.ts';
-import { accountDataToWire } from '../../../src/wire/transaction.ts';
-import { random, type VaultFixture, vaultFixture } from '../support/keystore.ts';
-import { CARD_TLV, encipherPin, encryptAccountData, PIN, type TestPhone, testPhone } from '../support/phone.ts';
+import { clock, NOW, random, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import { CARD_TLV, encipherPin, encryptAccountData, PIN, signed, type TestPhone, testPhone } from '../support/phone.ts';
+import { type PinCheckBend, testPinCheck } from '../support/pin-check.ts';
 
 let vault: VaultFixture;
 let phone: TestPhone;
@@ -52,49 +54,72 @@ describe('a shuffled layout', () => {
 });
 
 describe('a PIN block', () => {
-  const grantId = randomUuid(random);
-  const call = (bend: Partial<CheckPinBlockCall> = {}): CheckPinBlockCall => ({
-    grantId,
-    pinKsn: phone.pin.ksn(7),
-    block: encipherPin(phone, 7),
-    accountData: accountDataToWire(encryptAccountData(phone, grantId, 7)),
-    minimumLength: 4,
-    maximumLength: 12,
-    ...bend,
-  });
+  const ports = { random, clock };
+  const check = (bend: PinCheckBend = {}) => checkPinBlock(testPinCheck(vault, phone, bend), vault.keys, ports);
 
   test('of every allowed length passes, and the answer says nothing of it', () => {
     for (let length = 4; length <= 12; length += 1) {
       const block = encipherPin(phone, 7, PIN.slice(0, length));
-      const bounds = { minimumLength: length, maximumLength: length };
-      expect(checkPinBlock(call({ block, ...bounds }), vault.keys)).toEqual({ ok: true, value: {} });
+      const grant = { minimumLength: length, maximumLength: length };
+      expect(check({ block, grant })).toEqual({ ok: true, value: {} });
     }
   });
 
-  test.each<[string, Reason, () => Partial<CheckPinBlockCall>]>([
+  const resigned = (call: CheckPinBlockCall, change: (grant: SignedMessage) => SignedMessage): CheckPinBlockCall => ({
+    ...call,
+    pinGrant: call.pinGrant && change(call.pinGrant),
+  });
+
+  test.each<[string, Reason, () => PinCheckBend]>([
     ['for another PAN', 'PIN_BLOCK_MALFORMED', () => ({ block: encipherPin(phone, 7, PIN, '4111111111111111') })],
     ['under another counter', 'PIN_BLOCK_MALFORMED', () => ({ block: encipherPin(phone, 8) })],
-    ['at a counter that none may use', 'PIN_BLOCK_MALFORMED', () => ({ pinKsn: Buffer.alloc(12) })],
-    ['at a KSN of the other domain', 'PIN_BLOCK_MALFORMED', () => ({ pinKsn: phone.accountData.ksn(7) })],
+    ['at a counter that none may use', 'PIN_BLOCK_MALFORMED', () => ({ grant: { pinKsn: Buffer.alloc(12) } })],
+    ['at a KSN of the other domain', 'PIN_BLOCK_MALFORMED', () => ({ grant: { pinKsn: phone.accountData.ksn(7) } })],
     ['of 8 bytes', 'PIN_BLOCK_MALFORMED', () => ({ block: Buffer.alloc(8) })],
     ['of no bytes', 'PIN_BLOCK_MALFORMED', () => ({ block: Buffer.alloc(0) })],
-    ['too short for policy', 'PIN_BLOCK_MALFORMED', () => ({ block: encipherPin(phone, 7, '1234'), minimumLength: 5 })],
-    ['too long for policy', 'PIN_BLOCK_MALFORMED', () => ({ maximumLength: 11 })],
-    ['without account data', 'MALFORMED_MESSAGE', () => ({ accountData: undefined })],
-    ['under no grant', 'MALFORMED_MESSAGE', () => ({ grantId: 'x' })],
-    ['of lengths that ISO 9564 does not know', 'MALFORMED_MESSAGE', () => ({ minimumLength: 1 })],
     [
-      "with another grant's account data",
-      'ACCOUNT_DATA_INVALID',
-      () => ({ accountData: accountDataToWire(encryptAccountData(phone, randomUuid(random), 7)) }),
+      'too short for its grant',
+      'PIN_BLOCK_MALFORMED',
+      () => ({ block: encipherPin(phone, 7, '1234'), grant: { minimumLength: 5 } }),
+    ],
+    ['too long for its grant', 'PIN_BLOCK_MALFORMED', () => ({ grant: { maximumLength: 11 } })],
+    ['without account data', 'MALFORMED_MESSAGE', () => ({ call: (call) => ({ ...call, accountData: undefined }) })],
+    ['without a PIN grant', 'MALFORMED_MESSAGE', () => ({ call: (call) => ({ ...call, pinGrant: undefined }) })],
+    ['after its grant has expired', 'GRANT_EXPIRED', () => ({ grant: { expiresAt: NOW } })],
+    [
+      'under a grant that the caller has changed',
+      'GRANT_UNKNOWN',
+      () => ({
+        call: (call) =>
+          resigned(call, (grant) => ({
+            ...grant,
+            payload: Buffer.concat([grant.payload, Buffer.from('3804', 'hex')]),
+          })),
+      }),
     ],
     [
-      'with account data that is no card data',
-      'ACCOUNT_DATA_INVALID',
-      () => ({ accountData: accountDataToWire(encryptAccountData(phone, grantId, 7, CARD_TLV.subarray(1))) }),
+      'under a grant of another key',
+      'GRANT_UNKNOWN',
+      () => ({ call: (call) => resigned(call, (grant) => ({ ...grant, keyId: vault.keys.receipt.keyId })) }),
     ],
+    [
+      'under a transaction grant in the place of the PIN grant',
+      'GRANT_UNKNOWN',
+      () => ({
+        call: (call) =>
+          resigned(call, ({ payload }) =>
+            signed(CONTEXT.grant, payload, vault.keys.grant.privateKey, vault.keys.grant.keyId),
+          ),
+      }),
+    ],
+    [
+      "with another tap's account data",
+      'PIN_GRANT_MISMATCH',
+      () => ({ accountData: encryptAccountData(phone, randomUuid(random), 7) }),
+    ],
+    ['with account data that is no card data', 'ACCOUNT_DATA_INVALID', () => ({ cardTlv: CARD_TLV.subarray(1) })],
   ])('%s is refused: %s', (_, reason, bend) => {
-    expect(checkPinBlock(call(bend()), vault.keys)).toMatchObject({ ok: false, reason });
+    expect(check(bend())).toMatchObject({ ok: false, reason });
   });
 
   test('with any bit changed is not taken for another PIN, but for none, as a rule', () => {
@@ -103,7 +128,7 @@ describe('a PIN block', () => {
     for (let bit = 0; bit < 128; bit += 1) {
       const changed = Buffer.from(block);
       changed.writeUInt8(changed.readUInt8(bit >> 3) ^ (1 << (bit & 7)), bit >> 3);
-      if (checkPinBlock(call({ block: changed }), vault.keys).ok) taken += 1;
+      if (check({ block: changed }).ok) taken += 1;
     }
     // Eight bytes of a changed block are random: one in about 10^5 looks like a PIN.
     expect(taken).toBeLessThanOrEqual(1);
@@ -114,7 +139,7 @@ describe('a PIN block', () => {
     const accountData = fc.record({ ksn: bytes(13), initializationVector: bytes(13), ciphertext: bytes(600) });
     fc.assert(
       fc.property(bytes(40), bytes(13), accountData, (block, pinKsn, data) => {
-        expect(checkPinBlock(call({ block, pinKsn, accountData: data }), vault.keys).ok).toBe(false);
+        expect(check({ block, grant: { pinKsn }, accountData: data }).ok).toBe(false);
       }),
       { seed: 1, numRuns: 300 },
     );

@@ -12,6 +12,7 @@ import { signPinGrant } from '../../../src/vault/operations/sign-pin-grant.ts';
 import { signCompact } from '../../../src/vault/signing.ts';
 import { encodePinGrant } from '../../../src/wire/pin.ts';
 import { encodeGrant } from '../../../src/wire/transaction.ts';
+import { AFFIRMING, APPRAISED_CLAIMS } from '../../support/tokens.ts';
 import { clock, NOW, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
 import { testGrant } from '../support/payment.ts';
 import { type TestPhone, testPhone } from '../support/phone.ts';
@@ -41,8 +42,12 @@ describe('a device token', () => {
     cnf: { jkt: 'a'.repeat(43) },
     eat_profile: DEVICE_TOKEN_PROFILE,
     merchant: 'shop-1',
-    submods: { phone: { 'ear.status': 'affirming', 'ear.appraisal-policy-id': 'policy-1' } },
+    ...APPRAISED_CLAIMS,
   };
+  const withVector = (vector: object) => ({
+    ...claims,
+    submods: { phone: { ...claims.submods.phone, 'ear.trustworthiness-vector': vector } },
+  });
   const sign = (text: string) => signDeviceToken({ claims: text }, vault.keys);
 
   test('is signed by the device token key and by no other', () => {
@@ -74,6 +79,12 @@ describe('a device token', () => {
       'a refused phone',
       { ...claims, submods: { phone: { ...claims.submods.phone, 'ear.status': 'contraindicated' } } },
     ],
+    [
+      'a phone of which nothing is known',
+      { ...claims, submods: { phone: { ...claims.submods.phone, 'ear.status': 'none' } } },
+    ],
+    ['a trust claim of another name', withVector({ ...AFFIRMING, 'run-time': 2 })],
+    ['a trust claim that is no number', withVector({ hardware: '2' })],
     ['no life', { ...claims, exp: claims.iat }],
     ['a life of more than an hour', { ...claims, exp: claims.iat + 3601 }],
     ['a fraction of a second', { ...claims, iat: 1.5 }],

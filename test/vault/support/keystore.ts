@@ -9,8 +9,9 @@ import type { Clock } from '../../../src/ports/clock.ts';
 import type { Random } from '../../../src/ports/random.ts';
 import type { VaultKeys } from '../../../src/vault/keys.ts';
 import type { KeyComponent } from '../../../src/vault/keystore/components.ts';
+import { Custodian } from '../../../src/vault/keystore/custodian.ts';
 import { initialise } from '../../../src/vault/keystore/initialise.ts';
-import { loadKeystore } from '../../../src/vault/keystore/load.ts';
+import type { SlotTurn } from '../../../src/vault/keystore/turn.ts';
 import { enterZoneKek, makeZoneKeys, type OfferedZoneKeys } from '../../../src/vault/keystore/zone-ceremony.ts';
 
 /** The instant at which the tests' vaults live. */
@@ -18,6 +19,8 @@ export const NOW = new Date('2026-03-01T12:00:00Z');
 export const clock: Clock = { now: () => NOW };
 export const random: Random = { bytes: (length) => randomBytes(length) };
 export const ACQUIRER = 'acquirer-a';
+/** What ceremonies and changes of slots are made with. */
+export const turn: SlotTurn = { random, clock, by: 'tester' };
 
 /** The value of a result that must be one. */
 export function unwrap<T>(result: { ok: true; value: T } | { ok: false; reason: string; detail?: string }): T {
@@ -52,8 +55,8 @@ export interface AcquirerZone {
 
 /** Enters the tests' zone KEK for an acquirer, makes its zone keys, and opens them as the acquirer does. */
 export function openZone(directory: string, acquirer: string): AcquirerZone {
-  unwrap(enterZoneKek(directory, { acquirer, components: COMPONENTS }, { random }));
-  const offered = unwrap(makeZoneKeys(directory, acquirer, { random }));
+  unwrap(enterZoneKek(directory, { acquirer, components: COMPONENTS }, turn));
+  const offered = unwrap(makeZoneKeys(directory, acquirer, turn));
   return { pin: zoneKeyOf(offered.pin.block), data: zoneKeyOf(offered.data.block), offered };
 }
 
@@ -68,6 +71,8 @@ export function zoneKeyOf(block: string): SecretKey {
 /** A keystore with one acquirer, loaded. */
 export interface VaultFixture {
   readonly directory: string;
+  readonly custodian: Custodian;
+  /** The keys in use. */
   readonly keys: VaultKeys;
   readonly zone: AcquirerZone;
   remove(): void;
@@ -78,5 +83,14 @@ export function vaultFixture(): VaultFixture {
   const directory = join(folder.path, 'keys');
   unwrap(initialise(directory, { random, clock }));
   const zone = openZone(directory, ACQUIRER);
-  return { directory, keys: unwrap(loadKeystore(directory)), zone, remove: folder.remove };
+  const custodian = unwrap(Custodian.open(directory, { random, clock }));
+  return {
+    directory,
+    custodian,
+    get keys() {
+      return custodian.keys;
+    },
+    zone,
+    remove: folder.remove,
+  };
 }

@@ -6,13 +6,17 @@ import { openZoneKeys } from '../../../src/virtual/processing/zone-keys.ts';
 import { Folder } from './support/shop.ts';
 import { COMPONENTS, componentKcv, random } from './support/zone.ts';
 
+const clock = { now: () => new Date() };
+
 test("the zone keys of the vault's own ceremony open with the custodians' components", () => {
   using folder = new Folder();
   const keystore = folder.at('keystore');
-  expect(initialise(keystore, { random, clock: { now: () => new Date() } })).toMatchObject({ ok: true });
+  expect(initialise(keystore, { random, clock })).toMatchObject({ ok: true });
   const components = COMPONENTS.map((component) => ({ component, kcv: componentKcv(component) }));
-  expect(enterZoneKek(keystore, { acquirer: 'acme', components }, { random })).toMatchObject({ ok: true });
-  const made = makeZoneKeys(keystore, 'acme', { random });
+  expect(enterZoneKek(keystore, { acquirer: 'acme', components }, { random, clock, by: 'tester' })).toMatchObject({
+    ok: true,
+  });
+  const made = makeZoneKeys(keystore, 'acme', { random, clock, by: 'tester' });
   if (!made.ok) throw new Error(made.reason);
   const { pin, data } = made.value;
   const document = { acquirer: 'acme', pinKeyBlock: pin.block, dataKeyBlock: data.block };

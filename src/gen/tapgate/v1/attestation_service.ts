@@ -97,6 +97,44 @@ export interface AttestResult {
   checks: AppraisalCheck[];
 }
 
+export interface ResumeRequest {
+  message:
+    | //
+    /** A serialised ResumeHello. Bytes, because the transcript hashes them exactly as sent. */
+    { $case: "hello"; value: Buffer }
+    | { $case: "proof"; value: ResumeProof }
+    | undefined;
+}
+
+export interface ResumeResponse {
+  message: { $case: "challenge"; value: ResumeChallenge } | //
+  /** Without checks: no evidence was appraised. */
+  { $case: "result"; value: AttestResult } | undefined;
+}
+
+export interface ResumeHello {
+  deviceId: string;
+  /** RFC 7638 thumbprint of the session key, base64url. */
+  sessionKeyThumbprint: string;
+}
+
+export interface ResumeChallenge {
+  /** 32 bytes. The transcript is SHA-256(canonical("tapgate/v1/resume-transcript", nonce, hello)). */
+  nonce: Buffer;
+  expiresAt:
+    | Date
+    | undefined;
+  /** ServiceKey messages signed by the anchor that ships in the app. */
+  serviceKeys: SignedMessage[];
+}
+
+export interface ResumeProof {
+  /** By the session key, over canonical("tapgate/v1/resume", transcript || serialised posture). */
+  sessionSignature: Buffer;
+  /** A serialised Posture. */
+  posture: Buffer;
+}
+
 function createBaseAttestRequest(): AttestRequest {
   return { message: undefined };
 }
@@ -742,6 +780,381 @@ export const AttestResult: MessageFns<AttestResult> = {
   },
 };
 
+function createBaseResumeRequest(): ResumeRequest {
+  return { message: undefined };
+}
+
+export const ResumeRequest: MessageFns<ResumeRequest> = {
+  encode(message: ResumeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.message?.$case) {
+      case "hello":
+        writer.uint32(10).bytes(message.message.value);
+        break;
+      case "proof":
+        ResumeProof.encode(message.message.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = { $case: "hello", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "proof", value: ResumeProof.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeRequest>): ResumeRequest {
+    return ResumeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeRequest>): ResumeRequest {
+    const message = createBaseResumeRequest();
+    switch (object.message?.$case) {
+      case "hello": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "hello", value: object.message.value };
+        }
+        break;
+      }
+      case "proof": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "proof", value: ResumeProof.fromPartial(object.message.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseResumeResponse(): ResumeResponse {
+  return { message: undefined };
+}
+
+export const ResumeResponse: MessageFns<ResumeResponse> = {
+  encode(message: ResumeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.message?.$case) {
+      case "challenge":
+        ResumeChallenge.encode(message.message.value, writer.uint32(10).fork()).join();
+        break;
+      case "result":
+        AttestResult.encode(message.message.value, writer.uint32(18).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.message = { $case: "challenge", value: ResumeChallenge.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.message = { $case: "result", value: AttestResult.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeResponse>): ResumeResponse {
+    return ResumeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeResponse>): ResumeResponse {
+    const message = createBaseResumeResponse();
+    switch (object.message?.$case) {
+      case "challenge": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "challenge", value: ResumeChallenge.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "result": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "result", value: AttestResult.fromPartial(object.message.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseResumeHello(): ResumeHello {
+  return { deviceId: "", sessionKeyThumbprint: "" };
+}
+
+export const ResumeHello: MessageFns<ResumeHello> = {
+  encode(message: ResumeHello, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.sessionKeyThumbprint !== "") {
+      writer.uint32(18).string(message.sessionKeyThumbprint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeHello {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeHello();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionKeyThumbprint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeHello>): ResumeHello {
+    return ResumeHello.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeHello>): ResumeHello {
+    const message = createBaseResumeHello();
+    message.deviceId = object.deviceId ?? "";
+    message.sessionKeyThumbprint = object.sessionKeyThumbprint ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeChallenge(): ResumeChallenge {
+  return { nonce: Buffer.alloc(0), expiresAt: undefined, serviceKeys: [] };
+}
+
+export const ResumeChallenge: MessageFns<ResumeChallenge> = {
+  encode(message: ResumeChallenge, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.nonce.length !== 0) {
+      writer.uint32(10).bytes(message.nonce);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(18).fork()).join();
+    }
+    for (const v of message.serviceKeys) {
+      SignedMessage.encode(v!, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeChallenge {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeChallenge();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.nonce = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.serviceKeys.push(SignedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeChallenge>): ResumeChallenge {
+    return ResumeChallenge.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeChallenge>): ResumeChallenge {
+    const message = createBaseResumeChallenge();
+    message.nonce = object.nonce ?? Buffer.alloc(0);
+    message.expiresAt = object.expiresAt ?? undefined;
+    message.serviceKeys = object.serviceKeys?.map((e) => SignedMessage.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseResumeProof(): ResumeProof {
+  return { sessionSignature: Buffer.alloc(0), posture: Buffer.alloc(0) };
+}
+
+export const ResumeProof: MessageFns<ResumeProof> = {
+  encode(message: ResumeProof, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.sessionSignature.length !== 0) {
+      writer.uint32(10).bytes(message.sessionSignature);
+    }
+    if (message.posture.length !== 0) {
+      writer.uint32(18).bytes(message.posture);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeProof {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeProof();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.sessionSignature = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.posture = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeProof>): ResumeProof {
+    return ResumeProof.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeProof>): ResumeProof {
+    const message = createBaseResumeProof();
+    message.sessionSignature = object.sessionSignature ?? Buffer.alloc(0);
+    message.posture = object.posture ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
 /** Attests a phone and gives it a device token. Device listener. */
 export type AttestationServiceService = typeof AttestationServiceService;
 export const AttestationServiceService = {
@@ -758,6 +1171,19 @@ export const AttestationServiceService = {
     responseSerialize: (value: AttestResponse): Buffer => Buffer.from(AttestResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AttestResponse => AttestResponse.decode(value),
   },
+  /**
+   * hello -> challenge -> proof -> result: a new device token for the session key that the phone still holds, when its
+   * app was ended. ATTESTATION_DUE and SESSION_UNKNOWN say: attest again.
+   */
+  resume: {
+    path: "/tapgate.v1.AttestationService/Resume" as const,
+    requestStream: true as const,
+    responseStream: true as const,
+    requestSerialize: (value: ResumeRequest): Buffer => Buffer.from(ResumeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeRequest => ResumeRequest.decode(value),
+    responseSerialize: (value: ResumeResponse): Buffer => Buffer.from(ResumeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResumeResponse => ResumeResponse.decode(value),
+  },
 } as const;
 
 export interface AttestationServiceServer extends UntypedServiceImplementation {
@@ -766,6 +1192,11 @@ export interface AttestationServiceServer extends UntypedServiceImplementation {
    * and Refusal.
    */
   attest: handleBidiStreamingCall<AttestRequest, AttestResponse>;
+  /**
+   * hello -> challenge -> proof -> result: a new device token for the session key that the phone still holds, when its
+   * app was ended. ATTESTATION_DUE and SESSION_UNKNOWN say: attest again.
+   */
+  resume: handleBidiStreamingCall<ResumeRequest, ResumeResponse>;
 }
 
 export interface AttestationServiceClient extends Client {
@@ -776,6 +1207,13 @@ export interface AttestationServiceClient extends Client {
   attest(): ClientDuplexStream<AttestRequest, AttestResponse>;
   attest(options: Partial<CallOptions>): ClientDuplexStream<AttestRequest, AttestResponse>;
   attest(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<AttestRequest, AttestResponse>;
+  /**
+   * hello -> challenge -> proof -> result: a new device token for the session key that the phone still holds, when its
+   * app was ended. ATTESTATION_DUE and SESSION_UNKNOWN say: attest again.
+   */
+  resume(): ClientDuplexStream<ResumeRequest, ResumeResponse>;
+  resume(options: Partial<CallOptions>): ClientDuplexStream<ResumeRequest, ResumeResponse>;
+  resume(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ResumeRequest, ResumeResponse>;
 }
 
 export const AttestationServiceClient = makeGenericClientConstructor(

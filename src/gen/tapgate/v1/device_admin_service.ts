@@ -11,7 +11,9 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
@@ -33,12 +35,50 @@ export namespace DeviceStatus {
   export type UNRECOGNIZED = typeof DeviceStatus.UNRECOGNIZED;
 }
 
+export const AppraisalVerdict = { UNSPECIFIED: 0, ACCEPTED: 1, REFUSED: 2, UNRECOGNIZED: -1 } as const;
+
+export type AppraisalVerdict = typeof AppraisalVerdict[keyof typeof AppraisalVerdict];
+
+export namespace AppraisalVerdict {
+  export type UNSPECIFIED = typeof AppraisalVerdict.UNSPECIFIED;
+  export type ACCEPTED = typeof AppraisalVerdict.ACCEPTED;
+  export type REFUSED = typeof AppraisalVerdict.REFUSED;
+  export type UNRECOGNIZED = typeof AppraisalVerdict.UNRECOGNIZED;
+}
+
+export const ReappraisalPrompt = { UNSPECIFIED: 0, STATUS_LIST: 1, POLICY: 2, PERSON: 3, UNRECOGNIZED: -1 } as const;
+
+export type ReappraisalPrompt = typeof ReappraisalPrompt[keyof typeof ReappraisalPrompt];
+
+export namespace ReappraisalPrompt {
+  export type UNSPECIFIED = typeof ReappraisalPrompt.UNSPECIFIED;
+  export type STATUS_LIST = typeof ReappraisalPrompt.STATUS_LIST;
+  export type POLICY = typeof ReappraisalPrompt.POLICY;
+  export type PERSON = typeof ReappraisalPrompt.PERSON;
+  export type UNRECOGNIZED = typeof ReappraisalPrompt.UNRECOGNIZED;
+}
+
 export interface ListDevicesRequest {
   /** At most 500; 0 means 50. */
   pageSize: number;
   /** The token of the page before; empty for the first. */
   pageToken: string;
+  /** All that is set holds at once. */
   merchant: string;
+  acquirer: string;
+  status: DeviceStatus;
+  packageName: string;
+  /** Only together with package_name; 0 is not set. */
+  appVersionBelow: bigint;
+  /** YYYYMM; a level that the phone does not state is below every month. 0 is not set. */
+  osPatchBelow: number;
+  /** TRUSTED_ENVIRONMENT or STRONG_BOX. */
+  securityLevel: string;
+  attestedBefore:
+    | Date
+    | undefined;
+  /** The beginning of a merchant's name, or of a device id (8 symbols and more). */
+  text: string;
 }
 
 export interface ListDevicesResponse {
@@ -52,7 +92,13 @@ export interface GetDeviceRequest {
 
 export interface GetDeviceResponse {
   device: Device | undefined;
-  lastAppraisal: Appraisal | undefined;
+  lastAppraisal:
+    | Appraisal
+    | undefined;
+  /** The latest first; at most 20. */
+  sessions: DeviceSession[];
+  /** The latest first; at most 50. */
+  changes: DeviceChange[];
 }
 
 export interface RevokeDeviceRequest {
@@ -63,6 +109,62 @@ export interface RevokeDeviceRequest {
 
 export interface RevokeDeviceResponse {
   device: Device | undefined;
+}
+
+export interface SuspendDeviceRequest {
+  deviceId: string;
+  /** Why, for the record; at most 500 characters. */
+  cause: string;
+}
+
+export interface SuspendDeviceResponse {
+  device: Device | undefined;
+}
+
+export interface ResumeDeviceRequest {
+  deviceId: string;
+  /** Why, for the record; at most 500 characters. */
+  cause: string;
+}
+
+export interface ResumeDeviceResponse {
+  device: Device | undefined;
+}
+
+export interface ForgetDeviceRequest {
+  deviceId: string;
+}
+
+export interface ForgetDeviceResponse {
+  device: Device | undefined;
+}
+
+export interface ListAppraisalsRequest {
+  deviceId: string;
+  /** At most 100; 0 means 20. */
+  pageSize: number;
+  /** The token of the page before; empty for the first. */
+  pageToken: string;
+}
+
+export interface ListAppraisalsResponse {
+  appraisals: Appraisal[];
+  nextPageToken: string;
+}
+
+export interface ReappraiseDevicesRequest {
+}
+
+export interface ReappraiseDevicesResponse {
+  reappraisal: Reappraisal | undefined;
+}
+
+export interface ListReappraisalsRequest {
+}
+
+export interface ListReappraisalsResponse {
+  /** At most 50. */
+  reappraisals: Reappraisal[];
 }
 
 export interface Device {
@@ -77,16 +179,82 @@ export interface Device {
   /** YYYYMM. */
   osPatchLevel: string;
   securityLevel: string;
+  /** Only of a revoked device: what tied it to a person is removed. */
+  forgotten: boolean;
+}
+
+export interface DeviceSession {
+  /** RFC 7638 thumbprint of the session key. */
+  thumbprint: string;
+  /** False once it was ended. */
+  active: boolean;
+  /** False once the phone has attested with a newer session key. */
+  current: boolean;
+  /** No PIN is entered in it. */
+  pinForbidden: boolean;
+  createdAt: Date | undefined;
+}
+
+/** One change of a device's standing: active, suspended, revoked, forgotten. */
+export interface DeviceChange {
+  from: string;
+  to: string;
+  /** Who did it. */
+  by: string;
+  /** Empty once the device is forgotten. */
+  cause: string;
+  at: Date | undefined;
 }
 
 export interface Appraisal {
   appraisedAt: Date | undefined;
   policyVersion: string;
   checks: AppraisalCheck[];
+  appraisalId: string;
+  verdict: AppraisalVerdict;
+  /** Codes of the catalogue, where the verdict is APPRAISAL_VERDICT_REFUSED. */
+  reasons: string[];
+  /** The re-appraisal that made it; empty where the phone attested. */
+  reappraisalId: string;
+}
+
+export interface Reappraisal {
+  reappraisalId: string;
+  prompt: ReappraisalPrompt;
+  /** Who asked for it; the service itself is `tapgate`. */
+  requestedBy: string;
+  requestedAt: Date | undefined;
+  policyVersion: string;
+  /** Unset while another one is worked on. */
+  begunAt: Date | undefined;
+  finishedAt:
+    | Date
+    | undefined;
+  /** Active devices when it began. */
+  devices: bigint;
+  examined: bigint;
+  /** Sessions that were ended since the evidence is not good enough any more. */
+  refused: bigint;
+  /** Sessions that were ended since no evidence is kept. */
+  withoutEvidence: bigint;
+  /** Devices of which nothing could be decided, since something was unavailable: left as they are. */
+  undecided: bigint;
 }
 
 function createBaseListDevicesRequest(): ListDevicesRequest {
-  return { pageSize: 0, pageToken: "", merchant: "" };
+  return {
+    pageSize: 0,
+    pageToken: "",
+    merchant: "",
+    acquirer: "",
+    status: 0,
+    packageName: "",
+    appVersionBelow: 0n,
+    osPatchBelow: 0,
+    securityLevel: "",
+    attestedBefore: undefined,
+    text: "",
+  };
 }
 
 export const ListDevicesRequest: MessageFns<ListDevicesRequest> = {
@@ -99,6 +267,33 @@ export const ListDevicesRequest: MessageFns<ListDevicesRequest> = {
     }
     if (message.merchant !== "") {
       writer.uint32(26).string(message.merchant);
+    }
+    if (message.acquirer !== "") {
+      writer.uint32(34).string(message.acquirer);
+    }
+    if (message.status !== 0) {
+      writer.uint32(40).int32(message.status);
+    }
+    if (message.packageName !== "") {
+      writer.uint32(50).string(message.packageName);
+    }
+    if (message.appVersionBelow !== 0n) {
+      if (BigInt.asIntN(64, message.appVersionBelow) !== message.appVersionBelow) {
+        throw new globalThis.Error("value provided for field message.appVersionBelow of type int64 too large");
+      }
+      writer.uint32(56).int64(message.appVersionBelow);
+    }
+    if (message.osPatchBelow !== 0) {
+      writer.uint32(64).uint32(message.osPatchBelow);
+    }
+    if (message.securityLevel !== "") {
+      writer.uint32(74).string(message.securityLevel);
+    }
+    if (message.attestedBefore !== undefined) {
+      Timestamp.encode(toTimestamp(message.attestedBefore), writer.uint32(82).fork()).join();
+    }
+    if (message.text !== "") {
+      writer.uint32(90).string(message.text);
     }
     return writer;
   },
@@ -140,6 +335,70 @@ export const ListDevicesRequest: MessageFns<ListDevicesRequest> = {
             message.merchant = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.status = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.packageName = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.appVersionBelow = reader.int64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.osPatchBelow = reader.uint32();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.securityLevel = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.attestedBefore = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.text = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -160,6 +419,16 @@ export const ListDevicesRequest: MessageFns<ListDevicesRequest> = {
     message.pageSize = object.pageSize ?? 0;
     message.pageToken = object.pageToken ?? "";
     message.merchant = object.merchant ?? "";
+    message.acquirer = object.acquirer ?? "";
+    message.status = object.status ?? 0;
+    message.packageName = object.packageName ?? "";
+    message.appVersionBelow = (object.appVersionBelow !== undefined && object.appVersionBelow !== null)
+      ? BigInt(object.appVersionBelow)
+      : 0n;
+    message.osPatchBelow = object.osPatchBelow ?? 0;
+    message.securityLevel = object.securityLevel ?? "";
+    message.attestedBefore = object.attestedBefore ?? undefined;
+    message.text = object.text ?? "";
     return message;
   },
 };
@@ -287,7 +556,7 @@ export const GetDeviceRequest: MessageFns<GetDeviceRequest> = {
 };
 
 function createBaseGetDeviceResponse(): GetDeviceResponse {
-  return { device: undefined, lastAppraisal: undefined };
+  return { device: undefined, lastAppraisal: undefined, sessions: [], changes: [] };
 }
 
 export const GetDeviceResponse: MessageFns<GetDeviceResponse> = {
@@ -297,6 +566,12 @@ export const GetDeviceResponse: MessageFns<GetDeviceResponse> = {
     }
     if (message.lastAppraisal !== undefined) {
       Appraisal.encode(message.lastAppraisal, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.sessions) {
+      DeviceSession.encode(v!, writer.uint32(26).fork()).join();
+    }
+    for (const v of message.changes) {
+      DeviceChange.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -330,6 +605,22 @@ export const GetDeviceResponse: MessageFns<GetDeviceResponse> = {
             message.lastAppraisal = Appraisal.decode(reader, reader.uint32());
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.sessions.push(DeviceSession.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.changes.push(DeviceChange.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -353,6 +644,8 @@ export const GetDeviceResponse: MessageFns<GetDeviceResponse> = {
     message.lastAppraisal = (object.lastAppraisal !== undefined && object.lastAppraisal !== null)
       ? Appraisal.fromPartial(object.lastAppraisal)
       : undefined;
+    message.sessions = object.sessions?.map((e) => DeviceSession.fromPartial(e)) || [];
+    message.changes = object.changes?.map((e) => DeviceChange.fromPartial(e)) || [];
     return message;
   },
 };
@@ -481,6 +774,710 @@ export const RevokeDeviceResponse: MessageFns<RevokeDeviceResponse> = {
   },
 };
 
+function createBaseSuspendDeviceRequest(): SuspendDeviceRequest {
+  return { deviceId: "", cause: "" };
+}
+
+export const SuspendDeviceRequest: MessageFns<SuspendDeviceRequest> = {
+  encode(message: SuspendDeviceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.cause !== "") {
+      writer.uint32(18).string(message.cause);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspendDeviceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspendDeviceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SuspendDeviceRequest>): SuspendDeviceRequest {
+    return SuspendDeviceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SuspendDeviceRequest>): SuspendDeviceRequest {
+    const message = createBaseSuspendDeviceRequest();
+    message.deviceId = object.deviceId ?? "";
+    message.cause = object.cause ?? "";
+    return message;
+  },
+};
+
+function createBaseSuspendDeviceResponse(): SuspendDeviceResponse {
+  return { device: undefined };
+}
+
+export const SuspendDeviceResponse: MessageFns<SuspendDeviceResponse> = {
+  encode(message: SuspendDeviceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.device !== undefined) {
+      Device.encode(message.device, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SuspendDeviceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSuspendDeviceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.device = Device.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SuspendDeviceResponse>): SuspendDeviceResponse {
+    return SuspendDeviceResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SuspendDeviceResponse>): SuspendDeviceResponse {
+    const message = createBaseSuspendDeviceResponse();
+    message.device = (object.device !== undefined && object.device !== null)
+      ? Device.fromPartial(object.device)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseResumeDeviceRequest(): ResumeDeviceRequest {
+  return { deviceId: "", cause: "" };
+}
+
+export const ResumeDeviceRequest: MessageFns<ResumeDeviceRequest> = {
+  encode(message: ResumeDeviceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.cause !== "") {
+      writer.uint32(18).string(message.cause);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeDeviceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeDeviceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeDeviceRequest>): ResumeDeviceRequest {
+    return ResumeDeviceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeDeviceRequest>): ResumeDeviceRequest {
+    const message = createBaseResumeDeviceRequest();
+    message.deviceId = object.deviceId ?? "";
+    message.cause = object.cause ?? "";
+    return message;
+  },
+};
+
+function createBaseResumeDeviceResponse(): ResumeDeviceResponse {
+  return { device: undefined };
+}
+
+export const ResumeDeviceResponse: MessageFns<ResumeDeviceResponse> = {
+  encode(message: ResumeDeviceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.device !== undefined) {
+      Device.encode(message.device, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ResumeDeviceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseResumeDeviceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.device = Device.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ResumeDeviceResponse>): ResumeDeviceResponse {
+    return ResumeDeviceResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ResumeDeviceResponse>): ResumeDeviceResponse {
+    const message = createBaseResumeDeviceResponse();
+    message.device = (object.device !== undefined && object.device !== null)
+      ? Device.fromPartial(object.device)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseForgetDeviceRequest(): ForgetDeviceRequest {
+  return { deviceId: "" };
+}
+
+export const ForgetDeviceRequest: MessageFns<ForgetDeviceRequest> = {
+  encode(message: ForgetDeviceRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetDeviceRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetDeviceRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetDeviceRequest>): ForgetDeviceRequest {
+    return ForgetDeviceRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetDeviceRequest>): ForgetDeviceRequest {
+    const message = createBaseForgetDeviceRequest();
+    message.deviceId = object.deviceId ?? "";
+    return message;
+  },
+};
+
+function createBaseForgetDeviceResponse(): ForgetDeviceResponse {
+  return { device: undefined };
+}
+
+export const ForgetDeviceResponse: MessageFns<ForgetDeviceResponse> = {
+  encode(message: ForgetDeviceResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.device !== undefined) {
+      Device.encode(message.device, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ForgetDeviceResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseForgetDeviceResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.device = Device.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ForgetDeviceResponse>): ForgetDeviceResponse {
+    return ForgetDeviceResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ForgetDeviceResponse>): ForgetDeviceResponse {
+    const message = createBaseForgetDeviceResponse();
+    message.device = (object.device !== undefined && object.device !== null)
+      ? Device.fromPartial(object.device)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListAppraisalsRequest(): ListAppraisalsRequest {
+  return { deviceId: "", pageSize: 0, pageToken: "" };
+}
+
+export const ListAppraisalsRequest: MessageFns<ListAppraisalsRequest> = {
+  encode(message: ListAppraisalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(26).string(message.pageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAppraisalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAppraisalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAppraisalsRequest>): ListAppraisalsRequest {
+    return ListAppraisalsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAppraisalsRequest>): ListAppraisalsRequest {
+    const message = createBaseListAppraisalsRequest();
+    message.deviceId = object.deviceId ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseListAppraisalsResponse(): ListAppraisalsResponse {
+  return { appraisals: [], nextPageToken: "" };
+}
+
+export const ListAppraisalsResponse: MessageFns<ListAppraisalsResponse> = {
+  encode(message: ListAppraisalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.appraisals) {
+      Appraisal.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListAppraisalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListAppraisalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.appraisals.push(Appraisal.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListAppraisalsResponse>): ListAppraisalsResponse {
+    return ListAppraisalsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListAppraisalsResponse>): ListAppraisalsResponse {
+    const message = createBaseListAppraisalsResponse();
+    message.appraisals = object.appraisals?.map((e) => Appraisal.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseReappraiseDevicesRequest(): ReappraiseDevicesRequest {
+  return {};
+}
+
+export const ReappraiseDevicesRequest: MessageFns<ReappraiseDevicesRequest> = {
+  encode(_: ReappraiseDevicesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReappraiseDevicesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReappraiseDevicesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReappraiseDevicesRequest>): ReappraiseDevicesRequest {
+    return ReappraiseDevicesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ReappraiseDevicesRequest>): ReappraiseDevicesRequest {
+    const message = createBaseReappraiseDevicesRequest();
+    return message;
+  },
+};
+
+function createBaseReappraiseDevicesResponse(): ReappraiseDevicesResponse {
+  return { reappraisal: undefined };
+}
+
+export const ReappraiseDevicesResponse: MessageFns<ReappraiseDevicesResponse> = {
+  encode(message: ReappraiseDevicesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reappraisal !== undefined) {
+      Reappraisal.encode(message.reappraisal, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReappraiseDevicesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReappraiseDevicesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reappraisal = Reappraisal.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReappraiseDevicesResponse>): ReappraiseDevicesResponse {
+    return ReappraiseDevicesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReappraiseDevicesResponse>): ReappraiseDevicesResponse {
+    const message = createBaseReappraiseDevicesResponse();
+    message.reappraisal = (object.reappraisal !== undefined && object.reappraisal !== null)
+      ? Reappraisal.fromPartial(object.reappraisal)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseListReappraisalsRequest(): ListReappraisalsRequest {
+  return {};
+}
+
+export const ListReappraisalsRequest: MessageFns<ListReappraisalsRequest> = {
+  encode(_: ListReappraisalsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReappraisalsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReappraisalsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListReappraisalsRequest>): ListReappraisalsRequest {
+    return ListReappraisalsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListReappraisalsRequest>): ListReappraisalsRequest {
+    const message = createBaseListReappraisalsRequest();
+    return message;
+  },
+};
+
+function createBaseListReappraisalsResponse(): ListReappraisalsResponse {
+  return { reappraisals: [] };
+}
+
+export const ListReappraisalsResponse: MessageFns<ListReappraisalsResponse> = {
+  encode(message: ListReappraisalsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.reappraisals) {
+      Reappraisal.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListReappraisalsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListReappraisalsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reappraisals.push(Reappraisal.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListReappraisalsResponse>): ListReappraisalsResponse {
+    return ListReappraisalsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListReappraisalsResponse>): ListReappraisalsResponse {
+    const message = createBaseListReappraisalsResponse();
+    message.reappraisals = object.reappraisals?.map((e) => Reappraisal.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseDevice(): Device {
   return {
     deviceId: "",
@@ -493,6 +1490,7 @@ function createBaseDevice(): Device {
     appVersion: 0n,
     osPatchLevel: "",
     securityLevel: "",
+    forgotten: false,
   };
 }
 
@@ -530,6 +1528,9 @@ export const Device: MessageFns<Device> = {
     }
     if (message.securityLevel !== "") {
       writer.uint32(82).string(message.securityLevel);
+    }
+    if (message.forgotten !== false) {
+      writer.uint32(88).bool(message.forgotten);
     }
     return writer;
   },
@@ -627,6 +1628,14 @@ export const Device: MessageFns<Device> = {
             message.securityLevel = reader.string();
             continue;
           }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.forgotten = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -656,12 +1665,227 @@ export const Device: MessageFns<Device> = {
       : 0n;
     message.osPatchLevel = object.osPatchLevel ?? "";
     message.securityLevel = object.securityLevel ?? "";
+    message.forgotten = object.forgotten ?? false;
+    return message;
+  },
+};
+
+function createBaseDeviceSession(): DeviceSession {
+  return { thumbprint: "", active: false, current: false, pinForbidden: false, createdAt: undefined };
+}
+
+export const DeviceSession: MessageFns<DeviceSession> = {
+  encode(message: DeviceSession, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.thumbprint !== "") {
+      writer.uint32(10).string(message.thumbprint);
+    }
+    if (message.active !== false) {
+      writer.uint32(16).bool(message.active);
+    }
+    if (message.current !== false) {
+      writer.uint32(24).bool(message.current);
+    }
+    if (message.pinForbidden !== false) {
+      writer.uint32(32).bool(message.pinForbidden);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceSession {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceSession();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.thumbprint = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.active = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.current = reader.bool();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.pinForbidden = reader.bool();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceSession>): DeviceSession {
+    return DeviceSession.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceSession>): DeviceSession {
+    const message = createBaseDeviceSession();
+    message.thumbprint = object.thumbprint ?? "";
+    message.active = object.active ?? false;
+    message.current = object.current ?? false;
+    message.pinForbidden = object.pinForbidden ?? false;
+    message.createdAt = object.createdAt ?? undefined;
+    return message;
+  },
+};
+
+function createBaseDeviceChange(): DeviceChange {
+  return { from: "", to: "", by: "", cause: "", at: undefined };
+}
+
+export const DeviceChange: MessageFns<DeviceChange> = {
+  encode(message: DeviceChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== "") {
+      writer.uint32(10).string(message.from);
+    }
+    if (message.to !== "") {
+      writer.uint32(18).string(message.to);
+    }
+    if (message.by !== "") {
+      writer.uint32(26).string(message.by);
+    }
+    if (message.cause !== "") {
+      writer.uint32(34).string(message.cause);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.from = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.to = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.cause = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceChange>): DeviceChange {
+    return DeviceChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceChange>): DeviceChange {
+    const message = createBaseDeviceChange();
+    message.from = object.from ?? "";
+    message.to = object.to ?? "";
+    message.by = object.by ?? "";
+    message.cause = object.cause ?? "";
+    message.at = object.at ?? undefined;
     return message;
   },
 };
 
 function createBaseAppraisal(): Appraisal {
-  return { appraisedAt: undefined, policyVersion: "", checks: [] };
+  return {
+    appraisedAt: undefined,
+    policyVersion: "",
+    checks: [],
+    appraisalId: "",
+    verdict: 0,
+    reasons: [],
+    reappraisalId: "",
+  };
 }
 
 export const Appraisal: MessageFns<Appraisal> = {
@@ -674,6 +1898,18 @@ export const Appraisal: MessageFns<Appraisal> = {
     }
     for (const v of message.checks) {
       AppraisalCheck.encode(v!, writer.uint32(26).fork()).join();
+    }
+    if (message.appraisalId !== "") {
+      writer.uint32(34).string(message.appraisalId);
+    }
+    if (message.verdict !== 0) {
+      writer.uint32(40).int32(message.verdict);
+    }
+    for (const v of message.reasons) {
+      writer.uint32(50).string(v!);
+    }
+    if (message.reappraisalId !== "") {
+      writer.uint32(58).string(message.reappraisalId);
     }
     return writer;
   },
@@ -715,6 +1951,38 @@ export const Appraisal: MessageFns<Appraisal> = {
             message.checks.push(AppraisalCheck.decode(reader, reader.uint32()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.appraisalId = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.verdict = reader.int32() as any;
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.reasons.push(reader.string());
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.reappraisalId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -735,6 +2003,227 @@ export const Appraisal: MessageFns<Appraisal> = {
     message.appraisedAt = object.appraisedAt ?? undefined;
     message.policyVersion = object.policyVersion ?? "";
     message.checks = object.checks?.map((e) => AppraisalCheck.fromPartial(e)) || [];
+    message.appraisalId = object.appraisalId ?? "";
+    message.verdict = object.verdict ?? 0;
+    message.reasons = object.reasons?.map((e) => e) || [];
+    message.reappraisalId = object.reappraisalId ?? "";
+    return message;
+  },
+};
+
+function createBaseReappraisal(): Reappraisal {
+  return {
+    reappraisalId: "",
+    prompt: 0,
+    requestedBy: "",
+    requestedAt: undefined,
+    policyVersion: "",
+    begunAt: undefined,
+    finishedAt: undefined,
+    devices: 0n,
+    examined: 0n,
+    refused: 0n,
+    withoutEvidence: 0n,
+    undecided: 0n,
+  };
+}
+
+export const Reappraisal: MessageFns<Reappraisal> = {
+  encode(message: Reappraisal, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.reappraisalId !== "") {
+      writer.uint32(10).string(message.reappraisalId);
+    }
+    if (message.prompt !== 0) {
+      writer.uint32(16).int32(message.prompt);
+    }
+    if (message.requestedBy !== "") {
+      writer.uint32(26).string(message.requestedBy);
+    }
+    if (message.requestedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.requestedAt), writer.uint32(34).fork()).join();
+    }
+    if (message.policyVersion !== "") {
+      writer.uint32(42).string(message.policyVersion);
+    }
+    if (message.begunAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.begunAt), writer.uint32(50).fork()).join();
+    }
+    if (message.finishedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.finishedAt), writer.uint32(58).fork()).join();
+    }
+    if (message.devices !== 0n) {
+      if (BigInt.asUintN(64, message.devices) !== message.devices) {
+        throw new globalThis.Error("value provided for field message.devices of type uint64 too large");
+      }
+      writer.uint32(64).uint64(message.devices);
+    }
+    if (message.examined !== 0n) {
+      if (BigInt.asUintN(64, message.examined) !== message.examined) {
+        throw new globalThis.Error("value provided for field message.examined of type uint64 too large");
+      }
+      writer.uint32(72).uint64(message.examined);
+    }
+    if (message.refused !== 0n) {
+      if (BigInt.asUintN(64, message.refused) !== message.refused) {
+        throw new globalThis.Error("value provided for field message.refused of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.refused);
+    }
+    if (message.withoutEvidence !== 0n) {
+      if (BigInt.asUintN(64, message.withoutEvidence) !== message.withoutEvidence) {
+        throw new globalThis.Error("value provided for field message.withoutEvidence of type uint64 too large");
+      }
+      writer.uint32(88).uint64(message.withoutEvidence);
+    }
+    if (message.undecided !== 0n) {
+      if (BigInt.asUintN(64, message.undecided) !== message.undecided) {
+        throw new globalThis.Error("value provided for field message.undecided of type uint64 too large");
+      }
+      writer.uint32(96).uint64(message.undecided);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Reappraisal {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReappraisal();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.reappraisalId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.prompt = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.requestedBy = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.requestedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.policyVersion = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.begunAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.finishedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.devices = reader.uint64() as bigint;
+            continue;
+          }
+          case 9: {
+            if (tag !== 72) {
+              break;
+            }
+
+            message.examined = reader.uint64() as bigint;
+            continue;
+          }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.refused = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 88) {
+              break;
+            }
+
+            message.withoutEvidence = reader.uint64() as bigint;
+            continue;
+          }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.undecided = reader.uint64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Reappraisal>): Reappraisal {
+    return Reappraisal.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Reappraisal>): Reappraisal {
+    const message = createBaseReappraisal();
+    message.reappraisalId = object.reappraisalId ?? "";
+    message.prompt = object.prompt ?? 0;
+    message.requestedBy = object.requestedBy ?? "";
+    message.requestedAt = object.requestedAt ?? undefined;
+    message.policyVersion = object.policyVersion ?? "";
+    message.begunAt = object.begunAt ?? undefined;
+    message.finishedAt = object.finishedAt ?? undefined;
+    message.devices = (object.devices !== undefined && object.devices !== null) ? BigInt(object.devices) : 0n;
+    message.examined = (object.examined !== undefined && object.examined !== null) ? BigInt(object.examined) : 0n;
+    message.refused = (object.refused !== undefined && object.refused !== null) ? BigInt(object.refused) : 0n;
+    message.withoutEvidence = (object.withoutEvidence !== undefined && object.withoutEvidence !== null)
+      ? BigInt(object.withoutEvidence)
+      : 0n;
+    message.undecided = (object.undecided !== undefined && object.undecided !== null) ? BigInt(object.undecided) : 0n;
     return message;
   },
 };
@@ -771,6 +2260,78 @@ export const DeviceAdminServiceService = {
       Buffer.from(RevokeDeviceResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RevokeDeviceResponse => RevokeDeviceResponse.decode(value),
   },
+  /** In force when it answers, until the device is resumed. */
+  suspendDevice: {
+    path: "/tapgate.v1.DeviceAdminService/SuspendDevice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: SuspendDeviceRequest): Buffer => Buffer.from(SuspendDeviceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): SuspendDeviceRequest => SuspendDeviceRequest.decode(value),
+    responseSerialize: (value: SuspendDeviceResponse): Buffer =>
+      Buffer.from(SuspendDeviceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): SuspendDeviceResponse => SuspendDeviceResponse.decode(value),
+  },
+  /** Only a suspended device; the phone attests anew. */
+  resumeDevice: {
+    path: "/tapgate.v1.DeviceAdminService/ResumeDevice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ResumeDeviceRequest): Buffer => Buffer.from(ResumeDeviceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ResumeDeviceRequest => ResumeDeviceRequest.decode(value),
+    responseSerialize: (value: ResumeDeviceResponse): Buffer =>
+      Buffer.from(ResumeDeviceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ResumeDeviceResponse => ResumeDeviceResponse.decode(value),
+  },
+  /** Only a revoked device: removes what ties it to a person and keeps the security record. Cannot be undone. */
+  forgetDevice: {
+    path: "/tapgate.v1.DeviceAdminService/ForgetDevice" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ForgetDeviceRequest): Buffer => Buffer.from(ForgetDeviceRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ForgetDeviceRequest => ForgetDeviceRequest.decode(value),
+    responseSerialize: (value: ForgetDeviceResponse): Buffer =>
+      Buffer.from(ForgetDeviceResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ForgetDeviceResponse => ForgetDeviceResponse.decode(value),
+  },
+  /** Every appraisal that is kept, the latest first, with every check. */
+  listAppraisals: {
+    path: "/tapgate.v1.DeviceAdminService/ListAppraisals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListAppraisalsRequest): Buffer =>
+      Buffer.from(ListAppraisalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListAppraisalsRequest => ListAppraisalsRequest.decode(value),
+    responseSerialize: (value: ListAppraisalsResponse): Buffer =>
+      Buffer.from(ListAppraisalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListAppraisalsResponse => ListAppraisalsResponse.decode(value),
+  },
+  /**
+   * Appraises all active devices again under what is in force now, and tells how far it is until it is finished. It goes
+   * on where the caller leaves; a second call while one waits to begin follows that one.
+   */
+  reappraiseDevices: {
+    path: "/tapgate.v1.DeviceAdminService/ReappraiseDevices" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: ReappraiseDevicesRequest): Buffer =>
+      Buffer.from(ReappraiseDevicesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReappraiseDevicesRequest => ReappraiseDevicesRequest.decode(value),
+    responseSerialize: (value: ReappraiseDevicesResponse): Buffer =>
+      Buffer.from(ReappraiseDevicesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReappraiseDevicesResponse => ReappraiseDevicesResponse.decode(value),
+  },
+  /** The latest re-appraisals first. */
+  listReappraisals: {
+    path: "/tapgate.v1.DeviceAdminService/ListReappraisals" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListReappraisalsRequest): Buffer =>
+      Buffer.from(ListReappraisalsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListReappraisalsRequest => ListReappraisalsRequest.decode(value),
+    responseSerialize: (value: ListReappraisalsResponse): Buffer =>
+      Buffer.from(ListReappraisalsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListReappraisalsResponse => ListReappraisalsResponse.decode(value),
+  },
 } as const;
 
 export interface DeviceAdminServiceServer extends UntypedServiceImplementation {
@@ -778,6 +2339,21 @@ export interface DeviceAdminServiceServer extends UntypedServiceImplementation {
   getDevice: handleUnaryCall<GetDeviceRequest, GetDeviceResponse>;
   /** In force when it answers: no payment of this device is approved any more. */
   revokeDevice: handleUnaryCall<RevokeDeviceRequest, RevokeDeviceResponse>;
+  /** In force when it answers, until the device is resumed. */
+  suspendDevice: handleUnaryCall<SuspendDeviceRequest, SuspendDeviceResponse>;
+  /** Only a suspended device; the phone attests anew. */
+  resumeDevice: handleUnaryCall<ResumeDeviceRequest, ResumeDeviceResponse>;
+  /** Only a revoked device: removes what ties it to a person and keeps the security record. Cannot be undone. */
+  forgetDevice: handleUnaryCall<ForgetDeviceRequest, ForgetDeviceResponse>;
+  /** Every appraisal that is kept, the latest first, with every check. */
+  listAppraisals: handleUnaryCall<ListAppraisalsRequest, ListAppraisalsResponse>;
+  /**
+   * Appraises all active devices again under what is in force now, and tells how far it is until it is finished. It goes
+   * on where the caller leaves; a second call while one waits to begin follows that one.
+   */
+  reappraiseDevices: handleServerStreamingCall<ReappraiseDevicesRequest, ReappraiseDevicesResponse>;
+  /** The latest re-appraisals first. */
+  listReappraisals: handleUnaryCall<ListReappraisalsRequest, ListReappraisalsResponse>;
 }
 
 export interface DeviceAdminServiceClient extends Client {
@@ -826,6 +2402,99 @@ export interface DeviceAdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RevokeDeviceResponse) => void,
+  ): ClientUnaryCall;
+  /** In force when it answers, until the device is resumed. */
+  suspendDevice(
+    request: SuspendDeviceRequest,
+    callback: (error: ServiceError | null, response: SuspendDeviceResponse) => void,
+  ): ClientUnaryCall;
+  suspendDevice(
+    request: SuspendDeviceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: SuspendDeviceResponse) => void,
+  ): ClientUnaryCall;
+  suspendDevice(
+    request: SuspendDeviceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: SuspendDeviceResponse) => void,
+  ): ClientUnaryCall;
+  /** Only a suspended device; the phone attests anew. */
+  resumeDevice(
+    request: ResumeDeviceRequest,
+    callback: (error: ServiceError | null, response: ResumeDeviceResponse) => void,
+  ): ClientUnaryCall;
+  resumeDevice(
+    request: ResumeDeviceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ResumeDeviceResponse) => void,
+  ): ClientUnaryCall;
+  resumeDevice(
+    request: ResumeDeviceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ResumeDeviceResponse) => void,
+  ): ClientUnaryCall;
+  /** Only a revoked device: removes what ties it to a person and keeps the security record. Cannot be undone. */
+  forgetDevice(
+    request: ForgetDeviceRequest,
+    callback: (error: ServiceError | null, response: ForgetDeviceResponse) => void,
+  ): ClientUnaryCall;
+  forgetDevice(
+    request: ForgetDeviceRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ForgetDeviceResponse) => void,
+  ): ClientUnaryCall;
+  forgetDevice(
+    request: ForgetDeviceRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ForgetDeviceResponse) => void,
+  ): ClientUnaryCall;
+  /** Every appraisal that is kept, the latest first, with every check. */
+  listAppraisals(
+    request: ListAppraisalsRequest,
+    callback: (error: ServiceError | null, response: ListAppraisalsResponse) => void,
+  ): ClientUnaryCall;
+  listAppraisals(
+    request: ListAppraisalsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListAppraisalsResponse) => void,
+  ): ClientUnaryCall;
+  listAppraisals(
+    request: ListAppraisalsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListAppraisalsResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * Appraises all active devices again under what is in force now, and tells how far it is until it is finished. It goes
+   * on where the caller leaves; a second call while one waits to begin follows that one.
+   */
+  reappraiseDevices(
+    request: ReappraiseDevicesRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ReappraiseDevicesResponse>;
+  reappraiseDevices(
+    request: ReappraiseDevicesRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<ReappraiseDevicesResponse>;
+  /** The latest re-appraisals first. */
+  listReappraisals(
+    request: ListReappraisalsRequest,
+    callback: (error: ServiceError | null, response: ListReappraisalsResponse) => void,
+  ): ClientUnaryCall;
+  listReappraisals(
+    request: ListReappraisalsRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListReappraisalsResponse) => void,
+  ): ClientUnaryCall;
+  listReappraisals(
+    request: ListReappraisalsRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListReappraisalsResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -11,13 +11,36 @@ import {
   type ChannelCredentials,
   Client,
   type ClientOptions,
+  type ClientReadableStream,
   type ClientUnaryCall,
+  type handleServerStreamingCall,
   type handleUnaryCall,
   makeGenericClientConstructor,
   type Metadata,
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timestamp } from "../../google/protobuf/timestamp.ts";
+import { Refusal } from "./refusal.ts";
+
+export const TokenRevocationReason = {
+  UNSPECIFIED: 0,
+  DEVICE_SUSPENDED: 1,
+  DEVICE_REVOKED: 2,
+  /** SESSION_ENDED - The phone has to attest again; the device itself stands. */
+  SESSION_ENDED: 3,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type TokenRevocationReason = typeof TokenRevocationReason[keyof typeof TokenRevocationReason];
+
+export namespace TokenRevocationReason {
+  export type UNSPECIFIED = typeof TokenRevocationReason.UNSPECIFIED;
+  export type DEVICE_SUSPENDED = typeof TokenRevocationReason.DEVICE_SUSPENDED;
+  export type DEVICE_REVOKED = typeof TokenRevocationReason.DEVICE_REVOKED;
+  export type SESSION_ENDED = typeof TokenRevocationReason.SESSION_ENDED;
+  export type UNRECOGNIZED = typeof TokenRevocationReason.UNRECOGNIZED;
+}
 
 export interface GetJwksRequest {
 }
@@ -35,6 +58,60 @@ export interface JsonWebKey {
   alg: string;
   /** What the key signs: "device-token" or "receipt". */
   tapgateUse: string;
+}
+
+export interface IntrospectRequest {
+  deviceToken: string;
+}
+
+export interface IntrospectResponse {
+  /** The token is valid, its device active, its session the current one. */
+  active: boolean;
+  /** Why it is not; unset where it is. */
+  refusal:
+    | Refusal
+    | undefined;
+  /** Set where the token is active. */
+  deviceId: string;
+  merchant: string;
+  expiresAt:
+    | Date
+    | undefined;
+  /** RFC 7638 thumbprint of the session key, as `cnf.jkt`. */
+  sessionKeyThumbprint: string;
+}
+
+export interface WatchRevocationsRequest {
+  /**
+   * Of the last message that was taken in; empty for everything that is kept. REVOCATION_CURSOR_INVALID for a cursor
+   * that is not this acquirer's, REVOCATION_FEED_RESET for one that the feed is behind: watch anew with an empty one.
+   */
+  cursor: string;
+}
+
+export interface WatchRevocationsResponse {
+  /** Oldest first; none in a heartbeat. One may be told again. */
+  entries: TokenRevocation[];
+  /** Where to go on after a cut, once the entries are taken in. Opaque. */
+  cursor: string;
+  /**
+   * Every revocation that was committed before this instant of the service's clock has been told. Unset while more is
+   * to come.
+   */
+  asOf:
+    | Date
+    | undefined;
+  /** A message comes at least this often. */
+  heartbeatSeconds: number;
+  /** A verifier whose as_of is older than this refuses every token. */
+  maximumStalenessSeconds: number;
+}
+
+/** Every token of the device that was issued at or before the instant is void. */
+export interface TokenRevocation {
+  deviceId: string;
+  revokedAt: Date | undefined;
+  reason: TokenRevocationReason;
 }
 
 function createBaseGetJwksRequest(): GetJwksRequest {
@@ -238,6 +315,422 @@ export const JsonWebKey: MessageFns<JsonWebKey> = {
   },
 };
 
+function createBaseIntrospectRequest(): IntrospectRequest {
+  return { deviceToken: "" };
+}
+
+export const IntrospectRequest: MessageFns<IntrospectRequest> = {
+  encode(message: IntrospectRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceToken !== "") {
+      writer.uint32(10).string(message.deviceToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IntrospectRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIntrospectRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<IntrospectRequest>): IntrospectRequest {
+    return IntrospectRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<IntrospectRequest>): IntrospectRequest {
+    const message = createBaseIntrospectRequest();
+    message.deviceToken = object.deviceToken ?? "";
+    return message;
+  },
+};
+
+function createBaseIntrospectResponse(): IntrospectResponse {
+  return {
+    active: false,
+    refusal: undefined,
+    deviceId: "",
+    merchant: "",
+    expiresAt: undefined,
+    sessionKeyThumbprint: "",
+  };
+}
+
+export const IntrospectResponse: MessageFns<IntrospectResponse> = {
+  encode(message: IntrospectResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.active !== false) {
+      writer.uint32(8).bool(message.active);
+    }
+    if (message.refusal !== undefined) {
+      Refusal.encode(message.refusal, writer.uint32(18).fork()).join();
+    }
+    if (message.deviceId !== "") {
+      writer.uint32(26).string(message.deviceId);
+    }
+    if (message.merchant !== "") {
+      writer.uint32(34).string(message.merchant);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(42).fork()).join();
+    }
+    if (message.sessionKeyThumbprint !== "") {
+      writer.uint32(50).string(message.sessionKeyThumbprint);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): IntrospectResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseIntrospectResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.active = reader.bool();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.refusal = Refusal.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.merchant = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.sessionKeyThumbprint = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<IntrospectResponse>): IntrospectResponse {
+    return IntrospectResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<IntrospectResponse>): IntrospectResponse {
+    const message = createBaseIntrospectResponse();
+    message.active = object.active ?? false;
+    message.refusal = (object.refusal !== undefined && object.refusal !== null)
+      ? Refusal.fromPartial(object.refusal)
+      : undefined;
+    message.deviceId = object.deviceId ?? "";
+    message.merchant = object.merchant ?? "";
+    message.expiresAt = object.expiresAt ?? undefined;
+    message.sessionKeyThumbprint = object.sessionKeyThumbprint ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchRevocationsRequest(): WatchRevocationsRequest {
+  return { cursor: "" };
+}
+
+export const WatchRevocationsRequest: MessageFns<WatchRevocationsRequest> = {
+  encode(message: WatchRevocationsRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.cursor !== "") {
+      writer.uint32(10).string(message.cursor);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRevocationsRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRevocationsRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchRevocationsRequest>): WatchRevocationsRequest {
+    return WatchRevocationsRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchRevocationsRequest>): WatchRevocationsRequest {
+    const message = createBaseWatchRevocationsRequest();
+    message.cursor = object.cursor ?? "";
+    return message;
+  },
+};
+
+function createBaseWatchRevocationsResponse(): WatchRevocationsResponse {
+  return { entries: [], cursor: "", asOf: undefined, heartbeatSeconds: 0, maximumStalenessSeconds: 0 };
+}
+
+export const WatchRevocationsResponse: MessageFns<WatchRevocationsResponse> = {
+  encode(message: WatchRevocationsResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.entries) {
+      TokenRevocation.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.cursor !== "") {
+      writer.uint32(18).string(message.cursor);
+    }
+    if (message.asOf !== undefined) {
+      Timestamp.encode(toTimestamp(message.asOf), writer.uint32(26).fork()).join();
+    }
+    if (message.heartbeatSeconds !== 0) {
+      writer.uint32(32).uint32(message.heartbeatSeconds);
+    }
+    if (message.maximumStalenessSeconds !== 0) {
+      writer.uint32(40).uint32(message.maximumStalenessSeconds);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WatchRevocationsResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWatchRevocationsResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.entries.push(TokenRevocation.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.cursor = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.asOf = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.heartbeatSeconds = reader.uint32();
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.maximumStalenessSeconds = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WatchRevocationsResponse>): WatchRevocationsResponse {
+    return WatchRevocationsResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WatchRevocationsResponse>): WatchRevocationsResponse {
+    const message = createBaseWatchRevocationsResponse();
+    message.entries = object.entries?.map((e) => TokenRevocation.fromPartial(e)) || [];
+    message.cursor = object.cursor ?? "";
+    message.asOf = object.asOf ?? undefined;
+    message.heartbeatSeconds = object.heartbeatSeconds ?? 0;
+    message.maximumStalenessSeconds = object.maximumStalenessSeconds ?? 0;
+    return message;
+  },
+};
+
+function createBaseTokenRevocation(): TokenRevocation {
+  return { deviceId: "", revokedAt: undefined, reason: 0 };
+}
+
+export const TokenRevocation: MessageFns<TokenRevocation> = {
+  encode(message: TokenRevocation, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceId !== "") {
+      writer.uint32(10).string(message.deviceId);
+    }
+    if (message.revokedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.revokedAt), writer.uint32(18).fork()).join();
+    }
+    if (message.reason !== 0) {
+      writer.uint32(24).int32(message.reason);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TokenRevocation {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTokenRevocation();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.revokedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.reason = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TokenRevocation>): TokenRevocation {
+    return TokenRevocation.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TokenRevocation>): TokenRevocation {
+    const message = createBaseTokenRevocation();
+    message.deviceId = object.deviceId ?? "";
+    message.revokedAt = object.revokedAt ?? undefined;
+    message.reason = object.reason ?? 0;
+    return message;
+  },
+};
+
 /** What processing needs to rely on device tokens. Processing listener. */
 export type DeviceTokenServiceService = typeof DeviceTokenServiceService;
 export const DeviceTokenServiceService = {
@@ -251,11 +744,43 @@ export const DeviceTokenServiceService = {
     responseSerialize: (value: GetJwksResponse): Buffer => Buffer.from(GetJwksResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): GetJwksResponse => GetJwksResponse.decode(value),
   },
+  /** Whether a device token of the calling acquirer counts now (in the manner of RFC 7662), by the durable store. */
+  introspect: {
+    path: "/tapgate.v1.DeviceTokenService/Introspect" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: IntrospectRequest): Buffer => Buffer.from(IntrospectRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): IntrospectRequest => IntrospectRequest.decode(value),
+    responseSerialize: (value: IntrospectResponse): Buffer => Buffer.from(IntrospectResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): IntrospectResponse => IntrospectResponse.decode(value),
+  },
+  /**
+   * The revocations of the calling acquirer's devices: what is kept after the cursor, then each as it comes. The service
+   * ends the stream well after about an hour; the verifier watches again with its last cursor.
+   */
+  watchRevocations: {
+    path: "/tapgate.v1.DeviceTokenService/WatchRevocations" as const,
+    requestStream: false as const,
+    responseStream: true as const,
+    requestSerialize: (value: WatchRevocationsRequest): Buffer =>
+      Buffer.from(WatchRevocationsRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WatchRevocationsRequest => WatchRevocationsRequest.decode(value),
+    responseSerialize: (value: WatchRevocationsResponse): Buffer =>
+      Buffer.from(WatchRevocationsResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WatchRevocationsResponse => WatchRevocationsResponse.decode(value),
+  },
 } as const;
 
 export interface DeviceTokenServiceServer extends UntypedServiceImplementation {
   /** The keys that verify device tokens and receipts (RFC 7517). Also served at /.well-known/jwks.json. */
   getJwks: handleUnaryCall<GetJwksRequest, GetJwksResponse>;
+  /** Whether a device token of the calling acquirer counts now (in the manner of RFC 7662), by the durable store. */
+  introspect: handleUnaryCall<IntrospectRequest, IntrospectResponse>;
+  /**
+   * The revocations of the calling acquirer's devices: what is kept after the cursor, then each as it comes. The service
+   * ends the stream well after about an hour; the verifier watches again with its last cursor.
+   */
+  watchRevocations: handleServerStreamingCall<WatchRevocationsRequest, WatchRevocationsResponse>;
 }
 
 export interface DeviceTokenServiceClient extends Client {
@@ -275,6 +800,35 @@ export interface DeviceTokenServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: GetJwksResponse) => void,
   ): ClientUnaryCall;
+  /** Whether a device token of the calling acquirer counts now (in the manner of RFC 7662), by the durable store. */
+  introspect(
+    request: IntrospectRequest,
+    callback: (error: ServiceError | null, response: IntrospectResponse) => void,
+  ): ClientUnaryCall;
+  introspect(
+    request: IntrospectRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: IntrospectResponse) => void,
+  ): ClientUnaryCall;
+  introspect(
+    request: IntrospectRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: IntrospectResponse) => void,
+  ): ClientUnaryCall;
+  /**
+   * The revocations of the calling acquirer's devices: what is kept after the cursor, then each as it comes. The service
+   * ends the stream well after about an hour; the verifier watches again with its last cursor.
+   */
+  watchRevocations(
+    request: WatchRevocationsRequest,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchRevocationsResponse>;
+  watchRevocations(
+    request: WatchRevocationsRequest,
+    metadata?: Metadata,
+    options?: Partial<CallOptions>,
+  ): ClientReadableStream<WatchRevocationsResponse>;
 }
 
 export const DeviceTokenServiceClient = makeGenericClientConstructor(
@@ -294,6 +848,18 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
 
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

@@ -20,11 +20,29 @@ import {
 } from "@grpc/grpc-js";
 import { Timestamp } from "../../google/protobuf/timestamp.ts";
 
+export const InviteState = { UNSPECIFIED: 0, OPEN: 1, USED: 2, WITHDRAWN: 3, EXPIRED: 4, UNRECOGNIZED: -1 } as const;
+
+export type InviteState = typeof InviteState[keyof typeof InviteState];
+
+export namespace InviteState {
+  export type UNSPECIFIED = typeof InviteState.UNSPECIFIED;
+  export type OPEN = typeof InviteState.OPEN;
+  export type USED = typeof InviteState.USED;
+  export type WITHDRAWN = typeof InviteState.WITHDRAWN;
+  export type EXPIRED = typeof InviteState.EXPIRED;
+  export type UNRECOGNIZED = typeof InviteState.UNRECOGNIZED;
+}
+
 export interface CreateInviteRequest {
   acquirer: string;
   merchant: string;
   /** 0: as long as policy allows. */
   validForSeconds: number;
+  /**
+   * A device of this acquirer and merchant that is revoked at the moment at which the invite is used: a lost phone.
+   * Empty for none.
+   */
+  replacesDeviceId: string;
 }
 
 export interface CreateInviteResponse {
@@ -34,8 +52,58 @@ export interface CreateInviteResponse {
   expiresAt: Date | undefined;
 }
 
+export interface ListInvitesRequest {
+  /** At most 500; 0 means 50. */
+  pageSize: number;
+  /** The token of the page before, of a request that asked for the same; empty for the first. */
+  pageToken: string;
+  /** Empty for all. */
+  merchant: string;
+  /** Unspecified for all. */
+  state: InviteState;
+}
+
+export interface ListInvitesResponse {
+  invites: Invite[];
+  nextPageToken: string;
+}
+
+export interface GetInviteRequest {
+  inviteId: string;
+}
+
+export interface GetInviteResponse {
+  invite: Invite | undefined;
+}
+
+export interface WithdrawInviteRequest {
+  inviteId: string;
+}
+
+export interface WithdrawInviteResponse {
+  invite: Invite | undefined;
+}
+
+export interface Invite {
+  inviteId: string;
+  acquirer: string;
+  merchant: string;
+  state: InviteState;
+  createdBy: string;
+  createdAt: Date | undefined;
+  expiresAt:
+    | Date
+    | undefined;
+  /** The device that was enrolled with it; empty for none. */
+  deviceId: string;
+  /** The device that it replaces; empty for none. */
+  replacesDeviceId: string;
+  withdrawnBy: string;
+  withdrawnAt: Date | undefined;
+}
+
 function createBaseCreateInviteRequest(): CreateInviteRequest {
-  return { acquirer: "", merchant: "", validForSeconds: 0 };
+  return { acquirer: "", merchant: "", validForSeconds: 0, replacesDeviceId: "" };
 }
 
 export const CreateInviteRequest: MessageFns<CreateInviteRequest> = {
@@ -48,6 +116,9 @@ export const CreateInviteRequest: MessageFns<CreateInviteRequest> = {
     }
     if (message.validForSeconds !== 0) {
       writer.uint32(24).uint32(message.validForSeconds);
+    }
+    if (message.replacesDeviceId !== "") {
+      writer.uint32(34).string(message.replacesDeviceId);
     }
     return writer;
   },
@@ -89,6 +160,14 @@ export const CreateInviteRequest: MessageFns<CreateInviteRequest> = {
             message.validForSeconds = reader.uint32();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.replacesDeviceId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -109,6 +188,7 @@ export const CreateInviteRequest: MessageFns<CreateInviteRequest> = {
     message.acquirer = object.acquirer ?? "";
     message.merchant = object.merchant ?? "";
     message.validForSeconds = object.validForSeconds ?? 0;
+    message.replacesDeviceId = object.replacesDeviceId ?? "";
     return message;
   },
 };
@@ -192,6 +272,575 @@ export const CreateInviteResponse: MessageFns<CreateInviteResponse> = {
   },
 };
 
+function createBaseListInvitesRequest(): ListInvitesRequest {
+  return { pageSize: 0, pageToken: "", merchant: "", state: 0 };
+}
+
+export const ListInvitesRequest: MessageFns<ListInvitesRequest> = {
+  encode(message: ListInvitesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.pageSize !== 0) {
+      writer.uint32(8).uint32(message.pageSize);
+    }
+    if (message.pageToken !== "") {
+      writer.uint32(18).string(message.pageToken);
+    }
+    if (message.merchant !== "") {
+      writer.uint32(26).string(message.merchant);
+    }
+    if (message.state !== 0) {
+      writer.uint32(32).int32(message.state);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListInvitesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListInvitesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.pageToken = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.merchant = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListInvitesRequest>): ListInvitesRequest {
+    return ListInvitesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListInvitesRequest>): ListInvitesRequest {
+    const message = createBaseListInvitesRequest();
+    message.pageSize = object.pageSize ?? 0;
+    message.pageToken = object.pageToken ?? "";
+    message.merchant = object.merchant ?? "";
+    message.state = object.state ?? 0;
+    return message;
+  },
+};
+
+function createBaseListInvitesResponse(): ListInvitesResponse {
+  return { invites: [], nextPageToken: "" };
+}
+
+export const ListInvitesResponse: MessageFns<ListInvitesResponse> = {
+  encode(message: ListInvitesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.invites) {
+      Invite.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.nextPageToken !== "") {
+      writer.uint32(18).string(message.nextPageToken);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListInvitesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListInvitesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.invites.push(Invite.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.nextPageToken = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListInvitesResponse>): ListInvitesResponse {
+    return ListInvitesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListInvitesResponse>): ListInvitesResponse {
+    const message = createBaseListInvitesResponse();
+    message.invites = object.invites?.map((e) => Invite.fromPartial(e)) || [];
+    message.nextPageToken = object.nextPageToken ?? "";
+    return message;
+  },
+};
+
+function createBaseGetInviteRequest(): GetInviteRequest {
+  return { inviteId: "" };
+}
+
+export const GetInviteRequest: MessageFns<GetInviteRequest> = {
+  encode(message: GetInviteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.inviteId !== "") {
+      writer.uint32(10).string(message.inviteId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetInviteRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetInviteRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.inviteId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetInviteRequest>): GetInviteRequest {
+    return GetInviteRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetInviteRequest>): GetInviteRequest {
+    const message = createBaseGetInviteRequest();
+    message.inviteId = object.inviteId ?? "";
+    return message;
+  },
+};
+
+function createBaseGetInviteResponse(): GetInviteResponse {
+  return { invite: undefined };
+}
+
+export const GetInviteResponse: MessageFns<GetInviteResponse> = {
+  encode(message: GetInviteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.invite !== undefined) {
+      Invite.encode(message.invite, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetInviteResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetInviteResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.invite = Invite.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetInviteResponse>): GetInviteResponse {
+    return GetInviteResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetInviteResponse>): GetInviteResponse {
+    const message = createBaseGetInviteResponse();
+    message.invite = (object.invite !== undefined && object.invite !== null)
+      ? Invite.fromPartial(object.invite)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseWithdrawInviteRequest(): WithdrawInviteRequest {
+  return { inviteId: "" };
+}
+
+export const WithdrawInviteRequest: MessageFns<WithdrawInviteRequest> = {
+  encode(message: WithdrawInviteRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.inviteId !== "") {
+      writer.uint32(10).string(message.inviteId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WithdrawInviteRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWithdrawInviteRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.inviteId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WithdrawInviteRequest>): WithdrawInviteRequest {
+    return WithdrawInviteRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WithdrawInviteRequest>): WithdrawInviteRequest {
+    const message = createBaseWithdrawInviteRequest();
+    message.inviteId = object.inviteId ?? "";
+    return message;
+  },
+};
+
+function createBaseWithdrawInviteResponse(): WithdrawInviteResponse {
+  return { invite: undefined };
+}
+
+export const WithdrawInviteResponse: MessageFns<WithdrawInviteResponse> = {
+  encode(message: WithdrawInviteResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.invite !== undefined) {
+      Invite.encode(message.invite, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): WithdrawInviteResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseWithdrawInviteResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.invite = Invite.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<WithdrawInviteResponse>): WithdrawInviteResponse {
+    return WithdrawInviteResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<WithdrawInviteResponse>): WithdrawInviteResponse {
+    const message = createBaseWithdrawInviteResponse();
+    message.invite = (object.invite !== undefined && object.invite !== null)
+      ? Invite.fromPartial(object.invite)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseInvite(): Invite {
+  return {
+    inviteId: "",
+    acquirer: "",
+    merchant: "",
+    state: 0,
+    createdBy: "",
+    createdAt: undefined,
+    expiresAt: undefined,
+    deviceId: "",
+    replacesDeviceId: "",
+    withdrawnBy: "",
+    withdrawnAt: undefined,
+  };
+}
+
+export const Invite: MessageFns<Invite> = {
+  encode(message: Invite, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.inviteId !== "") {
+      writer.uint32(10).string(message.inviteId);
+    }
+    if (message.acquirer !== "") {
+      writer.uint32(18).string(message.acquirer);
+    }
+    if (message.merchant !== "") {
+      writer.uint32(26).string(message.merchant);
+    }
+    if (message.state !== 0) {
+      writer.uint32(32).int32(message.state);
+    }
+    if (message.createdBy !== "") {
+      writer.uint32(42).string(message.createdBy);
+    }
+    if (message.createdAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.createdAt), writer.uint32(50).fork()).join();
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(58).fork()).join();
+    }
+    if (message.deviceId !== "") {
+      writer.uint32(66).string(message.deviceId);
+    }
+    if (message.replacesDeviceId !== "") {
+      writer.uint32(74).string(message.replacesDeviceId);
+    }
+    if (message.withdrawnBy !== "") {
+      writer.uint32(82).string(message.withdrawnBy);
+    }
+    if (message.withdrawnAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.withdrawnAt), writer.uint32(90).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Invite {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInvite();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.inviteId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.merchant = reader.string();
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.createdBy = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.createdAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.deviceId = reader.string();
+            continue;
+          }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.replacesDeviceId = reader.string();
+            continue;
+          }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.withdrawnBy = reader.string();
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.withdrawnAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Invite>): Invite {
+    return Invite.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Invite>): Invite {
+    const message = createBaseInvite();
+    message.inviteId = object.inviteId ?? "";
+    message.acquirer = object.acquirer ?? "";
+    message.merchant = object.merchant ?? "";
+    message.state = object.state ?? 0;
+    message.createdBy = object.createdBy ?? "";
+    message.createdAt = object.createdAt ?? undefined;
+    message.expiresAt = object.expiresAt ?? undefined;
+    message.deviceId = object.deviceId ?? "";
+    message.replacesDeviceId = object.replacesDeviceId ?? "";
+    message.withdrawnBy = object.withdrawnBy ?? "";
+    message.withdrawnAt = object.withdrawnAt ?? undefined;
+    return message;
+  },
+};
+
 /** Invites to enrol phones. Admin listener. */
 export type InviteAdminServiceService = typeof InviteAdminServiceService;
 export const InviteAdminServiceService = {
@@ -205,10 +854,46 @@ export const InviteAdminServiceService = {
       Buffer.from(CreateInviteResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): CreateInviteResponse => CreateInviteResponse.decode(value),
   },
+  /** Newest first; never a code. */
+  listInvites: {
+    path: "/tapgate.v1.InviteAdminService/ListInvites" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListInvitesRequest): Buffer => Buffer.from(ListInvitesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListInvitesRequest => ListInvitesRequest.decode(value),
+    responseSerialize: (value: ListInvitesResponse): Buffer => Buffer.from(ListInvitesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListInvitesResponse => ListInvitesResponse.decode(value),
+  },
+  getInvite: {
+    path: "/tapgate.v1.InviteAdminService/GetInvite" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetInviteRequest): Buffer => Buffer.from(GetInviteRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetInviteRequest => GetInviteRequest.decode(value),
+    responseSerialize: (value: GetInviteResponse): Buffer => Buffer.from(GetInviteResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetInviteResponse => GetInviteResponse.decode(value),
+  },
+  /** An invite that was used is not withdrawn: revoke its device. */
+  withdrawInvite: {
+    path: "/tapgate.v1.InviteAdminService/WithdrawInvite" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: WithdrawInviteRequest): Buffer =>
+      Buffer.from(WithdrawInviteRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): WithdrawInviteRequest => WithdrawInviteRequest.decode(value),
+    responseSerialize: (value: WithdrawInviteResponse): Buffer =>
+      Buffer.from(WithdrawInviteResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): WithdrawInviteResponse => WithdrawInviteResponse.decode(value),
+  },
 } as const;
 
 export interface InviteAdminServiceServer extends UntypedServiceImplementation {
   createInvite: handleUnaryCall<CreateInviteRequest, CreateInviteResponse>;
+  /** Newest first; never a code. */
+  listInvites: handleUnaryCall<ListInvitesRequest, ListInvitesResponse>;
+  getInvite: handleUnaryCall<GetInviteRequest, GetInviteResponse>;
+  /** An invite that was used is not withdrawn: revoke its device. */
+  withdrawInvite: handleUnaryCall<WithdrawInviteRequest, WithdrawInviteResponse>;
 }
 
 export interface InviteAdminServiceClient extends Client {
@@ -226,6 +911,53 @@ export interface InviteAdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: CreateInviteResponse) => void,
+  ): ClientUnaryCall;
+  /** Newest first; never a code. */
+  listInvites(
+    request: ListInvitesRequest,
+    callback: (error: ServiceError | null, response: ListInvitesResponse) => void,
+  ): ClientUnaryCall;
+  listInvites(
+    request: ListInvitesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListInvitesResponse) => void,
+  ): ClientUnaryCall;
+  listInvites(
+    request: ListInvitesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListInvitesResponse) => void,
+  ): ClientUnaryCall;
+  getInvite(
+    request: GetInviteRequest,
+    callback: (error: ServiceError | null, response: GetInviteResponse) => void,
+  ): ClientUnaryCall;
+  getInvite(
+    request: GetInviteRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetInviteResponse) => void,
+  ): ClientUnaryCall;
+  getInvite(
+    request: GetInviteRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetInviteResponse) => void,
+  ): ClientUnaryCall;
+  /** An invite that was used is not withdrawn: revoke its device. */
+  withdrawInvite(
+    request: WithdrawInviteRequest,
+    callback: (error: ServiceError | null, response: WithdrawInviteResponse) => void,
+  ): ClientUnaryCall;
+  withdrawInvite(
+    request: WithdrawInviteRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: WithdrawInviteResponse) => void,
+  ): ClientUnaryCall;
+  withdrawInvite(
+    request: WithdrawInviteRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: WithdrawInviteResponse) => void,
   ): ClientUnaryCall;
 }
 

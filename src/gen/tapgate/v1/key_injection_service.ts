@@ -54,6 +54,8 @@ export interface InjectChallenge {
     | undefined;
   /** What policy allows, the strongest first. */
   allowedTransports: KeyTransport[];
+  /** ServiceKey messages signed by the anchor that ships in the app; one of them signs the offer. */
+  serviceKeys: SignedMessage[];
 }
 
 export interface KeyRequest {
@@ -364,7 +366,7 @@ export const InjectBegin: MessageFns<InjectBegin> = {
 };
 
 function createBaseInjectChallenge(): InjectChallenge {
-  return { nonce: Buffer.alloc(0), expiresAt: undefined, allowedTransports: [] };
+  return { nonce: Buffer.alloc(0), expiresAt: undefined, allowedTransports: [], serviceKeys: [] };
 }
 
 export const InjectChallenge: MessageFns<InjectChallenge> = {
@@ -381,6 +383,9 @@ export const InjectChallenge: MessageFns<InjectChallenge> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    for (const v of message.serviceKeys) {
+      SignedMessage.encode(v!, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -432,6 +437,14 @@ export const InjectChallenge: MessageFns<InjectChallenge> = {
 
             break;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.serviceKeys.push(SignedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -452,6 +465,7 @@ export const InjectChallenge: MessageFns<InjectChallenge> = {
     message.nonce = object.nonce ?? Buffer.alloc(0);
     message.expiresAt = object.expiresAt ?? undefined;
     message.allowedTransports = object.allowedTransports?.map((e) => e) || [];
+    message.serviceKeys = object.serviceKeys?.map((e) => SignedMessage.fromPartial(e)) || [];
     return message;
   },
 };

@@ -79,6 +79,8 @@ export interface AppraisalCheck {
   status: CheckStatus;
   /** Set where the status is CHECK_STATUS_FAIL. */
   reason: string;
+  /** What was found, for the security team; empty for phones. */
+  detail: string;
 }
 
 function createBaseRefusal(): Refusal {
@@ -240,7 +242,7 @@ export const RefusalReason: MessageFns<RefusalReason> = {
 };
 
 function createBaseAppraisalCheck(): AppraisalCheck {
-  return { code: "", status: 0, reason: "" };
+  return { code: "", status: 0, reason: "", detail: "" };
 }
 
 export const AppraisalCheck: MessageFns<AppraisalCheck> = {
@@ -253,6 +255,9 @@ export const AppraisalCheck: MessageFns<AppraisalCheck> = {
     }
     if (message.reason !== "") {
       writer.uint32(26).string(message.reason);
+    }
+    if (message.detail !== "") {
+      writer.uint32(34).string(message.detail);
     }
     return writer;
   },
@@ -294,6 +299,14 @@ export const AppraisalCheck: MessageFns<AppraisalCheck> = {
             message.reason = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -314,6 +327,7 @@ export const AppraisalCheck: MessageFns<AppraisalCheck> = {
     message.code = object.code ?? "";
     message.status = object.status ?? 0;
     message.reason = object.reason ?? "";
+    message.detail = object.detail ?? "";
     return message;
   },
 };

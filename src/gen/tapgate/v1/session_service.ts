@@ -53,6 +53,9 @@ export interface OpenResponse {
     /** The transaction is refused; the session goes on. */
     { $case: "transactionRefused"; value: TransactionRefused }
     | { $case: "directive"; value: Directive }
+    | //
+    /** Service keys that came since the session was opened; sent before the first message that one of them signs. */
+    { $case: "serviceKeys"; value: ServiceKeys }
     | undefined;
 }
 
@@ -62,6 +65,13 @@ export interface SessionOpen {
 
 export interface SessionOpened {
   policyVersion: string;
+  /** ServiceKey messages signed by the anchor that ships in the app. */
+  serviceKeys: SignedMessage[];
+}
+
+export interface ServiceKeys {
+  /** ServiceKey messages signed by the anchor that ships in the app. */
+  serviceKeys: SignedMessage[];
 }
 
 /** Payload: what the phone asks a grant for. */
@@ -208,6 +218,9 @@ export const OpenResponse: MessageFns<OpenResponse> = {
       case "directive":
         Directive.encode(message.message.value, writer.uint32(42).fork()).join();
         break;
+      case "serviceKeys":
+        ServiceKeys.encode(message.message.value, writer.uint32(122).fork()).join();
+        break;
     }
     return writer;
   },
@@ -268,6 +281,14 @@ export const OpenResponse: MessageFns<OpenResponse> = {
             message.message = { $case: "directive", value: Directive.decode(reader, reader.uint32()) };
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.message = { $case: "serviceKeys", value: ServiceKeys.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -316,6 +337,12 @@ export const OpenResponse: MessageFns<OpenResponse> = {
       case "directive": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "directive", value: Directive.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "serviceKeys": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "serviceKeys", value: ServiceKeys.fromPartial(object.message.value) };
         }
         break;
       }
@@ -380,13 +407,16 @@ export const SessionOpen: MessageFns<SessionOpen> = {
 };
 
 function createBaseSessionOpened(): SessionOpened {
-  return { policyVersion: "" };
+  return { policyVersion: "", serviceKeys: [] };
 }
 
 export const SessionOpened: MessageFns<SessionOpened> = {
   encode(message: SessionOpened, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.policyVersion !== "") {
       writer.uint32(10).string(message.policyVersion);
+    }
+    for (const v of message.serviceKeys) {
+      SignedMessage.encode(v!, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -412,6 +442,14 @@ export const SessionOpened: MessageFns<SessionOpened> = {
             message.policyVersion = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.serviceKeys.push(SignedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -430,6 +468,62 @@ export const SessionOpened: MessageFns<SessionOpened> = {
   fromPartial(object: DeepPartial<SessionOpened>): SessionOpened {
     const message = createBaseSessionOpened();
     message.policyVersion = object.policyVersion ?? "";
+    message.serviceKeys = object.serviceKeys?.map((e) => SignedMessage.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseServiceKeys(): ServiceKeys {
+  return { serviceKeys: [] };
+}
+
+export const ServiceKeys: MessageFns<ServiceKeys> = {
+  encode(message: ServiceKeys, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.serviceKeys) {
+      SignedMessage.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServiceKeys {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServiceKeys();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.serviceKeys.push(SignedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ServiceKeys>): ServiceKeys {
+    return ServiceKeys.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ServiceKeys>): ServiceKeys {
+    const message = createBaseServiceKeys();
+    message.serviceKeys = object.serviceKeys?.map((e) => SignedMessage.fromPartial(e)) || [];
     return message;
   },
 };

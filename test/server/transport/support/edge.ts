@@ -25,13 +25,15 @@ export class Certificates {
     this.directory = directory;
   }
 
-  static async make(): Promise<Certificates> {
+  static async make(
+    admins: readonly { readonly role: string; readonly person: string }[] = [{ role: 'officer', person: 'ada' }],
+  ): Promise<Certificates> {
     const directory = await mkdtemp(join(tmpdir(), 'tapgate-certs-'));
     const made = await initCertificates({
       directory,
       hosts: [],
       acquirers: ['acme', 'umbra'],
-      admins: [{ role: 'officer', person: 'ada' }],
+      admins: [...admins],
       now: new Date(),
       days: 2,
     });

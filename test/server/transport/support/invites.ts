@@ -5,6 +5,7 @@ import {
   InviteAdminServiceClient,
   InviteAdminServiceService,
 } from '../../../../src/gen/tapgate/v1/invite_admin_service.ts';
+import { CallRefused } from '../../../../src/server/transport/refused.ts';
 import { type ListenerService, type RunUnary, service, unary } from '../../../../src/server/transport/service.ts';
 import type { ChannelTls } from '../../../../src/wire/channel.ts';
 import { refusalFromError } from '../../../../src/wire/status.ts';
@@ -16,9 +17,18 @@ export type RunInvite = RunUnary<CreateInviteRequest, CreateInviteResponse>;
 export const whoami: RunInvite = async (_, { caller }) =>
   CreateInviteResponse.create({ inviteId: JSON.stringify(caller) });
 
-/** A service of one unary method. */
+const notServed = async (): Promise<never> => {
+  throw new CallRefused(['NOT_FOUND'], 'not served here');
+};
+
+/** A service of which one unary method is served. */
 export function invites(run: RunInvite, withinMilliseconds?: number): ListenerService {
-  return service(InviteAdminServiceService, { createInvite: unary(run, withinMilliseconds) });
+  return service(InviteAdminServiceService, {
+    createInvite: unary(run, withinMilliseconds),
+    listInvites: unary(notServed),
+    getInvite: unary(notServed),
+    withdrawInvite: unary(notServed),
+  });
 }
 
 /** One unary call over a connection of its own. */
@@ -28,7 +38,7 @@ export async function ask(
   options: { deadline?: number } = {},
 ): Promise<CreateInviteResponse> {
   const client = new InviteAdminServiceClient(...channelTo(edge, tls));
-  const request = { acquirer: 'acme', merchant: 'shop', validForSeconds: 0 };
+  const request = { acquirer: 'acme', merchant: 'shop', validForSeconds: 0, replacesDeviceId: '' };
   try {
     return await new Promise((resolve, reject) => {
       client.createInvite(request, new Metadata(), options, (error, answer) =>

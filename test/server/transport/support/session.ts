@@ -6,6 +6,7 @@ import {
   SessionServiceService,
 } from '../../../../src/gen/tapgate/v1/session_service.ts';
 import type { ConversationLimits } from '../../../../src/server/transport/limits.ts';
+import type { ListenerOptions } from '../../../../src/server/transport/listener.ts';
 import { conversation, type RunConversation, service } from '../../../../src/server/transport/service.ts';
 import { ClientConversation } from '../../../../src/wire/channel.ts';
 import { type Certificates, channelTo, type Edge, startEdge } from './edge.ts';
@@ -32,9 +33,10 @@ export async function withSession(
   run: RunSession,
   limits: Partial<ConversationLimits>,
   use: (client: SessionClient) => Promise<void>,
+  more: Partial<ListenerOptions> = {},
 ): Promise<void> {
   const services = [service(SessionServiceService, { open: conversation(run, limits) })];
-  const edge = await startEdge(certificates, 'device', services);
+  const edge = await startEdge(certificates, 'device', services, more);
   const raw = new SessionServiceClient(...channelTo(edge, await certificates.client('device')));
   try {
     await use({ edge, raw, open: () => new ClientConversation(raw.open()) });

@@ -17,11 +17,19 @@ import {
   type Metadata,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { KeySlot, SlotState } from "../../v1/key_slot.ts";
 import { KeyTransport } from "../../v1/key_transport.ts";
 import { SignedMessage } from "../../v1/signed.ts";
 import { AccountData } from "../../v1/transaction.ts";
 
-export const SigningPurpose = { UNSPECIFIED: 0, DEVICE_TOKEN: 1, RECEIPT: 2, GRANT: 3, UNRECOGNIZED: -1 } as const;
+export const SigningPurpose = {
+  UNSPECIFIED: 0,
+  DEVICE_TOKEN: 1,
+  RECEIPT: 2,
+  GRANT: 3,
+  AUDIT: 4,
+  UNRECOGNIZED: -1,
+} as const;
 
 export type SigningPurpose = typeof SigningPurpose[keyof typeof SigningPurpose];
 
@@ -30,6 +38,7 @@ export namespace SigningPurpose {
   export type DEVICE_TOKEN = typeof SigningPurpose.DEVICE_TOKEN;
   export type RECEIPT = typeof SigningPurpose.RECEIPT;
   export type GRANT = typeof SigningPurpose.GRANT;
+  export type AUDIT = typeof SigningPurpose.AUDIT;
   export type UNRECOGNIZED = typeof SigningPurpose.UNRECOGNIZED;
 }
 
@@ -45,6 +54,9 @@ export interface ExchangeRequest {
     | { $case: "shuffleLayout"; value: ShuffleLayoutCall }
     | { $case: "checkPinBlock"; value: CheckPinBlockCall }
     | { $case: "authorizePayment"; value: AuthorizePaymentCall }
+    | { $case: "listKeys"; value: ListKeysCall }
+    | { $case: "generateKey"; value: GenerateKeyCall }
+    | { $case: "changeKeyState"; value: ChangeKeyStateCall }
     | undefined;
 }
 
@@ -61,10 +73,15 @@ export interface ExchangeResponse {
     | { $case: "shuffleLayout"; value: ShuffleLayoutAnswer }
     | { $case: "checkPinBlock"; value: CheckPinBlockAnswer }
     | { $case: "authorizePayment"; value: AuthorizePaymentAnswer }
+    | { $case: "listKeys"; value: ListKeysAnswer }
+    | { $case: "generateKey"; value: GenerateKeyAnswer }
+    | { $case: "changeKeyState"; value: ChangeKeyStateAnswer }
     | undefined;
 }
 
+/** Answers in full where the keystore has been changed since this generation; 0 always does. */
 export interface DescribeKeysCall {
+  knownGeneration: bigint;
 }
 
 export interface DescribeKeysAnswer {
@@ -77,6 +94,10 @@ export interface DescribeKeysAnswer {
   pinBdkId: Buffer;
   accountDataBdkId: Buffer;
   acquirers: string[];
+  /** How often the keystore has been changed. */
+  generation: bigint;
+  /** The caller knows this generation: nothing else is filled in. */
+  unchanged: boolean;
 }
 
 export interface PublicSigningKey {
@@ -84,6 +105,8 @@ export interface PublicSigningKey {
   purpose: SigningPurpose;
   /** SubjectPublicKeyInfo, DER, P-256. */
   publicKey: Buffer;
+  /** Prepared, active, draining or retired; a retired key verifies what is answered again, and nothing else. */
+  state: SlotState;
 }
 
 /** Claims as a JSON object; the vault makes the header. */
@@ -142,12 +165,15 @@ export interface ShuffleLayoutAnswer {
 
 /** Is the block ISO 9564-1 format 4 under the key at the KSN, for the PAN of the account data? */
 export interface CheckPinBlockCall {
-  grantId: string;
-  pinKsn: Buffer;
   block: Buffer;
-  accountData: AccountData | undefined;
-  minimumLength: number;
-  maximumLength: number;
+  accountData:
+    | AccountData
+    | undefined;
+  /**
+   * PinGrant, context "tapgate/v1/pin-grant": grant, KSN, account data and the bounds of the PIN's length are taken from
+   * what this vault has signed, never from who asks.
+   */
+  pinGrant: SignedMessage | undefined;
 }
 
 export interface CheckPinBlockAnswer {
@@ -180,6 +206,41 @@ export interface AuthorizePaymentAnswer {
   zonePinBlock: Buffer;
   /** Keyed hash of the PAN, 16 bytes: the same card, the same value. */
   cardReference: Buffer;
+}
+
+export interface ListKeysCall {
+}
+
+export interface ListKeysAnswer {
+  slots: KeySlot[];
+}
+
+/** Makes a key in a prepared slot. */
+export interface GenerateKeyCall {
+  kind: string;
+  /** Of a zone key. */
+  acquirer: string;
+  /** The person who asks, for the slot's history. */
+  by: string;
+}
+
+export interface GenerateKeyAnswer {
+  slot:
+    | KeySlot
+    | undefined;
+  /** A zone key under the zone KEK of its acquirer. */
+  keyBlock: string;
+}
+
+export interface ChangeKeyStateCall {
+  slotId: string;
+  to: SlotState;
+  by: string;
+}
+
+export interface ChangeKeyStateAnswer {
+  /** The slots that changed; none where the slot was in the state already. */
+  changed: KeySlot[];
 }
 
 function createBaseExchangeRequest(): ExchangeRequest {
@@ -221,6 +282,15 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
         break;
       case "authorizePayment":
         AuthorizePaymentCall.encode(message.call.value, writer.uint32(82).fork()).join();
+        break;
+      case "listKeys":
+        ListKeysCall.encode(message.call.value, writer.uint32(90).fork()).join();
+        break;
+      case "generateKey":
+        GenerateKeyCall.encode(message.call.value, writer.uint32(98).fork()).join();
+        break;
+      case "changeKeyState":
+        ChangeKeyStateCall.encode(message.call.value, writer.uint32(106).fork()).join();
         break;
     }
     return writer;
@@ -319,6 +389,30 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
             message.call = { $case: "authorizePayment", value: AuthorizePaymentCall.decode(reader, reader.uint32()) };
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.call = { $case: "listKeys", value: ListKeysCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.call = { $case: "generateKey", value: GenerateKeyCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 13: {
+            if (tag !== 106) {
+              break;
+            }
+
+            message.call = { $case: "changeKeyState", value: ChangeKeyStateCall.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -392,6 +486,24 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
         }
         break;
       }
+      case "listKeys": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "listKeys", value: ListKeysCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "generateKey": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "generateKey", value: GenerateKeyCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "changeKeyState": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "changeKeyState", value: ChangeKeyStateCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -433,6 +545,15 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
         break;
       case "authorizePayment":
         AuthorizePaymentAnswer.encode(message.answer.value, writer.uint32(74).fork()).join();
+        break;
+      case "listKeys":
+        ListKeysAnswer.encode(message.answer.value, writer.uint32(82).fork()).join();
+        break;
+      case "generateKey":
+        GenerateKeyAnswer.encode(message.answer.value, writer.uint32(90).fork()).join();
+        break;
+      case "changeKeyState":
+        ChangeKeyStateAnswer.encode(message.answer.value, writer.uint32(98).fork()).join();
         break;
     }
     return writer;
@@ -526,6 +647,30 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
             };
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.answer = { $case: "listKeys", value: ListKeysAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.answer = { $case: "generateKey", value: GenerateKeyAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.answer = { $case: "changeKeyState", value: ChangeKeyStateAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -596,17 +741,41 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
         }
         break;
       }
+      case "listKeys": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "listKeys", value: ListKeysAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "generateKey": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "generateKey", value: GenerateKeyAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "changeKeyState": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "changeKeyState", value: ChangeKeyStateAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
     }
     return message;
   },
 };
 
 function createBaseDescribeKeysCall(): DescribeKeysCall {
-  return {};
+  return { knownGeneration: 0n };
 }
 
 export const DescribeKeysCall: MessageFns<DescribeKeysCall> = {
-  encode(_: DescribeKeysCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: DescribeKeysCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.knownGeneration !== 0n) {
+      if (BigInt.asUintN(64, message.knownGeneration) !== message.knownGeneration) {
+        throw new globalThis.Error("value provided for field message.knownGeneration of type uint64 too large");
+      }
+      writer.uint32(8).uint64(message.knownGeneration);
+    }
     return writer;
   },
 
@@ -623,6 +792,14 @@ export const DescribeKeysCall: MessageFns<DescribeKeysCall> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.knownGeneration = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -638,8 +815,11 @@ export const DescribeKeysCall: MessageFns<DescribeKeysCall> = {
   create(base?: DeepPartial<DescribeKeysCall>): DescribeKeysCall {
     return DescribeKeysCall.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<DescribeKeysCall>): DescribeKeysCall {
+  fromPartial(object: DeepPartial<DescribeKeysCall>): DescribeKeysCall {
     const message = createBaseDescribeKeysCall();
+    message.knownGeneration = (object.knownGeneration !== undefined && object.knownGeneration !== null)
+      ? BigInt(object.knownGeneration)
+      : 0n;
     return message;
   },
 };
@@ -652,6 +832,8 @@ function createBaseDescribeKeysAnswer(): DescribeKeysAnswer {
     pinBdkId: Buffer.alloc(0),
     accountDataBdkId: Buffer.alloc(0),
     acquirers: [],
+    generation: 0n,
+    unchanged: false,
   };
 }
 
@@ -674,6 +856,15 @@ export const DescribeKeysAnswer: MessageFns<DescribeKeysAnswer> = {
     }
     for (const v of message.acquirers) {
       writer.uint32(50).string(v!);
+    }
+    if (message.generation !== 0n) {
+      if (BigInt.asUintN(64, message.generation) !== message.generation) {
+        throw new globalThis.Error("value provided for field message.generation of type uint64 too large");
+      }
+      writer.uint32(56).uint64(message.generation);
+    }
+    if (message.unchanged !== false) {
+      writer.uint32(64).bool(message.unchanged);
     }
     return writer;
   },
@@ -739,6 +930,22 @@ export const DescribeKeysAnswer: MessageFns<DescribeKeysAnswer> = {
             message.acquirers.push(reader.string());
             continue;
           }
+          case 7: {
+            if (tag !== 56) {
+              break;
+            }
+
+            message.generation = reader.uint64() as bigint;
+            continue;
+          }
+          case 8: {
+            if (tag !== 64) {
+              break;
+            }
+
+            message.unchanged = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -762,12 +969,16 @@ export const DescribeKeysAnswer: MessageFns<DescribeKeysAnswer> = {
     message.pinBdkId = object.pinBdkId ?? Buffer.alloc(0);
     message.accountDataBdkId = object.accountDataBdkId ?? Buffer.alloc(0);
     message.acquirers = object.acquirers?.map((e) => e) || [];
+    message.generation = (object.generation !== undefined && object.generation !== null)
+      ? BigInt(object.generation)
+      : 0n;
+    message.unchanged = object.unchanged ?? false;
     return message;
   },
 };
 
 function createBasePublicSigningKey(): PublicSigningKey {
-  return { keyId: "", purpose: 0, publicKey: Buffer.alloc(0) };
+  return { keyId: "", purpose: 0, publicKey: Buffer.alloc(0), state: 0 };
 }
 
 export const PublicSigningKey: MessageFns<PublicSigningKey> = {
@@ -780,6 +991,9 @@ export const PublicSigningKey: MessageFns<PublicSigningKey> = {
     }
     if (message.publicKey.length !== 0) {
       writer.uint32(26).bytes(message.publicKey);
+    }
+    if (message.state !== 0) {
+      writer.uint32(32).int32(message.state);
     }
     return writer;
   },
@@ -821,6 +1035,14 @@ export const PublicSigningKey: MessageFns<PublicSigningKey> = {
             message.publicKey = Buffer.from(reader.bytes());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.state = reader.int32() as any;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -841,6 +1063,7 @@ export const PublicSigningKey: MessageFns<PublicSigningKey> = {
     message.keyId = object.keyId ?? "";
     message.purpose = object.purpose ?? 0;
     message.publicKey = object.publicKey ?? Buffer.alloc(0);
+    message.state = object.state ?? 0;
     return message;
   },
 };
@@ -1492,35 +1715,19 @@ export const ShuffleLayoutAnswer: MessageFns<ShuffleLayoutAnswer> = {
 };
 
 function createBaseCheckPinBlockCall(): CheckPinBlockCall {
-  return {
-    grantId: "",
-    pinKsn: Buffer.alloc(0),
-    block: Buffer.alloc(0),
-    accountData: undefined,
-    minimumLength: 0,
-    maximumLength: 0,
-  };
+  return { block: Buffer.alloc(0), accountData: undefined, pinGrant: undefined };
 }
 
 export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
   encode(message: CheckPinBlockCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    if (message.grantId !== "") {
-      writer.uint32(10).string(message.grantId);
-    }
-    if (message.pinKsn.length !== 0) {
-      writer.uint32(18).bytes(message.pinKsn);
-    }
     if (message.block.length !== 0) {
       writer.uint32(26).bytes(message.block);
     }
     if (message.accountData !== undefined) {
       AccountData.encode(message.accountData, writer.uint32(34).fork()).join();
     }
-    if (message.minimumLength !== 0) {
-      writer.uint32(40).uint32(message.minimumLength);
-    }
-    if (message.maximumLength !== 0) {
-      writer.uint32(48).uint32(message.maximumLength);
+    if (message.pinGrant !== undefined) {
+      SignedMessage.encode(message.pinGrant, writer.uint32(58).fork()).join();
     }
     return writer;
   },
@@ -1538,22 +1745,6 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.grantId = reader.string();
-            continue;
-          }
-          case 2: {
-            if (tag !== 18) {
-              break;
-            }
-
-            message.pinKsn = Buffer.from(reader.bytes());
-            continue;
-          }
           case 3: {
             if (tag !== 26) {
               break;
@@ -1570,20 +1761,12 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
             message.accountData = AccountData.decode(reader, reader.uint32());
             continue;
           }
-          case 5: {
-            if (tag !== 40) {
+          case 7: {
+            if (tag !== 58) {
               break;
             }
 
-            message.minimumLength = reader.uint32();
-            continue;
-          }
-          case 6: {
-            if (tag !== 48) {
-              break;
-            }
-
-            message.maximumLength = reader.uint32();
+            message.pinGrant = SignedMessage.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -1603,14 +1786,13 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
   },
   fromPartial(object: DeepPartial<CheckPinBlockCall>): CheckPinBlockCall {
     const message = createBaseCheckPinBlockCall();
-    message.grantId = object.grantId ?? "";
-    message.pinKsn = object.pinKsn ?? Buffer.alloc(0);
     message.block = object.block ?? Buffer.alloc(0);
     message.accountData = (object.accountData !== undefined && object.accountData !== null)
       ? AccountData.fromPartial(object.accountData)
       : undefined;
-    message.minimumLength = object.minimumLength ?? 0;
-    message.maximumLength = object.maximumLength ?? 0;
+    message.pinGrant = (object.pinGrant !== undefined && object.pinGrant !== null)
+      ? SignedMessage.fromPartial(object.pinGrant)
+      : undefined;
     return message;
   },
 };
@@ -1902,6 +2084,384 @@ export const AuthorizePaymentAnswer: MessageFns<AuthorizePaymentAnswer> = {
     message.zonePinKeyId = object.zonePinKeyId ?? "";
     message.zonePinBlock = object.zonePinBlock ?? Buffer.alloc(0);
     message.cardReference = object.cardReference ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseListKeysCall(): ListKeysCall {
+  return {};
+}
+
+export const ListKeysCall: MessageFns<ListKeysCall> = {
+  encode(_: ListKeysCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListKeysCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListKeysCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListKeysCall>): ListKeysCall {
+    return ListKeysCall.fromPartial(base ?? {});
+  },
+  fromPartial(_: DeepPartial<ListKeysCall>): ListKeysCall {
+    const message = createBaseListKeysCall();
+    return message;
+  },
+};
+
+function createBaseListKeysAnswer(): ListKeysAnswer {
+  return { slots: [] };
+}
+
+export const ListKeysAnswer: MessageFns<ListKeysAnswer> = {
+  encode(message: ListKeysAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.slots) {
+      KeySlot.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListKeysAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListKeysAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slots.push(KeySlot.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListKeysAnswer>): ListKeysAnswer {
+    return ListKeysAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListKeysAnswer>): ListKeysAnswer {
+    const message = createBaseListKeysAnswer();
+    message.slots = object.slots?.map((e) => KeySlot.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseGenerateKeyCall(): GenerateKeyCall {
+  return { kind: "", acquirer: "", by: "" };
+}
+
+export const GenerateKeyCall: MessageFns<GenerateKeyCall> = {
+  encode(message: GenerateKeyCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.acquirer !== "") {
+      writer.uint32(18).string(message.acquirer);
+    }
+    if (message.by !== "") {
+      writer.uint32(26).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GenerateKeyCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGenerateKeyCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GenerateKeyCall>): GenerateKeyCall {
+    return GenerateKeyCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GenerateKeyCall>): GenerateKeyCall {
+    const message = createBaseGenerateKeyCall();
+    message.kind = object.kind ?? "";
+    message.acquirer = object.acquirer ?? "";
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseGenerateKeyAnswer(): GenerateKeyAnswer {
+  return { slot: undefined, keyBlock: "" };
+}
+
+export const GenerateKeyAnswer: MessageFns<GenerateKeyAnswer> = {
+  encode(message: GenerateKeyAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== undefined) {
+      KeySlot.encode(message.slot, writer.uint32(10).fork()).join();
+    }
+    if (message.keyBlock !== "") {
+      writer.uint32(18).string(message.keyBlock);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GenerateKeyAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGenerateKeyAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slot = KeySlot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyBlock = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GenerateKeyAnswer>): GenerateKeyAnswer {
+    return GenerateKeyAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GenerateKeyAnswer>): GenerateKeyAnswer {
+    const message = createBaseGenerateKeyAnswer();
+    message.slot = (object.slot !== undefined && object.slot !== null) ? KeySlot.fromPartial(object.slot) : undefined;
+    message.keyBlock = object.keyBlock ?? "";
+    return message;
+  },
+};
+
+function createBaseChangeKeyStateCall(): ChangeKeyStateCall {
+  return { slotId: "", to: 0, by: "" };
+}
+
+export const ChangeKeyStateCall: MessageFns<ChangeKeyStateCall> = {
+  encode(message: ChangeKeyStateCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slotId !== "") {
+      writer.uint32(10).string(message.slotId);
+    }
+    if (message.to !== 0) {
+      writer.uint32(16).int32(message.to);
+    }
+    if (message.by !== "") {
+      writer.uint32(26).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeKeyStateCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeKeyStateCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slotId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.to = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ChangeKeyStateCall>): ChangeKeyStateCall {
+    return ChangeKeyStateCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChangeKeyStateCall>): ChangeKeyStateCall {
+    const message = createBaseChangeKeyStateCall();
+    message.slotId = object.slotId ?? "";
+    message.to = object.to ?? 0;
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseChangeKeyStateAnswer(): ChangeKeyStateAnswer {
+  return { changed: [] };
+}
+
+export const ChangeKeyStateAnswer: MessageFns<ChangeKeyStateAnswer> = {
+  encode(message: ChangeKeyStateAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changed) {
+      KeySlot.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ChangeKeyStateAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseChangeKeyStateAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changed.push(KeySlot.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ChangeKeyStateAnswer>): ChangeKeyStateAnswer {
+    return ChangeKeyStateAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ChangeKeyStateAnswer>): ChangeKeyStateAnswer {
+    const message = createBaseChangeKeyStateAnswer();
+    message.changed = object.changed?.map((e) => KeySlot.fromPartial(e)) || [];
     return message;
   },
 };

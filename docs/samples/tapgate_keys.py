@@ -1,0 +1,117 @@
+"""The app's half of key injection, by key agreement: from the offer to the proof."""
+
+from dataclasses import dataclass
+from typing import Dict
+
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
+from cryptography.hazmat.primitives.cmac import CMAC
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from tapgate.v1 import key_injection_service_pb2 as wire
+from tapgate.v1 import key_injection_service_pb2_grpc as services
+from tapgate.v1 import key_transport_pb2, signed_pb2
+
+from tapgate_app import App, AttestedKey, Conversation, ServiceNotTrusted, canonical, sha256, sign, thumbprint
+
+DOMAINS = {key_transport_pb2.KEY_DOMAIN_PIN: "pin", key_transport_pb2.KEY_DOMAIN_ACCOUNT_DATA: "account-data"}
+
+
+def inject(app: App) -> Dict[str, "InitialKey"]:
+    session = app.session.key
+    service = services.KeyInjectionServiceStub(app.channel)
+    with Conversation(service.Inject) as stream:
+        begin = wire.InjectBegin(device_token=app.session.token)
+        asked = stream.ask(wire.InjectRequest(begin=begin)).challenge
+        app.trust.endorse(asked.service_keys)
+        nonce = asked.nonce
+        transport = app.keystore.generate(transport_challenge(session.public_key, nonce), purpose="agree")
+        request = wire.KeyRequest(
+            nonce=nonce,
+            transport=key_transport_pb2.KEY_TRANSPORT_KEY_AGREEMENT,
+            transport_key_chain=transport.chain,
+        )
+        signed = signed_by(session, "tapgate/v1/key-request", request)
+        offer = app.trust.open("tapgate/v1/key-offer", stream.ask(wire.InjectRequest(key_request=signed)).offer)
+        keys = open_offer(offer, app, nonce, transport)
+        confirmation = wire.KeyConfirmation(injection_id=wire.KeyOffer.FromString(offer).injection_id)
+        for domain, name in DOMAINS.items():
+            confirmation.proofs.add(domain=domain, cmac=keys[name].prove(offer))
+        signed = signed_by(session, "tapgate/v1/key-confirmation", confirmation)
+        stream.ask(wire.InjectRequest(confirmation=signed))
+    return keys
+
+
+def transport_challenge(session_public_key: bytes, nonce: bytes) -> bytes:
+    return sha256(canonical("tapgate/v1/transport-challenge", session_public_key, nonce))
+
+
+def signed_by(key: AttestedKey, context: str, message) -> signed_pb2.SignedMessage:
+    payload = message.SerializeToString()
+    return signed_pb2.SignedMessage(payload=payload, signature=sign(key.private_key, context, payload))
+
+
+def open_offer(payload: bytes, app: App, nonce: bytes, transport: AttestedKey) -> Dict[str, "InitialKey"]:
+    offer = wire.KeyOffer.FromString(payload)
+    ours = (app.device_id, thumbprint(app.session.key.public_key), nonce, sha256(transport.public_key))
+    if (offer.device_id, offer.session_key_thumbprint, offer.nonce, offer.transport_key_hash) != ours:
+        raise ServiceNotTrusted("the offer is for another phone, session, exchange or transport key")
+    ephemeral = serialization.load_der_public_key(offer.ephemeral_public_key)
+    secret = transport.private_key.exchange(ec.ECDH(), ephemeral)
+    keys = {}
+    for envelope in offer.envelopes:
+        name = DOMAINS[envelope.domain]
+        binding = (offer.session_key_thumbprint.encode(), offer.transport_key_hash)
+        info = canonical("tapgate/v1/key-block-protection", offer.injection_id.encode(), name.encode(), *binding)
+        kbpk = HKDF(hashes.SHA256(), 32, salt=nonce, info=info).derive(secret)
+        key = unwrap(envelope.key_block, kbpk)
+        if cmac(key, bytes(16))[:5] != envelope.key_check_value:
+            raise ServiceNotTrusted(f"{name}: wrong check value")
+        keys[name] = InitialKey(key, envelope.initial_key_id)
+    if set(keys) != set(DOMAINS.values()):
+        raise ServiceNotTrusted("the offer lacks a domain")
+    return keys
+
+
+def cmac(key: bytes, message: bytes) -> bytes:
+    mac = CMAC(algorithms.AES(key))
+    mac.update(message)
+    return mac.finalize()
+
+
+def unwrap(block: str, kbpk: bytes) -> bytes:
+    """X9.143 version D: header, optional blocks, AES-CBC of length and key, CMAC of all of it (its IV too)."""
+    if (block[0], block[5:7], block[7]) != ("D", "B1", "A") or int(block[1:5]) != len(block):
+        raise ServiceNotTrusted("no block of an AES initial key")
+    end = 16
+    for _ in range(int(block[12:14])):
+        end += int(block[end + 2 : end + 4], 16)
+    header, mac = block[:end].encode("ascii"), bytes.fromhex(block[-32:])
+
+    def derived(usage: bytes) -> bytes:
+        return b"".join(cmac(kbpk, bytes([count]) + usage + bytes.fromhex("0000040100")) for count in (1, 2))
+
+    decryptor = Cipher(algorithms.AES(derived(b"\x00\x00")), modes.CBC(mac)).decryptor()
+    clear = decryptor.update(bytes.fromhex(block[end:-32])) + decryptor.finalize()
+    if cmac(derived(b"\x00\x01"), header + clear) != mac:
+        raise ServiceNotTrusted("the key block is not of this agreement")
+    return clear[2 : 2 + int.from_bytes(clear[:2], "big") // 8]
+
+
+@dataclass
+class InitialKey:
+    """An AES-128 DUKPT initial key before its registers are filled (X9.24-3 6.3)."""
+
+    key: bytes
+    initial_key_id: bytes
+
+    def prove(self, offer: bytes) -> bytes:
+        """CMAC under the MAC generation key of counter 1, which no transaction may use after."""
+        first = self._derive(self.key, 0x8000, 1)
+        return cmac(self._derive(first, 0x2000, 1), canonical("tapgate/v1/key-proof", offer))
+
+    def _derive(self, key: bytes, usage: int, counter: int) -> bytes:
+        derivation = bytes([1, 1]) + usage.to_bytes(2, "big") + bytes.fromhex("00020080")
+        block = derivation + self.initial_key_id[4:] + counter.to_bytes(4, "big")
+        encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+        return encryptor.update(block) + encryptor.finalize()

@@ -1,0 +1,4 @@
+ALTER TABLE invite
+  ADD COLUMN IF NOT EXISTS replaces_device_id UUID,
+  ADD COLUMN IF NOT EXISTS withdrawn_by TEXT,
+  ADD COLUMN IF NOT EXISTS withdrawn_at TIMESTAMPTZ;

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS device_not_revoked ON device (acquirer, merchant) WHERE status <> 'revoked';

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS device_by_merchant ON device (merchant, id);

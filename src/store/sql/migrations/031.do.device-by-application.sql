@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS device_by_application ON device (package_name, app_version, id);

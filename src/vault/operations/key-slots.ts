@@ -1,0 +1,50 @@
+import { NAME_FORM } from '../../certs/uri-name.ts';
+import type {
+  ChangeKeyStateAnswer,
+  ChangeKeyStateCall,
+  GenerateKeyAnswer,
+  GenerateKeyCall,
+  ListKeysAnswer,
+} from '../../gen/tapgate/vault/v1/vault_service.ts';
+import { isOfAcquirer, isSlotKind } from '../../keys/kind.ts';
+import { isReason } from '../../reasons/catalogue.ts';
+import { ok, type Refusal, type Result, refuse } from '../../reasons/result.ts';
+import { slotStateFromWire, slotToWire } from '../../wire/key-slot.ts';
+import type { Custodian, CustodyFault } from '../keystore/custodian.ts';
+
+const MAX_BY = 128;
+
+/** The custodian's fault as a reason of the catalogue; a fault of the folder itself is told in the log alone. */
+function refusal({ reason, detail }: Refusal<CustodyFault>): Refusal {
+  return isReason(reason) ? refuse(reason, detail) : refuse('KEYSTORE_NOT_CHANGED', `${reason} ${detail ?? ''}`);
+}
+
+/** Lists every slot, without its key. */
+export function listKeys(custodian: Custodian): Result<ListKeysAnswer> {
+  const slots = custodian.list();
+  return slots.ok ? ok({ slots: slots.value.map((slot) => slotToWire(slot)) }) : refusal(slots);
+}
+
+/** Makes a key in a prepared slot; refuses with MALFORMED_MESSAGE, and as the rules of slots do. */
+export function generateKey({ kind, acquirer, by }: GenerateKeyCall, custodian: Custodian): Result<GenerateKeyAnswer> {
+  if (!isSlotKind(kind)) return refuse('MALFORMED_MESSAGE', 'kind');
+  if (by.length === 0 || by.length > MAX_BY) return refuse('MALFORMED_MESSAGE', 'by');
+  const named = acquirer !== '';
+  if (named !== isOfAcquirer(kind) || (named && !NAME_FORM.test(acquirer)))
+    return refuse('MALFORMED_MESSAGE', 'acquirer');
+  const made = custodian.generate(named ? { kind, acquirer } : { kind }, by);
+  if (!made.ok) return refusal(made);
+  return ok({ slot: slotToWire(made.value.slot), keyBlock: made.value.keyBlock });
+}
+
+/** Takes a slot to another state; refuses with MALFORMED_MESSAGE, and as the rules of slots do. */
+export function changeKeyState(
+  { slotId, to, by }: ChangeKeyStateCall,
+  custodian: Custodian,
+): Result<ChangeKeyStateAnswer> {
+  const state = slotStateFromWire(to);
+  if (state === null) return refuse('MALFORMED_MESSAGE', 'to');
+  if (by.length === 0 || by.length > MAX_BY) return refuse('MALFORMED_MESSAGE', 'by');
+  const changed = custodian.change(slotId, state, by);
+  return changed.ok ? ok({ changed: changed.value.map((slot) => slotToWire(slot)) }) : refusal(changed);
+}

@@ -1,0 +1,70 @@
+import { DeviceAdminServiceClient, type Reappraisal } from '../../gen/tapgate/v1/device_admin_service.ts';
+import { type CreateInviteResponse, InviteAdminServiceClient } from '../../gen/tapgate/v1/invite_admin_service.ts';
+import { RevocationAdminServiceClient } from '../../gen/tapgate/v1/revocation_admin_service.ts';
+import { callUnary } from '../../wire/call.ts';
+import { type ChannelTls, channelCredentials, channelOptions } from '../../wire/channel.ts';
+
+const CALL_WITHIN = 15_000;
+
+/** What an invite is made for; left out is as long as ten minutes, and no device replaced. */
+export interface WantedInvite {
+  readonly acquirer: string;
+  readonly merchant: string;
+  readonly validForSeconds?: number;
+  readonly replacesDeviceId?: string;
+}
+
+/** The security team at the admin listener. */
+export class SecurityTeam {
+  readonly #invites: InviteAdminServiceClient;
+  readonly #devices: DeviceAdminServiceClient;
+  readonly #revocation: RevocationAdminServiceClient;
+
+  constructor(address: string, tls: ChannelTls) {
+    const credentials = channelCredentials(tls);
+    this.#invites = new InviteAdminServiceClient(address, credentials, channelOptions());
+    this.#devices = new DeviceAdminServiceClient(address, credentials, channelOptions());
+    this.#revocation = new RevocationAdminServiceClient(address, credentials, channelOptions());
+  }
+
+  invite({ acquirer, merchant, validForSeconds = 600, replacesDeviceId = '' }: WantedInvite) {
+    const request = { acquirer, merchant, validForSeconds, replacesDeviceId };
+    return callUnary<typeof request, CreateInviteResponse>(
+      this.#invites.createInvite.bind(this.#invites),
+      request,
+      CALL_WITHIN,
+    );
+  }
+
+  async withdraw(inviteId: string): Promise<void> {
+    await callUnary(this.#invites.withdrawInvite.bind(this.#invites), { inviteId }, CALL_WITHIN);
+  }
+
+  async suspend(deviceId: string, cause: string): Promise<void> {
+    await callUnary(this.#devices.suspendDevice.bind(this.#devices), { deviceId, cause }, CALL_WITHIN);
+  }
+
+  async resume(deviceId: string, cause: string): Promise<void> {
+    await callUnary(this.#devices.resumeDevice.bind(this.#devices), { deviceId, cause }, CALL_WITHIN);
+  }
+
+  async revoke(deviceId: string, cause: string): Promise<void> {
+    await callUnary(this.#devices.revokeDevice.bind(this.#devices), { deviceId, cause }, CALL_WITHIN);
+  }
+
+  /** Has the service fetch the list of revoked certificates now; whether it changed. */
+  async refreshRevocationList(): Promise<boolean> {
+    const { changed } = await callUnary(this.#revocation.refreshRevocationList.bind(this.#revocation), {}, CALL_WITHIN);
+    return changed;
+  }
+
+  /** The latest re-appraisals of all devices, the newest first. */
+  async reappraisals(): Promise<readonly Reappraisal[]> {
+    const call = this.#devices.listReappraisals.bind(this.#devices);
+    return (await callUnary(call, {}, CALL_WITHIN)).reappraisals;
+  }
+
+  close(): void {
+    for (const client of [this.#invites, this.#devices, this.#revocation]) client.close();
+  }
+}

@@ -1,0 +1,217 @@
+"""Runs the documents' client against a service and tells what came of each step, as one JSON object."""
+
+import copy
+import json
+import sys
+import traceback
+import urllib.request
+from base64 import urlsafe_b64decode
+from pathlib import Path
+
+import grpc
+from cryptography.hazmat.primitives import hashes
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+
+from tapgate.v1 import posture_pb2
+
+import tapgate_app
+import tapgate_keys
+from tapgate_app import App, AttestedKey, Refused, ServiceNotTrusted, ServiceTrust, VirtualKeystore
+
+settings = json.loads(sys.argv[1])
+data = Path(settings["data"])
+work = Path(settings["work"])
+# A refused try uses no invite up, so one is enough for all of them.
+first_invite, open_invite = settings["invites"]
+addresses = json.loads((data / "addresses.json").read_text())
+authority = (data / "certs/device/ca.crt").read_bytes()
+anchor = (data / "service-anchor.pem").read_bytes()
+outcomes = {}
+
+
+def unpadded(text: str) -> bytes:
+    return urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+def verified_claims(token: str) -> dict:
+    """ES256 by hand: JWS carries r and s side by side, 32 bytes each (RFC 7518 3.4)."""
+    with urllib.request.urlopen(f"http://localhost:{addresses['ops']['port']}/.well-known/jwks.json") as answer:
+        keys = {key["kid"]: key for key in json.load(answer)["keys"]}
+    header, claims, signature = token.split(".")
+    stated = json.loads(unpadded(header))
+    if (stated["alg"], stated["typ"]) != ("ES256", "tapgate-device+jwt"):
+        raise ValueError("not a device token")
+    x, y = (int.from_bytes(unpadded(keys[stated["kid"]][part]), "big") for part in "xy")
+    r, s = (int.from_bytes(unpadded(signature)[at : at + 32], "big") for at in (0, 32))
+    public_key = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    signed = f"{header}.{claims}".encode()
+    public_key.verify(utils.encode_dss_signature(r, s), signed, ec.ECDSA(hashes.SHA256()))
+    return json.loads(unpadded(claims))
+
+
+def told(app: App, result) -> dict:
+    session = app.session
+    return {
+        "device": result.device_id,
+        "jkt": tapgate_app.thumbprint(session.key.public_key),
+        "claims": verified_claims(result.device_token),
+        "expiresAt": session.expires_at,
+        "refreshAfter": session.refresh_after,
+        "failedChecks": [check.code for check in result.checks if check.reason],
+    }
+
+
+def phone(name: str, *options: str, service_anchor: bytes = anchor, ca: bytes = authority) -> App:
+    channel = tapgate_app.connect(f"localhost:{addresses['device']['port']}", ca)
+    keystore = VirtualKeystore([*settings["tapgate"]], str(data), str(work / f"{name}.json"))
+    keystore._command += options
+    return App(channel, ServiceTrust(service_anchor), keystore)
+
+
+def step(name: str):
+    """Runs a step and keeps its outcome: the value, the refusal, or what else went wrong."""
+
+    def run(work):
+        try:
+            outcomes[name] = {"value": work()}
+        except Refused as refused:
+            reason = refused.reasons[0]
+            outcomes[name] = {
+                "refused": refused.code,
+                "reasons": [each.code for each in refused.reasons],
+                "action": reason.action,
+                "pause": tapgate_app.pause(refused, 0),
+            }
+        except ServiceNotTrusted as error:
+            outcomes[name] = {"notTrusted": str(error)}
+        except grpc.RpcError as error:
+            outcomes[name] = {"status": error.code().name, "pause": tapgate_app.pause(error, 0)}
+        except Exception:
+            outcomes[name] = {"error": traceback.format_exc()}
+
+    return run
+
+
+class WrongChallenge:
+    """A keystore whose keys were made for another exchange."""
+
+    def __init__(self, keystore: VirtualKeystore):
+        self._keystore = keystore
+
+    def generate(self, challenge: bytes, purpose: str = "sign") -> AttestedKey:
+        return self._keystore.generate(tapgate_app.sha256(challenge), purpose)
+
+
+class OtherSigner(WrongChallenge):
+    """A keystore of the right chains, whose private keys the caller does not have."""
+
+    def generate(self, challenge: bytes, purpose: str = "sign") -> AttestedKey:
+        key = self._keystore.generate(challenge, purpose)
+        return AttestedKey(ec.generate_private_key(ec.SECP256R1()), key.public_key, key.chain)
+
+
+@step("example")
+def _():
+    shown = {name: bytes.fromhex(value) for name, value in settings["example"].items() if name != "thumbprint"}
+    nonce, hello, session_key = shown["nonce"], shown["hello"], shown["session key"]
+    challenge = tapgate_app.attestation_challenge(nonce, hello)
+    transcript = tapgate_app.attestation_transcript(challenge, session_key)
+    computed = {
+        "challenge input": tapgate_app.canonical("tapgate/v1/attestation-challenge", nonce, hello),
+        "challenge": challenge,
+        "transcript": transcript,
+        "session signature over": tapgate_app.canonical("tapgate/v1/evidence", transcript + shown["posture"]),
+        "device signature over": tapgate_app.canonical("tapgate/v1/device-key", transcript),
+        "resume transcript": tapgate_app.resume_transcript(nonce, hello),
+        "transport challenge": tapgate_keys.transport_challenge(session_key, nonce),
+    }
+    return {
+        **{name: value.hex() for name, value in computed.items()},
+        "thumbprint": tapgate_app.thumbprint(session_key),
+    }
+
+
+honest = phone("honest")
+
+
+@step("enrol")
+def _():
+    return told(honest, honest.enrol(first_invite))
+
+
+@step("attest")
+def _():
+    return told(honest, honest.attest())
+
+
+@step("inject")
+def _():
+    return {name: key.initial_key_id.hex() for name, key in tapgate_keys.inject(honest).items()}
+
+
+@step("resume")
+def _():
+    return told(honest, honest.resume())
+
+
+@step("enrolment whose result was lost")
+def _():
+    again = phone("honest")
+    again.device_key = honest.device_key
+    return told(again, again.enrol(first_invite))
+
+
+@step("refresh of a session that was replaced")
+def _():
+    return told(honest, honest.refresh())
+
+
+@step("used invite without the device key")
+def _():
+    app = phone("stranger")
+    return told(app, app.enrol(first_invite))
+
+
+@step("wrong challenge")
+def _():
+    app = copy.copy(honest)
+    app.keystore = WrongChallenge(app.keystore)
+    return told(app, app.attest())
+
+
+@step("wrong signature")
+def _():
+    app = copy.copy(honest)
+    app.keystore = OtherSigner(app.keystore)
+    return told(app, app.attest())
+
+
+@step("unlocked phone")
+def _():
+    app = phone("unlocked", "--profile", "unlocked")
+    return told(app, app.enrol(open_invite))
+
+
+@step("hooked phone")
+def _():
+    app = copy.copy(honest)
+    app.posture = posture_pb2.Posture(foreground=True, window_focused=True, hooking_detected=True)
+    return told(app, app.attest())
+
+
+@step("foreign service anchor")
+def _():
+    key = ec.generate_private_key(ec.SECP256R1()).public_key()
+    pem = tapgate_app.serialization.PublicFormat.SubjectPublicKeyInfo
+    foreign = key.public_bytes(tapgate_app.serialization.Encoding.PEM, pem)
+    app = phone("wary", service_anchor=foreign)
+    return told(app, app.enrol(open_invite))
+
+
+@step("foreign authority")
+def _():
+    app = phone("careful", ca=(data / "certs/processing/ca.crt").read_bytes())
+    return told(app, app.enrol(open_invite))
+
+
+print(json.dumps(outcomes))

@@ -1,0 +1,201 @@
+import { expect } from '@jest/globals';
+import type { sqlStores } from '../../../src/app/store.ts';
+import { secondsAfter } from '../../../src/ports/clock.ts';
+import { ok } from '../../../src/reasons/result.ts';
+import type { Database } from '../../../src/store/sql/database.ts';
+import { publishRevocation } from '../../../src/store/sql/revocations.ts';
+import { START } from '../../support/clock.ts';
+import {
+  addGrant,
+  claimOf,
+  decisionOf,
+  enrolPhone,
+  offerKeySet,
+  openInvite,
+  uniqueId,
+  uniqueName,
+} from '../../support/enrolled.ts';
+import { ATTESTED, NOTHING_AGAINST, newSession } from '../../support/facts.ts';
+import { SeededRandom } from '../../support/random.ts';
+import { signingKey } from '../../support/signing-key.ts';
+
+const random = new SeededRandom('operations');
+const LATER = secondsAfter(START, 60);
+
+/** The stores of the service, and the database that they stand on. */
+export type FaultyStores = ReturnType<typeof sqlStores> & { readonly database: Database };
+
+/** One change of the durable stores. */
+export interface Operation {
+  readonly name: string;
+  /** Makes what the change rests on; answers the change, which may run more than once. */
+  readonly ready: (stores: FaultyStores) => Promise<(stores: FaultyStores) => Promise<unknown>>;
+  /** What it answers where it happens. */
+  readonly answers: unknown;
+  /** What the same call answers where it had happened already: the caller's way to go on rests on it. */
+  readonly again: unknown;
+  /** True where a call that is repeated does its work anew, by design. */
+  readonly repeats?: true;
+}
+
+const accepted = expect.objectContaining({ outcome: 'accepted' });
+
+/** Every change of the durable stores, a line each. */
+export const OPERATIONS: readonly Operation[] = [
+  {
+    name: 'adding an invite',
+    ready: async () => {
+      const invite = {
+        id: uniqueId(),
+        codeHash: random.bytes(32),
+        acquirer: 'acquirer-a',
+        merchant: uniqueName('shop'),
+      };
+      const whole = { ...invite, replaces: null, createdBy: 'ann', createdAt: START, expiresAt: LATER };
+      return (stores) => stores.invites.addInvite(whole, 10);
+    },
+    answers: 'added',
+    // Whoever asks for an invite again asks for another code.
+    again: 'CONSTRAINT_VIOLATED',
+  },
+  {
+    name: 'withdrawing an invite',
+    ready: async (stores) => {
+      const { id } = await openInvite(stores);
+      return ({ invites }) => invites.withdraw(id, 'ann', LATER);
+    },
+    answers: expect.objectContaining({ state: 'withdrawn' }),
+    again: expect.objectContaining({ state: 'withdrawn' }),
+  },
+  {
+    name: 'enrolling a phone',
+    ready: async (stores) => {
+      const { id } = await openInvite(stores);
+      const device = { id: uniqueId(), deviceKey: signingKey().spki, attested: ATTESTED };
+      const session = newSession(signingKey(), START);
+      return ({ devices }) => devices.enrol(id, device, session, NOTHING_AGAINST);
+    },
+    answers: accepted,
+    // The phone says its invite and its device key's hash, and is given its device.
+    again: { outcome: 'closed' },
+  },
+  {
+    name: 'renewing a phone',
+    ready: async (stores) => {
+      const { deviceId } = await enrolPhone(stores);
+      const session = newSession(signingKey(), LATER);
+      return ({ devices }) => devices.renew(deviceId, ATTESTED, session, NOTHING_AGAINST);
+    },
+    answers: accepted,
+    // The phone attests anew, with a new session key.
+    again: 'CONSTRAINT_VIOLATED',
+  },
+  {
+    name: 'resuming a session',
+    ready: async (stores) => {
+      const { deviceId, sessionKey } = await enrolPhone(stores);
+      return ({ devices }) => devices.resume(sessionKey.thumbprint, deviceId, LATER);
+    },
+    answers: true,
+    again: true,
+  },
+  ...(['suspended', 'revoked'] as const).map((to) => ({
+    name: `a device that becomes ${to}`,
+    ready: async (stores: FaultyStores) => {
+      const { deviceId, acquirer } = await enrolPhone(stores);
+      // The first revocation of an acquirer makes its feed; the ones that are looked at find it there.
+      const first = { deviceId: uniqueId(), reason: 'SESSION_ENDED', revokedAt: START } as const;
+      await stores.database.transaction((sql) => publishRevocation(sql, acquirer, first));
+      const revocation = to === 'revoked' ? 'DEVICE_REVOKED' : 'DEVICE_SUSPENDED';
+      const move = { to, by: 'ann', cause: 'lost', at: LATER, revocation } as const;
+      return ({ standings }: FaultyStores) => standings.move(deviceId, (standing) => ok(standing === to ? null : move));
+    },
+    answers: { ok: true, changed: true },
+    again: { ok: true, changed: false },
+  })),
+  {
+    name: 'leasing derivation identifiers',
+    ready: async () => {
+      const bdkId = random.bytes(4);
+      return ({ keySets }) => keySets.leaseDerivationIds(bdkId, 10);
+    },
+    answers: 0,
+    // What was leased and not heard of is never leased again.
+    again: 10,
+    repeats: true,
+  },
+  {
+    name: 'offering keys',
+    ready: async (stores) => {
+      const { deviceId } = await enrolPhone(stores);
+      const ids = { pinInitialKeyId: random.bytes(8), accountDataInitialKeyId: random.bytes(8) };
+      const set = { id: uniqueId(), deviceId, ...ids, expiresAt: LATER };
+      return ({ keySets }) => keySets.addOffered(set, START);
+    },
+    answers: undefined,
+    again: 'CONSTRAINT_VIOLATED',
+  },
+  {
+    name: 'activating keys',
+    ready: async (stores) => {
+      const { deviceId } = await enrolPhone(stores);
+      await claimOf(stores, await enrolPhone(stores));
+      const { id } = await offerKeySet(stores, deviceId);
+      return ({ keySets }) => keySets.activate(id, deviceId, LATER);
+    },
+    answers: expect.objectContaining({ status: 'active' }),
+    // The phone starts the injection anew; its keys are active and older than the ones that follow.
+    again: null,
+  },
+  {
+    name: 'burning counters',
+    ready: async (stores) => {
+      const claim = await claimOf(stores, await enrolPhone(stores));
+      return ({ grants }) => grants.burnCounters(claim, START);
+    },
+    answers: 1n,
+    // Burned is burned: the phone begins again with the next ones.
+    again: 'COUNTER_NOT_HIGHER',
+  },
+  {
+    name: 'keeping a grant',
+    ready: async (stores) => {
+      const { grant, signed } = await addGrant(stores, await enrolPhone(stores));
+      const stored = { grant: { ...grant, id: uniqueId() }, signed };
+      return ({ grants }) => grants.addGrant(stored);
+    },
+    answers: undefined,
+    again: 'CONSTRAINT_VIOLATED',
+  },
+  {
+    name: 'beginning PIN entry',
+    ready: async (stores) => {
+      const { grant } = await addGrant(stores, await enrolPhone(stores));
+      return ({ grants }) => grants.beginPinEntry(grant.id);
+    },
+    answers: true,
+    // One pad a grant: the phone begins a new transaction.
+    again: false,
+  },
+  {
+    name: 'deciding on a payment',
+    ready: async (stores) => {
+      const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+      return ({ decisions }) => decisions.commit(decision);
+    },
+    answers: true,
+    // The gate reads the decision of this intent, and answers it.
+    again: false,
+  },
+  {
+    name: 'publishing a revocation',
+    ready: async () => {
+      const acquirer = uniqueName('acquirer');
+      const revocation = { deviceId: uniqueId(), reason: 'DEVICE_REVOKED', revokedAt: LATER } as const;
+      return ({ database }) => database.transaction((sql) => publishRevocation(sql, acquirer, revocation));
+    },
+    answers: undefined,
+    again: undefined,
+    repeats: true,
+  },
+];
