@@ -1,20 +1,12 @@
 import { sign } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import { derSequence } from '../../../src/virtual/keymint/der.ts';
-import { type Element, elementBytes, readElements } from '../../fuzz/engine/elements.ts';
+import { type Element, readElements } from '../../fuzz/engine/elements.ts';
 import { appraise, chainOf, KEYS, namedRsaKey, raw } from '../support/phone.ts';
+import { bytesOf, partsOf, replaced } from './parts.ts';
 
 const RSA = { ...KEYS, upper: namedRsaKey('Intermediate', 2048) };
 const MALFORMED = { verdict: 'refused', reasons: ['CHAIN_MALFORMED'] };
-
-const bytesOf = ({ tag, content }: Element): Buffer => elementBytes(tag, content);
-
-/** The parts of a certificate: what is signed, the algorithm, the signature. */
-function parts(certificate: Uint8Array): [tbs: Element, algorithm: Element, signature: Element] {
-  const [tbs, algorithm, signature] = readElements(certificate)?.[0]?.children ?? [];
-  if (tbs === undefined || algorithm === undefined || signature === undefined) throw new Error('not a certificate');
-  return [tbs, algorithm, signature];
-}
 
 /** An algorithm identifier with other parameters. */
 const withParameters = ({ children }: Element, ...parameters: Uint8Array[]): Buffer =>
@@ -22,19 +14,16 @@ const withParameters = ({ children }: Element, ...parameters: Uint8Array[]): Buf
 
 /** A certificate with another algorithm identifier in its signed part and after it, signed anew where it is given a key. */
 function withAlgorithm(certificate: Uint8Array, { inside, outside }: { inside?: Buffer; outside: Buffer }): Buffer {
-  const [tbs, , signature] = parts(certificate);
+  const [tbs, , signature] = partsOf(certificate);
   const fields = (tbs.children ?? []).map((field, index) => (index === 2 && inside ? inside : bytesOf(field)));
   const signed = derSequence(...fields);
   const fresh = inside ? raw(0x03, Buffer.of(0), sign('sha256', signed, KEYS.upper.privateKey)) : bytesOf(signature);
   return derSequence(signed, outside, fresh);
 }
 
-const replaced = (chain: readonly Buffer[], position: number, certificate: Buffer): Buffer[] =>
-  chain.map((original, index) => (index === position ? certificate : original));
-
 describe('an algorithm identifier that is not signed', () => {
   const chain = chainOf({ keys: RSA });
-  const [, algorithm] = parts(chain[1]!);
+  const [, algorithm] = partsOf(chain[1]!);
 
   test('is one that the issuer wrote', () => {
     expect(appraise(chain).verdict).toBe('trusted');
@@ -55,7 +44,7 @@ describe('an algorithm identifier that is not signed', () => {
 
 describe('a NULL that an ECDSA algorithm identifier should not have', () => {
   const chain = chainOf();
-  const [, algorithm] = parts(chain[1]!);
+  const [, algorithm] = partsOf(chain[1]!);
   const signedWith = (parameter: Buffer): Buffer[] => {
     const identifier = withParameters(algorithm, parameter);
     return replaced(chain, 1, withAlgorithm(chain[1]!, { inside: identifier, outside: identifier }));

@@ -18,6 +18,8 @@ const signed: Rule = {
   judge: ({ path: { anchor, links }, attested }) => {
     if (anchor === null) return skipped('no anchor to verify under');
     const lowest = attested?.position ?? 0;
+    // An anchor certifies others: whoever makes a certificate with its name and key attests nothing by it.
+    if (lowest >= links.length) return fail('CHAIN_SIGNATURE_INVALID', `certificate ${lowest}: no link leads to it`);
     const broken = links.findLastIndex(
       (status, position) => position >= lowest && status !== 'verified' && status !== 'remembered',
     );
