@@ -1,10 +1,17 @@
 import { parseArgs } from 'node:util';
 import { ATTESTATION } from './attestation/group.ts';
+import { DEVICES } from './devices/group.ts';
 import { GATE } from './gate/group.ts';
 import type { BenchGroup } from './group.ts';
+import { LEAKS } from './leaks/group.ts';
 import { type BenchLine, formatJson, formatTable, missedGoals } from './lines.ts';
 
-const GROUPS: Readonly<Record<string, BenchGroup>> = { attestation: ATTESTATION, gate: GATE };
+const GROUPS: Readonly<Record<string, BenchGroup>> = {
+  attestation: ATTESTATION,
+  devices: DEVICES,
+  gate: GATE,
+  leaks: LEAKS,
+};
 
 const list = Object.entries(GROUPS)
   .map(([name, { summary }]) => `  ${name.padEnd(12)} ${summary}\n`)

@@ -66,7 +66,7 @@ function linkOf({ signatureAlgorithm, tbs, signature }: Certificate, key: KeyObj
 }
 
 /** The links from the leaf to the anchor. A root that the chain carries is the anchor, and its own signature is nobody's. */
-function linksOf(chain: readonly Buffer[], anchors: AnchorSet): BenchChain['links'] {
+export function linksOf(chain: readonly Buffer[], anchors: AnchorSet): BenchChain['links'] {
   const certificates = chain.map(parsed);
   const last = certificates.at(-1);
   const carried = last === undefined ? null : anchorCarriedBy(last, anchors);

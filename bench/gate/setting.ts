@@ -26,7 +26,8 @@ export interface GateSetting {
   readonly report: BenchReport;
 }
 
-async function untilIdle(pids: readonly number[]): Promise<void> {
+/** Waits until the processes have done with earlier work; for a few seconds at most. */
+export async function untilIdle(pids: readonly number[]): Promise<void> {
   for (let look = 0; look < LOOKS; look += 1) {
     const before = processMicroseconds(pids);
     await sleep(LOOK_MILLISECONDS);

@@ -11,6 +11,7 @@ import { phoneCommand } from './commands/phone.ts';
 import { revocationCommand } from './commands/revocation.ts';
 import { serveCommand } from './commands/serve.ts';
 import { tokenCommand } from './commands/token.ts';
+import { toolCommand } from './commands/tool.ts';
 import { vaultCommand } from './commands/vault.ts';
 
 /** The `tapgate` command with all its nouns. Commands throw; the entry turns that into words and an exit code. */
@@ -34,6 +35,7 @@ export function createProgram(): Command {
     phoneCommand(),
     revocationCommand(),
     tokenCommand(),
+    toolCommand(),
   ];
   for (const command of commands) program.addCommand(command);
   return program;

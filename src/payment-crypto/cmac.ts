@@ -1,8 +1,8 @@
 import { equalBytes } from '../encoding/digest.ts';
-import type { SecretKey } from './secret-key.ts';
+import type { CipherKey } from './secret-key.ts';
 
 /** Doubles a value in GF(2^64) or GF(2^128), in place; no branch depends on it (SP 800-38B 6.1). */
-function double(block: Uint8Array): void {
+export function double(block: Uint8Array): void {
   const carry = -((block[0] ?? 0) >>> 7);
   for (let at = 0; at < block.length; at++) {
     block[at] = ((block[at] ?? 0) << 1) | ((block[at + 1] ?? 0) >>> 7);
@@ -15,7 +15,7 @@ function double(block: Uint8Array): void {
  * CMAC of a message under an AES or TDEA key: 16 or 8 bytes (NIST SP 800-38B). Copies of the message are wiped. Throws
  * TypeError for an HMAC key.
  */
-export function cmac(key: SecretKey, message: Uint8Array): Buffer {
+export function cmac(key: CipherKey, message: Uint8Array): Buffer {
   const size = key.blockBytes;
   const whole = message.length > 0 && message.length % size === 0;
   const padded = Buffer.alloc(whole ? message.length : message.length + size - (message.length % size));
@@ -36,7 +36,7 @@ export function cmac(key: SecretKey, message: Uint8Array): Buffer {
 }
 
 /** Compares a received CMAC in constant time; it may be cut to its leftmost bytes, at least half the block. */
-export function verifyCmac(key: SecretKey, message: Uint8Array, received: Uint8Array): boolean {
+export function verifyCmac(key: CipherKey, message: Uint8Array, received: Uint8Array): boolean {
   if (received.length < key.blockBytes / 2 || received.length > key.blockBytes) return false;
   return equalBytes(cmac(key, message).subarray(0, received.length), received);
 }

@@ -49,8 +49,39 @@ export type KeyTransportReason =
   | 'WRAPPER_TAG'
   | 'KEY_LENGTH';
 
+/** Why a credential or a token of TR-34 was refused. */
+export type Tr34Reason =
+  /** Not the DER of such a token or certificate, or over a limit; the detail says what. */
+  | 'TR34_MALFORMED'
+  /** A one-pass, unbind or rebind token. */
+  | 'TR34_NOT_SUPPORTED'
+  /** An algorithm or parameter other than the ones that TR-34 names. */
+  | 'TR34_ALGORITHM'
+  /** A certificate that its authority did not issue, or not for this use. */
+  | 'TR34_CERTIFICATE'
+  | 'TR34_CERTIFICATE_EXPIRED'
+  | 'TR34_CERTIFICATE_REVOKED'
+  /** A revocation list of another issuer, or one that it did not sign. */
+  | 'TR34_CRL'
+  | 'TR34_CRL_STALE'
+  /** A signed attribute that is missing, twice there or unreadable, or attributes that are not signed. */
+  | 'TR34_ATTRIBUTE'
+  /** Signed, or said to be sent, by another host than the bound one. */
+  | 'TR34_SIGNER'
+  | 'TR34_SIGNATURE'
+  | 'TR34_DIGEST'
+  | 'TR34_RECIPIENT'
+  | 'TR34_RANDOM_NUMBER'
+  | 'TR34_HEADER'
+  | 'TR34_HEADER_MISMATCH'
+  | 'TR34_DECRYPTION'
+  /** A departure from the standard, named by the detail, that the caller did not tolerate. */
+  | 'TR34_DEVIATION'
+  | 'KEY_LENGTH'
+  | 'OAEP_MODULUS';
+
 /** Every refusal of this folder. */
-export type PaymentCryptoReason = KeyReason | KeyBlockReason | PinBlockReason | KeyTransportReason;
+export type PaymentCryptoReason = KeyReason | KeyBlockReason | PinBlockReason | KeyTransportReason | Tr34Reason;
 
 /** A value or a refusal of payment cryptography. */
 export type PaymentResult<T, R extends PaymentCryptoReason = PaymentCryptoReason> = Result<T, R>;

@@ -138,6 +138,9 @@ export class SecretKey extends SecretBytes {
   }
 }
 
+/** What check values and CMACs take of a cipher's key: a key of a key store serves, too. */
+export type CipherKey = Pick<SecretKey, 'algorithm' | 'bits' | 'blockBytes' | 'encipher' | 'cipherIn'>;
+
 /**
  * Effective strength of a key in bits: the size of an AES or HMAC key; 80 for two-key and 112 for three-key TDEA
  * (NIST SP 800-57 part 1).

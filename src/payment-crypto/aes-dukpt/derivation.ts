@@ -1,4 +1,4 @@
-import { SecretKey } from '../secret-key.ts';
+import { type KeyAlgorithm, SecretKey } from '../secret-key.ts';
 import { aesTypeOf, type DerivedKeyType, type DerivedKeyUsage, KEY_TYPES, KEY_USAGES } from './key-type.ts';
 
 const BLOCK = 16;
@@ -29,9 +29,16 @@ export function derivationData(usage: DerivedKeyUsage, type: DerivedKeyType, tai
   return data;
 }
 
+/** What derives keys: an AES key, here or where it cannot leave. Its size in bits; it enciphers whole blocks (ECB). */
+export interface DerivationKey {
+  readonly algorithm: KeyAlgorithm;
+  readonly bits: number;
+  encipher(blocks: Uint8Array): Buffer;
+}
+
 /** Derives one key: AES-ECB of the derivation data under the parent, cut to the length (X9.24-3:2017 6.3.1). */
 export function deriveKey(
-  parent: SecretKey,
+  parent: DerivationKey,
   usage: DerivedKeyUsage,
   type: DerivedKeyType,
   tail: DerivationTail,
@@ -43,7 +50,7 @@ export function deriveKey(
 }
 
 /** Derives the next derivation key of the tree: as long as its parent, at a counter of the walk. */
-export function deriveDerivationKey(parent: SecretKey, derivationId: number, counter: number): SecretKey {
+export function deriveDerivationKey(parent: DerivationKey, derivationId: number, counter: number): SecretKey {
   return deriveKey(parent, 'keyDerivation', aesTypeOf(parent), { high: derivationId, low: counter });
 }
 

@@ -2,11 +2,11 @@ import { ok, refuse } from '../../reasons/result.ts';
 import type { AesKsn, InitialKeyId } from '../ksn.ts';
 import type { PaymentResult } from '../reason.ts';
 import type { SecretKey } from '../secret-key.ts';
-import { deriveKey, UPDATE_COUNTER, walkTo } from './derivation.ts';
+import { type DerivationKey, deriveKey, UPDATE_COUNTER, walkTo } from './derivation.ts';
 import { aesTypeOf, type DerivedKeyType, notStrongerThan, type WorkingKeyUsage } from './key-type.ts';
 
 /** Initial key of a device from the BDK, of the BDK's own size (X9.24-3:2017 6.3.1). The caller wipes it. */
-export function deriveInitialKey(bdk: SecretKey, initialKeyId: InitialKeyId): SecretKey {
+export function deriveInitialKey(bdk: DerivationKey, initialKeyId: InitialKeyId): SecretKey {
   const tail = { high: initialKeyId.bdkId, low: initialKeyId.derivationId };
   return deriveKey(bdk, 'initialKey', aesTypeOf(bdk), tail);
 }
@@ -52,7 +52,7 @@ export function workingKeyFromInitialKey(
 
 /** Working key straight from the BDK; the initial key and intermediate keys are wiped. */
 export function workingKeyFromBdk(
-  bdk: SecretKey,
+  bdk: DerivationKey,
   ksn: AesKsn,
   usage: WorkingKeyUsage,
   type: DerivedKeyType,

@@ -43,7 +43,7 @@ export const KEY_TYPES = {
 export type DerivedKeyType = keyof typeof KEY_TYPES;
 
 /** The AES type of a derivation key. A key that is no AES key is a bug and throws TypeError. */
-export function aesTypeOf(key: SecretKey): 'AES128' | 'AES192' | 'AES256' {
+export function aesTypeOf(key: Pick<SecretKey, 'algorithm' | 'bits'>): 'AES128' | 'AES192' | 'AES256' {
   if (key.algorithm !== 'AES') throw new TypeError('an AES DUKPT derivation key is an AES key');
   return key.bits === 128 ? 'AES128' : key.bits === 192 ? 'AES192' : 'AES256';
 }

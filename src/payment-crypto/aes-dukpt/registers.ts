@@ -4,7 +4,7 @@ import { AesKsn, InitialKeyId } from '../ksn.ts';
 import type { PaymentResult } from '../reason.ts';
 import { SecretBytes } from '../secret.ts';
 import { SecretKey } from '../secret-key.ts';
-import { deriveDerivationKey, deriveKey, UPDATE_COUNTER, walkTo } from './derivation.ts';
+import { type DerivationKey, deriveDerivationKey, deriveKey, UPDATE_COUNTER, walkTo } from './derivation.ts';
 import { type DerivedKeyType, notStrongerThan } from './key-type.ts';
 import { DukptTransaction } from './transaction.ts';
 
@@ -49,8 +49,11 @@ export class DukptRegisters {
     this.#counter = counter;
   }
 
-  /** Fills the registers from an initial key (AES of 128, 192 or 256 bits) and wipes it. */
-  static load(initialKey: SecretKey, initialKeyId: InitialKeyId): DukptRegisters {
+  /**
+   * Fills the registers from an initial key (AES of 128, 192 or 256 bits) and wipes it. A key of a key store serves too,
+   * where it may encipher in ECB.
+   */
+  static load(initialKey: DerivationKey & { wipe(): void }, initialKeyId: InitialKeyId): DukptRegisters {
     const registers = Array.from({ length: REGISTERS }, (_, position) =>
       deriveDerivationKey(initialKey, initialKeyId.derivationId, 2 ** position),
     );

@@ -69,6 +69,11 @@ const USAGES: Readonly<Record<string, UsageRule>> = {
   V5: MAC,
 };
 
+/** Key usages that X9.143:2021 defines, their algorithms and their modes of use. */
+export const KEY_BLOCK_USAGES: readonly string[] = Object.keys(USAGES);
+export const KEY_BLOCK_ALGORITHMS = 'ADEHRST';
+export const KEY_BLOCK_MODES = 'BCDEGNSTVXY';
+
 /** What about a header departs from X9.143 without making the block unreadable. */
 export type AttributeDeviation =
   | 'UNKNOWN_KEY_USAGE'
@@ -93,8 +98,8 @@ export function attributesWellFormed(attributes: KeyBlockAttributes): boolean {
 export function attributeDeviations(attributes: KeyBlockAttributes): AttributeDeviation[] {
   const deviations: AttributeDeviation[] = [];
   const rule = Object.hasOwn(USAGES, attributes.usage) ? USAGES[attributes.usage] : undefined;
-  const algorithmKnown = 'ADEHRST'.includes(attributes.algorithm);
-  const modeKnown = 'BCDEGNSTVXY'.includes(attributes.modeOfUse);
+  const algorithmKnown = KEY_BLOCK_ALGORITHMS.includes(attributes.algorithm);
+  const modeKnown = KEY_BLOCK_MODES.includes(attributes.modeOfUse);
   if (rule === undefined) deviations.push('UNKNOWN_KEY_USAGE');
   if (!algorithmKnown) deviations.push('UNKNOWN_ALGORITHM');
   else if (rule !== undefined && !rule.algorithms.includes(attributes.algorithm))

@@ -14,6 +14,9 @@ const VARIANTS = {
 /** What a working key of TDEA DUKPT is for; request is from the device, response to it. */
 export type TdesWorkingKeyUsage = keyof typeof VARIANTS;
 
+/** Every usage. */
+export const TDES_WORKING_KEY_USAGES = Object.keys(VARIANTS) as readonly TdesWorkingKeyUsage[];
+
 /**
  * Working key of a transaction: the variant of the transaction key; for data encryption each half of the variant is
  * then enciphered under the variant itself, so that nothing leads back (X9.24-1:2009 A.4.1). The caller wipes it.
