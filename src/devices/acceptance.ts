@@ -22,7 +22,16 @@ export type JudgePhone = (known: KnownOfPhone) => readonly Check[];
 
 /** What became of a phone whose evidence was accepted. `closed`: the invite is not open, or the device not active. */
 export type Acceptance =
-  | { readonly outcome: 'accepted'; readonly checks: readonly Check[]; readonly replaced: string | null }
+  | {
+      readonly outcome: 'accepted';
+      readonly checks: readonly Check[];
+      readonly replaced: string | null;
+      /**
+       * When its token is issued: at the appraisal, unless the device's last token is of another clock and later, or a
+       * revocation covers that second.
+       */
+      readonly issuedAt: Date;
+    }
   | { readonly outcome: 'refused'; readonly checks: readonly Check[] }
   | { readonly outcome: 'closed' };
 

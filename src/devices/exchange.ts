@@ -138,7 +138,7 @@ export async function concludeAttestation(
   const { acquirer, merchant } = challenge.party;
   const { trustVector, thumbprint: sessionKeyThumbprint } = accepted;
   const subject = { deviceId, acquirer, merchant, sessionKeyThumbprint, trustVector, policyVersion: policy.version };
-  const issued = await issueToken(subject, policy.tokens, now, ports);
+  const issued = await issueToken(subject, policy.tokens, kept.value.issuedAt, ports);
   if (!issued.ok) return refused(issued, all);
   return ok({ deviceId, ...issued.value, checks: all, replaced: kept.value.replaced });
 }
@@ -147,6 +147,7 @@ interface Kept {
   readonly deviceId: string;
   readonly checks: readonly Check[];
   readonly replaced: string | null;
+  readonly issuedAt: Date;
 }
 
 type NotKept = {
@@ -176,8 +177,10 @@ async function keep(
       ? await devices.renew(id, attested, session, judge)
       : await devices.enrol(party.inviteId, { id, deviceKey, attested }, session, judge);
   switch (acceptance.outcome) {
-    case 'accepted':
-      return ok({ deviceId: id, checks: acceptance.checks, replaced: acceptance.replaced });
+    case 'accepted': {
+      const { checks, replaced, issuedAt } = acceptance;
+      return ok({ deviceId: id, checks, replaced, issuedAt });
+    }
     case 'refused':
       return { ...refuse('ATTESTATION_REFUSED'), checks: acceptance.checks };
     case 'closed': {

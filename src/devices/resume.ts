@@ -123,18 +123,17 @@ export async function concludeResume(
   }
   const forbidden = forbiddenSigns(proof.reported, policy.devices.postureForbidsAttestation);
   if (forbidden.length > 0) return refuse('POSTURE_REFUSED', forbidden.join(','));
-  const secondsLeft = Math.floor((attestationDue(session, policy.devices).getTime() - now.getTime()) / 1000);
+  const issuedAt = await ports.devices.resume(session.thumbprint, session.deviceId, now);
+  if (issuedAt === null) return refuse('SESSION_UNKNOWN', 'ended or replaced meanwhile');
+  const secondsLeft = Math.floor((attestationDue(session, policy.devices).getTime() - issuedAt.getTime()) / 1000);
   if (secondsLeft < 1) return refuse('ATTESTATION_DUE');
-  if (!(await ports.devices.resume(session.thumbprint, session.deviceId, now))) {
-    return refuse('SESSION_UNKNOWN', 'ended or replaced meanwhile');
-  }
   const { deviceId, acquirer, merchant, thumbprint, trustVector } = session;
   const subject = { deviceId, acquirer, merchant, sessionKeyThumbprint: thumbprint, trustVector };
   const lifetimeSeconds = Math.min(policy.tokens.lifetimeSeconds, secondsLeft);
   const issued = await issueToken(
     { ...subject, policyVersion: policy.version },
     { ...policy.tokens, lifetimeSeconds },
-    now,
+    issuedAt,
     ports,
   );
   return issued.ok ? ok({ deviceId, ...issued.value }) : issued;

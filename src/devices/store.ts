@@ -100,6 +100,9 @@ export interface DeviceStore {
   enrol(inviteId: string, device: NewDevice, session: NewSession, judge: JudgePhone): Promise<Acceptance>;
   /** Makes the session the device's current one and raises its baseline, where `judge` finds nothing against it. */
   renew(deviceId: string, attested: AttestedState, session: NewSession, judge: JudgePhone): Promise<Acceptance>;
-  /** Notes that the session is resumed; false where it is not the active one of an active device. */
-  resume(thumbprint: string, deviceId: string, at: Date): Promise<boolean>;
+  /**
+   * Notes that the session is resumed. Answers when its token is issued: at `at`, unless the device's last token is of
+   * another clock and later. Null where it is not the active session of an active device.
+   */
+  resume(thumbprint: string, deviceId: string, at: Date): Promise<Date | null>;
 }

@@ -19,6 +19,11 @@ export function voids(revocation: Pick<Revocation, 'revokedAt'>, iat: number): b
   return iat * 1000 <= revocation.revokedAt.getTime();
 }
 
+/** The earliest instant of issue that a revocation does not void: tokens state whole seconds. */
+export function firstIssueAfter(revokedAt: Date): Date {
+  return new Date((Math.floor(revokedAt.getTime() / 1000) + 1) * 1000);
+}
+
 /** Whether every token that a revocation voids has expired. */
 export function isMoot(revocation: Pick<Revocation, 'revokedAt'>, now: Date): boolean {
   return now.getTime() - revocation.revokedAt.getTime() > MAXIMUM_TOKEN_SECONDS * 1000;

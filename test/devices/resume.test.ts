@@ -190,7 +190,7 @@ describe('a proof', () => {
 
   test('gives no token where the session ends between the reading and the writing', async () => {
     const pending = unwrap(await challenge());
-    const devices = { ...table.stores.devices, resume: async () => false };
+    const devices = { ...table.stores.devices, resume: async () => null };
     const answer = await concludeResume(pending, proofOf(pending), POLICY, { ...table.ports, devices });
     expect(answer).toMatchObject({ reason: 'SESSION_UNKNOWN' });
   });

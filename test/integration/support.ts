@@ -1,3 +1,4 @@
+import { readdirSync, readFileSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -16,14 +17,52 @@ const PAUSE = 200;
 const ATTEMPTS = 100;
 
 /** A world in a folder of its own, and how to end it. */
-export async function startWorld(): Promise<{ readonly world: World; readonly end: () => Promise<void> }> {
+export async function startWorld(
+  vault?: object,
+): Promise<{ readonly world: World; readonly end: () => Promise<void> }> {
   const root = await mkdtemp(join(tmpdir(), 'tapgate-test-'));
-  const world = await World.start({ root, tapgate: TAPGATE, clock: systemClock, random: systemRandom });
+  const world = await World.start({
+    root,
+    tapgate: TAPGATE,
+    clock: systemClock,
+    random: systemRandom,
+    ...(vault && { vault }),
+  });
   const end = async (): Promise<void> => {
     await world.stop();
     await rm(root, { recursive: true, force: true });
   };
   return { world, end };
+}
+
+/** The vault's process of this world's service (Linux). */
+export function vaultPid(world: World): number {
+  const directory = join(world.folder.data, 'vault');
+  for (const entry of readdirSync('/proc')) {
+    if (!/^\d+$/.test(entry)) continue;
+    try {
+      const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
+      if (words.includes(directory) && words.some((word) => word.endsWith('vault/main.ts'))) return Number(entry);
+    } catch {
+      // It has ended meanwhile.
+    }
+  }
+  throw new Error('no vault runs');
+}
+
+/** Kills the vault's process of this world, as a power cut would; the service starts another. */
+export async function killVault(world: World): Promise<void> {
+  const killed = vaultPid(world);
+  process.kill(killed, 'SIGKILL');
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    try {
+      if (vaultPid(world) !== killed) return;
+    } catch {
+      // None runs at this moment.
+    }
+    await sleep(PAUSE / 4);
+  }
+  throw new Error('no other vault was started');
 }
 
 /** Tries again while the service is away, as an app does: what it refuses is thrown on. */

@@ -1,5 +1,5 @@
 import type { PlatformFacts } from '../../src/attestation/android/platform.ts';
-import type { ExpectedKey, KeyAppraisal } from '../../src/attestation/appraise.ts';
+import type { ExpectedKey, KeyAppraisal, KeyFacts } from '../../src/attestation/appraise.ts';
 import type { Appraiser } from '../../src/attestation/appraiser.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
 import { keyFacts, PLATFORM } from './facts.ts';
@@ -14,7 +14,12 @@ export interface Attestation {
   readonly provisioning?: 'factory' | 'remote';
   /** The appraisal ends with this reason. */
   readonly refused?: Reason;
+  /** What the hardware says of the key; by default that it is a P-256 key. */
+  readonly properties?: KeyProperties;
 }
+
+/** Facts of a key by which transports are told apart. */
+export type KeyProperties = Partial<Pick<KeyFacts, 'keyAlgorithm' | 'keySize' | 'digests' | 'paddings' | 'mgfDigests'>>;
 
 interface ChainText {
   readonly key: string;
@@ -23,10 +28,12 @@ interface ChainText {
   readonly platform: PlatformFacts;
   readonly provisioning: 'factory' | 'remote';
   readonly refused: Reason | null;
+  readonly properties: KeyProperties;
 }
 
 /** A chain that says what it attests instead of proving it; only `chainAppraiser` reads it. */
-export function attestationChain({ key, challenge, purpose, platform, provisioning, refused }: Attestation): Buffer[] {
+export function attestationChain(attestation: Attestation): Buffer[] {
+  const { key, challenge, purpose, platform, provisioning, refused, properties } = attestation;
   const text: ChainText = {
     key: key.toString('hex'),
     challenge: Buffer.from(challenge).toString('hex'),
@@ -34,6 +41,7 @@ export function attestationChain({ key, challenge, purpose, platform, provisioni
     platform: platform ?? PLATFORM,
     provisioning: provisioning ?? 'factory',
     refused: refused ?? null,
+    properties: properties ?? {},
   };
   return [Buffer.from(JSON.stringify(text))];
 }
@@ -47,7 +55,11 @@ export const chainAppraiser: Appraiser = {
     if (text.refused !== null) return refusedWith(text.refused);
     if (text.challenge !== challenge) return refusedWith('CHALLENGE_MISMATCH');
     if (text.purpose !== expected.purpose) return refusedWith('KEY_PROPERTIES_NOT_ALLOWED');
-    const facts = { ...keyFacts(Buffer.from(text.key, 'hex'), text.platform), provisioning: text.provisioning };
+    const facts = {
+      ...keyFacts(Buffer.from(text.key, 'hex'), text.platform),
+      provisioning: text.provisioning,
+      ...text.properties,
+    };
     return { verdict: 'trusted', reasons: [], checks: [{ code: 'CHAIN_WELL_FORMED', status: 'pass' }], facts };
   },
 };

@@ -38,6 +38,7 @@ export function keyFacts(publicKey: Buffer, platform: PlatformFacts = PLATFORM):
     origin: 'GENERATED',
     digests: [4],
     paddings: [],
+    mgfDigests: [],
     deviceIds: null,
     moduleHash: null,
     provisioning: 'factory',

@@ -37,6 +37,7 @@ interface SessionRow {
 }
 
 interface KeySetRow extends KeySet {
+  readonly offeredAt: Date;
   readonly retiredAt: Date | null;
   pinCounter: number;
   accountDataCounter: number;
@@ -44,6 +45,10 @@ interface KeySetRow extends KeySet {
 }
 
 const DERIVATION_IDS = 2 ** 32;
+
+function keySetOf({ id, deviceId, status, pinInitialKeyId, accountDataInitialKeyId, expiresAt }: KeySetRow): KeySet {
+  return { id, deviceId, status, pinInitialKeyId, accountDataInitialKeyId, expiresAt };
+}
 
 /**
  * Durable stores in memory. Each method is one step of the event loop, so it is as atomic as a SERIALIZABLE transaction;
@@ -129,12 +134,13 @@ export class MemoryStores implements DurableStores {
       const replaced = replaces !== null && this.#devices.get(replaces)?.status !== 'revoked' ? replaces : null;
       if (replaces !== null) this.#replaced.add(replaces);
       if (replaced !== null) this.#revoke(replaced);
-      return { outcome: 'accepted', checks, replaced };
+      return { outcome: 'accepted', checks, replaced, issuedAt: at };
     },
     renew: async (deviceId, attested: AttestedState, session, judge): Promise<Acceptance> => {
       const device = this.#devices.get(deviceId);
       if (device?.status !== 'active') return { outcome: 'closed' };
-      const { appraisedAt: attestedAt, facts } = session.appraisal;
+      const { appraisedAt, facts } = session.appraisal;
+      const attestedAt = laterOf(appraisedAt, device.attestedAt);
       const { baseline: before, ...rest } = device;
       const known: KnownOfPhone = {
         before,
@@ -145,16 +151,14 @@ export class MemoryStores implements DurableStores {
       if (refuses(checks)) return { outcome: 'refused', checks };
       const baseline = raised(before, facts);
       this.#keep({ ...rest, attested, attestedAt, sessionThumbprint: session.thumbprint, baseline }, session, checks);
-      return { outcome: 'accepted', checks, replaced: null };
+      return { outcome: 'accepted', checks, replaced: null, issuedAt: attestedAt };
     },
-    resume: async (thumbprint, deviceId) => {
+    resume: async (thumbprint, deviceId, at) => {
       const session = this.#session(thumbprint);
-      return (
-        session?.deviceId === deviceId &&
-        session.current &&
-        session.status === 'active' &&
-        session.deviceStatus === 'active'
-      );
+      const device = this.#devices.get(deviceId);
+      const active = session?.status === 'active' && session.deviceStatus === 'active';
+      if (!active || device === undefined || session.deviceId !== deviceId || !session.current) return null;
+      return laterOf(at, device.attestedAt);
     },
   };
 
@@ -165,7 +169,7 @@ export class MemoryStores implements DurableStores {
       this.#ranges.set(bdkId.toString('hex'), first + count);
       return first;
     },
-    addOffered: async (set) => {
+    addOffered: async (set, now) => {
       for (const row of this.#keySets.values()) {
         const same =
           row.pinInitialKeyId.equals(set.pinInitialKeyId) ||
@@ -175,6 +179,7 @@ export class MemoryStores implements DurableStores {
       this.#keySets.set(set.id, {
         ...set,
         status: 'offered',
+        offeredAt: now,
         retiredAt: null,
         pinCounter: 0,
         accountDataCounter: 0,
@@ -186,6 +191,17 @@ export class MemoryStores implements DurableStores {
       if (set?.status !== 'offered' || set.deviceId !== deviceId) return null;
       return { pin: set.pinInitialKeyId, accountData: set.accountDataInitialKeyId };
     },
+    active: async (setId, deviceId) => {
+      const set = this.#keySets.get(setId);
+      return set?.status === 'active' && set.deviceId === deviceId ? keySetOf(set) : null;
+    },
+    pruneUnproven: async (offeredBefore, count) => {
+      const unproven = [...this.#keySets.values()].filter(
+        ({ status, retiredAt, offeredAt }) => status !== 'active' && retiredAt === null && offeredAt < offeredBefore,
+      );
+      for (const { id } of unproven.slice(0, count)) this.#keySets.delete(id);
+      return Math.min(unproven.length, count);
+    },
     activate: async (setId, deviceId, now) => {
       const set = this.#keySets.get(setId);
       const active = this.#devices.get(deviceId)?.status === 'active';
@@ -195,8 +211,7 @@ export class MemoryStores implements DurableStores {
         this.#keySets.set(id, { ...row, status: 'retired', retiredAt: row.status === 'active' ? now : null });
       }
       this.#keySets.set(setId, { ...set, status: 'active', pinCounter: 1, accountDataCounter: 1 });
-      const { id, pinInitialKeyId, accountDataInitialKeyId, expiresAt } = set;
-      return { id, deviceId, status: 'active', pinInitialKeyId, accountDataInitialKeyId, expiresAt };
+      return { ...keySetOf(set), status: 'active' };
     },
   };
 
@@ -360,6 +375,10 @@ export class MemoryStores implements DurableStores {
     session.grantedSequence += 1n;
     return session.grantedSequence;
   }
+}
+
+function laterOf(one: Date, other: Date): Date {
+  return new Date(Math.max(one.getTime(), other.getTime()));
 }
 
 function inviteOf({ codeHash: _hash, ...invite }: InviteRow): Invite {

@@ -1,7 +1,7 @@
 import { z } from 'zod';
 import type { PlatformFacts } from '../../attestation/android/platform.ts';
 import type { KeyFacts } from '../../attestation/appraise.ts';
-import { type Baseline, baselineOf } from '../../devices/continuity.ts';
+import type { Baseline } from '../../devices/continuity.ts';
 import type { AttestedState } from '../../devices/device.ts';
 import { TRUST_CLAIMS } from '../../tokens/trust-claims.ts';
 import type { TrustVector } from '../../tokens/trust-vector.ts';
@@ -56,12 +56,9 @@ export function platformFromJson(json: unknown): PlatformFacts {
   return platformSchema.parse(json);
 }
 
-/**
- * The highest that a device has attested. Devices that were enrolled before this was kept have none: it is what their
- * current session attested. Throws where the store is broken.
- */
-export function baselineFromRow(row: { readonly continuity: unknown; readonly facts: unknown }): Baseline {
-  return row.continuity === null ? baselineOf(platformFromJson(row.facts)) : baselineSchema.parse(row.continuity);
+/** The highest that a device has attested, out of stored JSON; throws where the store is broken. */
+export function baselineFromJson(json: unknown): Baseline {
+  return baselineSchema.parse(json);
 }
 
 /** What a session's tokens say of its phone; null for sessions of before it was kept. Throws where the store is broken. */

@@ -9,9 +9,8 @@ import type {
 } from '../../devices/reappraisal.ts';
 import { isUuid } from '../../ports/random.ts';
 import type { Database } from './database.ts';
-import { endSessions, notBefore } from './device-standing.ts';
+import { endSessions, voidTokens } from './device-standing.ts';
 import { prepared, type SqlSession } from './engine/statement.ts';
-import { publishRevocation } from './revocations.ts';
 
 interface RunRow {
   readonly id: string;
@@ -274,7 +273,7 @@ async function endReappraised(
   const checks = JSON.stringify(ended.checks);
   const reasons = JSON.stringify(ended.reasons);
   await sql.query(INSERT_REFUSED, [ended.appraisalId, deviceId, at, ended.policyVersion, checks, reasons, runId]);
-  const revokedAt = notBefore(at, device.last_token_at);
-  await publishRevocation(sql, ended.acquirer, { deviceId, reason: 'SESSION_ENDED', revokedAt });
+  const voided = { deviceId, acquirer: ended.acquirer, lastTokenAt: device.last_token_at };
+  await voidTokens(sql, voided, 'SESSION_ENDED', at);
   return 'ended';
 }

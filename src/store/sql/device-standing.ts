@@ -3,6 +3,7 @@ import type { DecideMove, RecordedChange, Standing, StandingMove, StandingStore 
 import { sha256 } from '../../encoding/digest.ts';
 import { isUuid } from '../../ports/random.ts';
 import type { Refusal } from '../../reasons/result.ts';
+import type { RevocationReason } from '../../tokens/revocation.ts';
 import type { Database } from './database.ts';
 import { prepared, type SqlSession } from './engine/statement.ts';
 import { publishRevocation } from './revocations.ts';
@@ -93,6 +94,27 @@ const FORGET_MODELS = prepared('forget-models', 'UPDATE attestation_sighting SET
 
 const FORGET_CAUSES = prepared('forget-causes', `UPDATE device_change SET cause = '' WHERE device_id = $1`);
 
+const VOID_TOKENS = prepared('void-device-tokens', 'UPDATE device SET tokens_void_until = $2 WHERE id = $1');
+
+/**
+ * Voids every token of a device that was issued until now, within the transaction that decides it: the revocation is
+ * published, and kept in the device's row, so that its next token is issued after it.
+ */
+export async function voidTokens(
+  sql: SqlSession,
+  {
+    deviceId,
+    acquirer,
+    lastTokenAt,
+  }: { readonly deviceId: string; readonly acquirer: string; readonly lastTokenAt: Date },
+  reason: RevocationReason,
+  at: Date,
+): Promise<void> {
+  const revokedAt = notBefore(at, lastTokenAt);
+  await sql.query(VOID_TOKENS, [deviceId, revokedAt]);
+  await publishRevocation(sql, acquirer, { deviceId, reason, revokedAt });
+}
+
 /** Ends every session of a device within a transaction; answers how many there were to end. */
 export async function endSessions(sql: SqlSession, deviceId: string): Promise<number> {
   return (await sql.query(END_SESSIONS, [deviceId])).rowCount;
@@ -136,8 +158,8 @@ async function applyMove(sql: SqlSession, deviceId: string, row: HeldRow, move: 
   else await sql.query(SET_STATUS, [deviceId, move.to]);
   if (move.revocation === null) return;
   await endSessions(sql, deviceId);
-  const revokedAt = notBefore(move.at, row.last_token_at);
-  await publishRevocation(sql, row.acquirer, { deviceId, reason: move.revocation, revokedAt });
+  const voided = { deviceId, acquirer: row.acquirer, lastTokenAt: row.last_token_at };
+  await voidTokens(sql, voided, move.revocation, move.at);
 }
 
 async function forget(sql: SqlSession, deviceId: string, row: HeldRow, at: Date): Promise<void> {

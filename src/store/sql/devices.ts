@@ -6,6 +6,7 @@ import { enrolDevice, renewDevice } from './acceptance.ts';
 import { attestedFromJson, platformFromJson, trustVectorFromJson } from './attested.ts';
 import type { Database } from './database.ts';
 import { prepared } from './engine/statement.ts';
+import { Lane } from './lane.ts';
 
 interface DeviceRow {
   readonly id: string;
@@ -46,12 +47,14 @@ const SELECT_SESSION = prepared(
     WHERE s.thumbprint = $1`,
 );
 
-// The row that a suspension holds: a token is given before it and void by it, or not given.
+// The row that a suspension holds: a token is given before it and void by it, or not given. The instants of a device's
+// tokens never fall, whichever clock they are of, so that a revocation covers all of them by the latest.
 const RESUME_SESSION = prepared(
   'resume-session',
-  `UPDATE device SET resumed_at = $3
+  `UPDATE device SET resumed_at = GREATEST($3::TIMESTAMPTZ, attested_at, resumed_at)
     WHERE id = $2 AND status = 'active' AND session_thumbprint = $1
-      AND EXISTS (SELECT 1 FROM attested_session WHERE thumbprint = $1 AND status = 'active')`,
+      AND EXISTS (SELECT 1 FROM attested_session WHERE thumbprint = $1 AND status = 'active')
+   RETURNING resumed_at`,
 );
 
 function deviceFromRow(row: DeviceRow): Device {
@@ -70,6 +73,7 @@ function deviceFromRow(row: DeviceRow): Device {
 /** Devices and their attested session keys in SQL. */
 export class SqlDeviceStore implements DeviceStore {
   readonly #database: Database;
+  readonly #enrolments = new Lane();
 
   constructor(database: Database) {
     this.#database = database;
@@ -101,15 +105,18 @@ export class SqlDeviceStore implements DeviceStore {
   }
 
   enrol(inviteId: string, device: NewDevice, session: NewSession, judge: JudgePhone): Promise<Acceptance> {
-    return this.#database.transaction((sql) => enrolDevice(sql, inviteId, device, session, judge));
+    return this.#enrolments.run(() =>
+      this.#database.transaction((sql) => enrolDevice(sql, inviteId, device, session, judge)),
+    );
   }
 
   renew(deviceId: string, attested: AttestedState, session: NewSession, judge: JudgePhone): Promise<Acceptance> {
     return this.#database.transaction((sql) => renewDevice(sql, deviceId, attested, session, judge));
   }
 
-  async resume(thumbprint: string, deviceId: string, at: Date): Promise<boolean> {
-    if (!isUuid(deviceId)) return false;
-    return (await this.#database.change(RESUME_SESSION, [thumbprint, deviceId, at])).rowCount === 1;
+  async resume(thumbprint: string, deviceId: string, at: Date): Promise<Date | null> {
+    if (!isUuid(deviceId)) return null;
+    const { rows } = await this.#database.change<{ resumed_at: Date }>(RESUME_SESSION, [thumbprint, deviceId, at]);
+    return rows[0]?.resumed_at ?? null;
   }
 }

@@ -34,6 +34,21 @@ const OFFERED = prepared(
     WHERE id = $1 AND device_id = $2 AND status = 'offered'`,
 );
 
+const ACTIVE = prepared(
+  'active-key-set',
+  `SELECT id, device_id, status, pin_initial_key_id, account_data_initial_key_id, expires_at FROM key_set
+    WHERE id = $1 AND device_id = $2 AND status = 'active'`,
+);
+
+const PRUNE = prepared(
+  'prune-unproven-key-sets',
+  `DELETE FROM key_set
+    WHERE activated_at IS NULL AND status <> 'active'
+      AND id IN (SELECT id FROM key_set
+                  WHERE activated_at IS NULL AND status <> 'active' AND offered_at < $1 LIMIT $2)
+   RETURNING id`,
+);
+
 const ACTIVATE = prepared(
   'activate-key-set',
   `UPDATE key_set SET status = 'active', activated_at = $3, pin_counter = 1, account_data_counter = 1
@@ -48,6 +63,17 @@ const RETIRE_OTHERS = prepared(
       SET status = 'retired', retired_at = CASE WHEN status = 'active' THEN $3::TIMESTAMPTZ ELSE NULL END
     WHERE device_id = $1 AND id <> $2 AND status <> 'retired'`,
 );
+
+function keySetOf(row: KeySetRow): KeySet {
+  return {
+    id: row.id,
+    deviceId: row.device_id,
+    status: row.status,
+    pinInitialKeyId: row.pin_initial_key_id,
+    accountDataInitialKeyId: row.account_data_initial_key_id,
+    expiresAt: row.expires_at,
+  };
+}
 
 /** Injected key sets in SQL: identifiers and counters, never a key. */
 export class SqlKeySetStore implements KeySetStore {
@@ -75,20 +101,23 @@ export class SqlKeySetStore implements KeySetStore {
     return row === undefined ? null : { pin: row.pin_initial_key_id, accountData: row.account_data_initial_key_id };
   }
 
+  async active(setId: string, deviceId: string): Promise<KeySet | null> {
+    if (!isUuid(setId)) return null;
+    const [row] = await this.#database.read<KeySetRow>(ACTIVE, [setId, deviceId]);
+    return row === undefined ? null : keySetOf(row);
+  }
+
+  async pruneUnproven(offeredBefore: Date, count: number): Promise<number> {
+    return (await this.#database.change<{ id: string }>(PRUNE, [offeredBefore, count])).rows.length;
+  }
+
   async activate(setId: string, deviceId: string, now: Date): Promise<KeySet | null> {
     if (!isUuid(setId)) return null;
     return this.#database.transaction(async (sql) => {
       const [row] = (await sql.query<KeySetRow>(ACTIVATE, [setId, deviceId, now])).rows;
       if (row === undefined) return null;
       await sql.query(RETIRE_OTHERS, [deviceId, setId, now]);
-      return {
-        id: row.id,
-        deviceId: row.device_id,
-        status: row.status,
-        pinInitialKeyId: row.pin_initial_key_id,
-        accountDataInitialKeyId: row.account_data_initial_key_id,
-        expiresAt: row.expires_at,
-      };
+      return keySetOf(row);
     });
   }
 }

@@ -1,5 +1,6 @@
 import type { Attack } from './attack.ts';
 import { ATTESTATION_ATTACKS } from './on-attestation.ts';
+import { DEVICE_ATTACKS } from './on-devices.ts';
 import { KEY_ATTACKS } from './on-keys.ts';
 import { PAYMENT_ATTACKS } from './on-payments.ts';
 import { SESSION_ATTACKS } from './on-sessions.ts';
@@ -7,6 +8,7 @@ import { SESSION_ATTACKS } from './on-sessions.ts';
 /** Every attack, along the path. */
 export const ATTACKS: readonly Attack[] = [
   ...ATTESTATION_ATTACKS,
+  ...DEVICE_ATTACKS,
   ...KEY_ATTACKS,
   ...SESSION_ATTACKS,
   ...PAYMENT_ATTACKS,

@@ -22,7 +22,7 @@ export interface Attack {
 
 /**
  * Runs an attacker's step and says how it was refused, or ALLOWED. Anything but a refusal is thrown on. What the phone is
- * not told is looked up where operators read it: `ATTESTATION_REFUSED (CHAIN_REVOKED)`.
+ * not told is looked up where operators read it: `ATTESTATION_REFUSED (CHAIN_REVOKED)`, `INVITE_INVALID (expired)`.
  */
 export async function outcomeOf(world: World, step: () => Promise<unknown>): Promise<AttackOutcome> {
   try {
@@ -37,7 +37,9 @@ export async function outcomeOf(world: World, step: () => Promise<unknown>): Pro
 
 async function describe(world: World, { reasons, callId }: PhoneRefused): Promise<AttackOutcome> {
   const [told = 'UNKNOWN'] = reasons;
-  return told === 'ATTESTATION_REFUSED' ? `${told} (${await world.operatorReason(callId)})` : told;
+  if (told === 'ATTESTATION_REFUSED') return `${told} (${(await world.operatorView(callId)).reason})`;
+  if (told === 'INVITE_INVALID') return `${told} (${(await world.operatorView(callId)).detail.split(':')[0]})`;
+  return told;
 }
 
 /** Terms of a sale with an order number of its own. */

@@ -35,32 +35,6 @@ const replayedEvidence: Attack = {
   },
 };
 
-const usedInvite: Attack = {
-  name: 'used invite',
-  story: 'a second phone enrols with an invite that was used',
-  expects: 'INVITE_INVALID',
-  run: async (world) => {
-    const code = await world.invite();
-    await (await world.phone()).attest(code);
-    const second = await world.phone();
-    return outcomeOf(world, () => second.attest(code));
-  },
-};
-
-const clonedDevice: Attack = {
-  name: 'cloned device id',
-  story: 'another phone attests as an enrolled device, with a device key of its own',
-  expects: 'DEVICE_KEY_MISMATCH',
-  run: async (world) => {
-    const victim = await world.phone();
-    await victim.attest(await world.invite());
-    const attacker = await world.phone();
-    await attacker.attest(await world.invite());
-    attacker.memory.deviceId = victim.memory.deviceId;
-    return outcomeOf(world, () => attacker.attest(null));
-  },
-};
-
 /** Google Play does not refuse a phone on which another application captures the screen; it keeps the PIN away. */
 const screenCaptured: Attack = {
   name: 'play-capturing',
@@ -74,7 +48,7 @@ const screenCaptured: Attack = {
   },
 };
 
-/** Attacks on attestation and enrolment. */
+/** Attacks on attestation. */
 export const ATTESTATION_ATTACKS: readonly Attack[] = [
   hostilePhone('unlocked', 'a phone with its boot loader unlocked', 'BOOT_UNLOCKED'),
   hostilePhone('unverified-boot', 'a phone that started an unverified system', 'BOOT_NOT_VERIFIED'),
@@ -124,6 +98,4 @@ export const ATTESTATION_ATTACKS: readonly Attack[] = [
   ),
   screenCaptured,
   replayedEvidence,
-  usedInvite,
-  clonedDevice,
 ];

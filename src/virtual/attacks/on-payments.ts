@@ -112,7 +112,7 @@ const revokedPhone: Attack = {
   run: async (world) => {
     const phone = await world.readyPhone();
     const payment = await phone.pay(saleOf(world, 1250n), await world.card(), null);
-    await world.revoke(phone.memory.deviceId ?? '');
+    await world.security((team) => team.revoke(phone.memory.deviceId ?? '', 'reported lost'));
     return submit(world, payment);
   },
 };

@@ -8,7 +8,7 @@ import { encodeBeginTransaction } from '../../wire/session.ts';
 import { signedToWire } from '../../wire/signed.ts';
 import { decodeGrant } from '../../wire/transaction.ts';
 import type { DeviceConnection } from './connection.ts';
-import { type PhoneMemory, sessionOf, signFor } from './memory.ts';
+import { keepRegisters, type PhoneMemory, sessionOf, signFor } from './memory.ts';
 import { exchange, PhoneRefused, ServiceNotTrusted } from './refused.ts';
 import { PhoneStream } from './stream.ts';
 
@@ -66,7 +66,7 @@ export class PhoneSessionStream {
     });
   }
 
-  /** Begins a transaction; the registers are advanced before anything is sent. */
+  /** Begins a transaction; the registers are advanced, and kept so, before anything is sent. */
   begin(terms: TransactionTerms, tampering: TransactionTampering = {}): Promise<PhoneTransaction> {
     return exchange(async () => {
       const { keys } = this.#memory;
@@ -74,6 +74,8 @@ export class PhoneSessionStream {
       const pin = keys.pin.advance();
       const accountData = keys.accountData.advance();
       if (!pin.ok || !accountData.ok) throw new Error('the keys of the phone are used up');
+      // A process that dies from here on has skipped these counters; it can never use them twice.
+      await keepRegisters(this.#memory);
       const payload = encodeBeginTransaction({
         nonce: this.#nonce,
         terms,

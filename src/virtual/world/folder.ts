@@ -65,9 +65,14 @@ async function writePolicy(folder: WorldFolder): Promise<void> {
 
 /**
  * Prepares an installation with two acquirers by the commands that people use: certificates, vault, key ceremony, all
- * on free ports. `tapgate` is the path of the command's program.
+ * on free ports. `tapgate` is the path of the command's program, `vault` the part of the configuration of that name.
  */
-export async function prepareWorld(folder: WorldFolder, tapgate: string, random: Random): Promise<void> {
+export async function prepareWorld(
+  folder: WorldFolder,
+  tapgate: string,
+  random: Random,
+  vault: object = { kind: 'software' },
+): Promise<void> {
   // The database runs under its own account where root starts the service, and has to reach its folder.
   await chmod(folder.root, 0o711);
   await mkdir(folder.data, { recursive: true, mode: 0o711 });
@@ -78,6 +83,8 @@ export async function prepareWorld(folder: WorldFolder, tapgate: string, random:
     'listeners:',
     ...['device', 'processing', 'admin', 'ops'].map(free),
     `acquirers: [${ACQUIRERS.join(', ')}]`,
+    // JSON is YAML.
+    `vault: ${JSON.stringify(vault)}`,
   ];
   await writeFile(config, `${lines.join('\n')}\n`);
   await writePolicy(folder);

@@ -14,6 +14,7 @@ import { loadVirtualFactory, type VirtualFactory } from '../keymint/factory.ts';
 import { makePhoneOfKind, type VirtualPhoneKind } from '../kinds/kinds.ts';
 import { connectDevice, type DeviceConnection } from '../phone/connection.ts';
 import { VirtualPhone } from '../phone/phone.ts';
+import type { SealedRegisters } from '../phone/registers.ts';
 import { loadVirtualPlay, type VirtualPlay } from '../play-integrity/play.ts';
 import { ACQUIRERS, type Acquirer, configureProcessing, ISSUER, prepareWorld, WorldFolder } from './folder.ts';
 import { type ServingChild, startServing } from './process.ts';
@@ -32,6 +33,8 @@ export interface WorldOptions {
   readonly tapgate: string;
   readonly clock: Clock;
   readonly random: Random;
+  /** Configuration of the vault; a software vault where absent. */
+  readonly vault?: object;
 }
 
 interface Addresses {
@@ -65,7 +68,7 @@ export class World {
   static async start(options: WorldOptions, tell: (step: string) => void = () => {}): Promise<World> {
     const world = new World(options);
     try {
-      await prepareWorld(world.folder, options.tapgate, options.random);
+      await prepareWorld(world.folder, options.tapgate, options.random, options.vault);
       tell('certificates, vault and zone keys made');
       await world.startService();
       tell(`service started, process ${world.#service?.pid}`);
@@ -187,8 +190,8 @@ export class World {
     return kind;
   }
 
-  /** A new virtual phone of a kind, not yet enrolled. */
-  async phone(kind: string | VirtualPhoneKind = 'tee'): Promise<VirtualPhone> {
+  /** A new virtual phone of a kind, not yet enrolled; its registers are kept in memory where no place is given. */
+  async phone(kind: string | VirtualPhoneKind = 'tee', registers?: SealedRegisters): Promise<VirtualPhone> {
     const { keymint, application, play: behaviour } = typeof kind === 'string' ? await this.kind(kind) : kind;
     const anchor = createPublicKey(await readFile(join(this.folder.data, 'service-anchor.pem'), 'utf8'));
     const play = await this.play();
@@ -199,6 +202,7 @@ export class World {
       serviceAnchor: anchor.export({ format: 'der', type: 'spki' }),
       now: () => this.clock.now(),
       random: this.random,
+      ...(registers && { registers }),
       play: (transcript) => play.token({ application, transcript, at: this.clock.now() }, behaviour),
     });
   }

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { Pruning } from '../../../src/jobs/pruning.ts';
 import { RevocationFollower } from '../../../src/jobs/revocations/follower.ts';
-import { RevocationPruning } from '../../../src/jobs/revocations/pruning.ts';
+import { pruneRevocations } from '../../../src/jobs/revocations/pruning.ts';
 import type { PublishedRevocation } from '../../../src/tokens/revocation.ts';
 import { ManualTime, settle } from '../../support/manual-time.ts';
 import { SeededRandom } from '../../support/random.ts';
@@ -190,8 +191,8 @@ test('whatever happens, one who reads on from his place misses nothing and sees 
 test('pruning removes what is older than a day, about hourly, and goes on after a failure', async () => {
   const outcomes: unknown[] = [];
   publish('acme', 'old');
-  const pruning = new RevocationPruning({
-    feed,
+  const pruning = new Pruning({
+    prune: (now) => pruneRevocations(feed, now),
     clock: time,
     timer: time,
     random: new SeededRandom('pruning'),

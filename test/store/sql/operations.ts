@@ -96,8 +96,8 @@ export const OPERATIONS: readonly Operation[] = [
       const { deviceId, sessionKey } = await enrolPhone(stores);
       return ({ devices }) => devices.resume(sessionKey.thumbprint, deviceId, LATER);
     },
-    answers: true,
-    again: true,
+    answers: LATER,
+    again: LATER,
   },
   ...(['suspended', 'revoked'] as const).map((to) => ({
     name: `a device that becomes ${to}`,
@@ -146,6 +146,18 @@ export const OPERATIONS: readonly Operation[] = [
     answers: expect.objectContaining({ status: 'active' }),
     // The phone starts the injection anew; its keys are active and older than the ones that follow.
     again: null,
+  },
+  {
+    name: 'forgetting keys that were never proven',
+    ready: async (stores) => {
+      const { deviceId } = await enrolPhone(stores);
+      // Whatever other operations offered goes first: it is one set that is looked at.
+      await stores.keySets.pruneUnproven(LATER, 1_000_000);
+      await offerKeySet(stores, deviceId);
+      return ({ keySets }) => keySets.pruneUnproven(LATER, 1000);
+    },
+    answers: 1,
+    again: 0,
   },
   {
     name: 'burning counters',

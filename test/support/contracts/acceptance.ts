@@ -254,12 +254,21 @@ export function acceptanceContract(open: OpenStores): void {
       const stores = open();
       const phone = await enrolPhone(stores);
       const { thumbprint } = phone.sessionKey;
-      expect(await stores.devices.resume(thumbprint, phone.deviceId, LATER)).toBe(true);
-      expect(await stores.devices.resume(thumbprint, uniqueId(), LATER)).toBe(false);
-      expect(await stores.devices.resume(thumbprint, 'no-uuid', LATER)).toBe(false);
+      expect(await stores.devices.resume(thumbprint, phone.deviceId, LATER)).toEqual(LATER);
+      expect(await stores.devices.resume(thumbprint, uniqueId(), LATER)).toBeNull();
+      expect(await stores.devices.resume(thumbprint, 'no-uuid', LATER)).toBeNull();
       expect(await sessionOf(stores, phone)).toMatchObject({ attestedAt: START, trustVector: { hardware: 2 } });
       await stores.devices.renew(phone.deviceId, ATTESTED, newSession(signingKey(), LATER), NOTHING_AGAINST);
-      expect(await stores.devices.resume(thumbprint, phone.deviceId, LATER)).toBe(false);
+      expect(await stores.devices.resume(thumbprint, phone.deviceId, LATER)).toBeNull();
+    });
+
+    test('has tokens whose instants never fall, though another clock be behind', async () => {
+      const stores = open();
+      const phone = await enrolPhone(stores, { at: LATER });
+      const next = newSession(signingKey(), START);
+      const renewed = await stores.devices.renew(phone.deviceId, ATTESTED, next, NOTHING_AGAINST);
+      expect(renewed).toMatchObject({ issuedAt: LATER });
+      expect(await stores.devices.resume(next.thumbprint, phone.deviceId, START)).toEqual(LATER);
     });
 
     test.each(['suspended', 'revoked'] as const)('of a device that is %s is not resumed', async (status) => {
@@ -267,7 +276,7 @@ export function acceptanceContract(open: OpenStores): void {
       const phone = await enrolPhone(stores);
       if (status === 'suspended') await stores.suspend(phone.deviceId);
       else await stores.revoke(phone.deviceId);
-      expect(await stores.devices.resume(phone.sessionKey.thumbprint, phone.deviceId, LATER)).toBe(false);
+      expect(await stores.devices.resume(phone.sessionKey.thumbprint, phone.deviceId, LATER)).toBeNull();
     });
   });
 }

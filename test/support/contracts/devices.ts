@@ -96,7 +96,7 @@ export function deviceContract(open: OpenStores): void {
       const later = secondsAfter(START, 300);
       const attested = { ...ATTESTED, appVersion: 2n ** 62n };
       const renewed = await stores.devices.renew(phone.deviceId, attested, newSession(next, later), NOTHING_AGAINST);
-      expect(renewed).toEqual({ outcome: 'accepted', checks: [], replaced: null });
+      expect(renewed).toEqual({ outcome: 'accepted', checks: [], replaced: null, issuedAt: later });
       expect(await sessionOf(stores, phone)).toMatchObject({ status: 'active', current: false });
       expect(await stores.devices.session(next.thumbprint)).toMatchObject({
         deviceId: phone.deviceId,

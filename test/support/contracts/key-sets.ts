@@ -68,6 +68,44 @@ export function keySetContract(open: OpenStores): void {
       expect(await stores.keySets.activate(id, one.deviceId, START)).toMatchObject({ id });
     });
 
+    test('is found where it is active, by its own device', async () => {
+      const stores = open();
+      const [one, other] = [await enrolPhone(stores), await enrolPhone(stores)];
+      const set = await offerKeySet(stores, one.deviceId);
+      expect(await stores.keySets.active(set.id, one.deviceId)).toBeNull();
+      await stores.keySets.activate(set.id, one.deviceId, START);
+      expect(await stores.keySets.active(set.id, one.deviceId)).toEqual({ ...set, status: 'active' });
+      expect(await stores.keySets.active(set.id, other.deviceId)).toBeNull();
+      expect(await stores.keySets.active('no-uuid', one.deviceId)).toBeNull();
+      const next = await offerKeySet(stores, one.deviceId);
+      await stores.keySets.activate(next.id, one.deviceId, START);
+      expect(await stores.keySets.active(set.id, one.deviceId)).toBeNull();
+    });
+
+    test('that was never proven is forgotten in time, offered or retired; its identifiers are not leased again', async () => {
+      const stores = open();
+      const { deviceId } = await enrolPhone(stores);
+      const bdkId = random.bytes(4);
+      await stores.keySets.leaseDerivationIds(bdkId, 64);
+      const proven = await offerKeySet(stores, deviceId);
+      await stores.keySets.activate(proven.id, deviceId, START);
+      const passedOver = await offerKeySet(stores, deviceId);
+      const active = await offerKeySet(stores, deviceId);
+      await stores.keySets.activate(active.id, deviceId, START);
+      const offered = await offerKeySet(stores, deviceId);
+      const rest = async () => {
+        for (;;) if ((await stores.keySets.pruneUnproven(new Date(START.getTime() + 1), 1)) === 0) return;
+      };
+      expect(await stores.keySets.pruneUnproven(START, 100)).toBe(0);
+      expect(await stores.keySets.offered(offered.id, deviceId)).not.toBeNull();
+      expect(await stores.keySets.pruneUnproven(new Date(START.getTime() + 1), 1)).toBe(1);
+      await rest();
+      expect(await stores.keySets.offered(offered.id, deviceId)).toBeNull();
+      expect(await stores.keySets.activate(passedOver.id, deviceId, START)).toBeNull();
+      expect(await stores.keySets.active(active.id, deviceId)).toMatchObject({ id: active.id });
+      expect(await stores.keySets.leaseDerivationIds(bdkId, 1)).toBe(64);
+    });
+
     test.each(['suspended', 'revoked'] as const)('is not activated on a device that is %s', async (status) => {
       const stores = open();
       const { deviceId } = await enrolPhone(stores);

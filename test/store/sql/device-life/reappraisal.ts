@@ -3,6 +3,7 @@ import type { Appraiser } from '../../../../src/attestation/appraiser.ts';
 import type { ReappraisalStore } from '../../../../src/devices/reappraisal.ts';
 import { createReappraisalWorker, type ReappraisalPorts } from '../../../../src/jobs/reappraisal/worker.ts';
 import { secondsAfter } from '../../../../src/ports/clock.ts';
+import { voids } from '../../../../src/tokens/revocation.ts';
 import { attestationChain, chainAppraiser } from '../../../support/appraiser.ts';
 import { START } from '../../../support/clock.ts';
 import { enrolPhone, uniqueId } from '../../../support/enrolled.ts';
@@ -175,6 +176,21 @@ export function reappraisalInSql(open: () => LifeTable): void {
         expect(runs.reduce((sum, { refused }) => sum + refused, 0)).toBe(2);
       },
     );
+
+    test('leaves the token of an attestation in the same second to a phone whose session it ended', async () => {
+      const table = open();
+      const { phones, listed } = await enrolFleet(table, 1);
+      const { worker, settled } = workerOf(table, listed);
+      await worker.request('person', 'ann');
+      await worker.start();
+      await settled;
+      await worker.stop();
+      const { deviceId } = phones[0]!;
+      const session = newSession(signingKey(), table.clock.now());
+      const renewed = await table.stores.devices.renew(deviceId, ATTESTED, session, NOTHING_AGAINST);
+      const issuedAt = 'issuedAt' in renewed ? renewed.issuedAt : START;
+      expect(voids({ revokedAt: table.clock.now() }, Math.floor(issuedAt.getTime() / 1000))).toBe(false);
+    });
 
     test('ends the session of a phone of which no evidence is kept', async () => {
       const table = open();

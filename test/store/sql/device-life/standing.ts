@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { sha256 } from '../../../../src/encoding/digest.ts';
 import { secondsAfter } from '../../../../src/ports/clock.ts';
+import { voids } from '../../../../src/tokens/revocation.ts';
 import { START } from '../../../support/clock.ts';
 import { addGrant, decisionOf, enrolPhone, uniqueId } from '../../../support/enrolled.ts';
 import { ATTESTED, NOTHING_AGAINST, newSession } from '../../../support/facts.ts';
@@ -46,6 +47,37 @@ export function standingInSql(open: () => LifeTable): void {
       expect(await published(phone.deviceId)).toEqual(['DEVICE_SUSPENDED']);
       const changes = await stores.standings.changes(phone.deviceId, 10);
       expect(changes.map(({ to }) => to)).toEqual(['active', 'suspended']);
+    });
+
+    test('leaves the tokens of an attestation in the same second to the phone that is resumed', async () => {
+      const { stores, pool, change } = open();
+      const { deviceId } = await enrolPhone(stores);
+      for (let time = 0; time < 2; time += 1) {
+        await change(deviceId, 'suspend');
+        await change(deviceId, 'resume');
+        const session = newSession(signingKey(), START);
+        const renewed = await stores.devices.renew(deviceId, ATTESTED, session, NOTHING_AGAINST);
+        const issuedAt = 'issuedAt' in renewed ? renewed.issuedAt : null;
+        expect(await stores.devices.resume(session.thumbprint, deviceId, START)).toEqual(issuedAt);
+        const { rows } = await pool.query<{ revoked_at: Date }>(
+          'SELECT revoked_at FROM revocation WHERE device_id = $1 ORDER BY sequence DESC LIMIT 1',
+          [deviceId],
+        );
+        const revokedAt = rows[0]?.revoked_at ?? START;
+        expect(voids({ revokedAt }, Math.floor((issuedAt ?? START).getTime() / 1000))).toBe(false);
+      }
+    });
+
+    test('voids the token of a resumption by a clock ahead, though the phone attested by another since', async () => {
+      const { stores, pool, change } = open();
+      const { deviceId, sessionKey } = await enrolPhone(stores);
+      const ahead = secondsAfter(START, 3);
+      expect(await stores.devices.resume(sessionKey.thumbprint, deviceId, ahead)).toEqual(ahead);
+      await stores.devices.resume(sessionKey.thumbprint, deviceId, secondsAfter(START, 1));
+      await stores.devices.renew(deviceId, ATTESTED, newSession(signingKey(), START), NOTHING_AGAINST);
+      await change(deviceId, 'suspend');
+      const { rows } = await pool.query('SELECT revoked_at FROM revocation WHERE device_id = $1', [deviceId]);
+      expect(rows).toEqual([{ revoked_at: ahead }]);
     });
 
     test('is published as of the last attestation where another clock is ahead', async () => {

@@ -3,12 +3,7 @@ import { saleOf } from '../attacks/attack.ts';
 import type { VirtualPhone } from '../phone/phone.ts';
 import type { PaymentResult } from '../world/processing-client.ts';
 import type { World } from '../world/world.ts';
-
-/** One step of honest use; answers a line of what happened, throws where it did not. */
-export interface HonestStep {
-  readonly name: string;
-  run(world: World): Promise<string>;
-}
+import type { DemoStep } from './step.ts';
 
 const phones = new WeakMap<World, VirtualPhone>();
 
@@ -33,7 +28,7 @@ async function payOnce(world: World, amountMinor: bigint, withPin: boolean, sche
   return { paid, payment };
 }
 
-const enrol: HonestStep = {
+const enrol: DemoStep = {
   name: 'phone enrols with an invite',
   run: async (world) => {
     const phone = await courier(world);
@@ -42,7 +37,7 @@ const enrol: HonestStep = {
   },
 };
 
-const inject: HonestStep = {
+const inject: DemoStep = {
   name: 'keys are injected and proven',
   run: async (world) => {
     const keys = await (await courier(world)).injectKeys();
@@ -50,7 +45,7 @@ const inject: HonestStep = {
   },
 };
 
-const small: HonestStep = {
+const small: DemoStep = {
   name: 'tap below the limit',
   run: async (world) => {
     const { paid } = await payOnce(world, 1250n, false, 'visa');
@@ -58,7 +53,7 @@ const small: HonestStep = {
   },
 };
 
-const withPin: HonestStep = {
+const withPin: DemoStep = {
   name: 'tap above the limit, with PIN',
   run: async (world) => {
     const { paid } = await payOnce(world, 9900n, true, 'mastercard');
@@ -66,7 +61,7 @@ const withPin: HonestStep = {
   },
 };
 
-const again: HonestStep = {
+const again: DemoStep = {
   name: 'one payment submitted three times',
   run: async (world) => {
     const { paid, payment } = await payOnce(world, 700n, false, 'mir');
@@ -79,7 +74,7 @@ const again: HonestStep = {
   },
 };
 
-const renew: HonestStep = {
+const renew: DemoStep = {
   name: 'phone attests again and pays',
   run: async (world) => {
     const phone = await courier(world);
@@ -98,7 +93,7 @@ async function untilDecided(submit: () => Promise<PaymentResult>): Promise<Payme
   }
 }
 
-const powerCut: HonestStep = {
+const powerCut: DemoStep = {
   name: 'service killed between tap and answer',
   run: async (world) => {
     const phone = await courier(world);
@@ -114,5 +109,5 @@ const powerCut: HonestStep = {
   },
 };
 
-/** Honest use, in its order. */
-export const HONEST_STEPS: readonly HonestStep[] = [enrol, inject, small, withPin, again, renew, powerCut];
+/** Honest payments, in their order. */
+export const PAYMENT_STEPS: readonly DemoStep[] = [enrol, inject, small, withPin, again, renew, powerCut];

@@ -1,0 +1,1 @@
+ALTER TABLE device ADD COLUMN IF NOT EXISTS tokens_void_until TIMESTAMPTZ;

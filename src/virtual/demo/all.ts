@@ -1,0 +1,11 @@
+import { INJECTION_STEPS } from './injection.ts';
+import { LIFE_STEPS } from './life.ts';
+import { PAYMENT_STEPS } from './payments.ts';
+import type { DemoStep } from './step.ts';
+
+/** What is shown beside the attacks, in its order. */
+export const DEMO_PARTS: readonly { readonly title: string; readonly steps: readonly DemoStep[] }[] = [
+  { title: 'Payments', steps: PAYMENT_STEPS },
+  { title: 'Keys', steps: INJECTION_STEPS },
+  { title: 'The life of a device', steps: LIFE_STEPS },
+];
