@@ -119,10 +119,15 @@ export class RevocationKeeper {
     if (this.#closed) return;
     this.#freshness.opened(this.#ports.monotonic());
     this.#listenFor(this.#limits.maximumStalenessSeconds);
-    this.#leave = this.#source.watch(this.#cursor, {
-      update: (update) => this.#take(update),
-      end: (end) => this.#ended(end),
-    });
+    try {
+      this.#leave = this.#source.watch(this.#cursor, {
+        update: (update) => this.#take(update),
+        end: (end) => this.#ended(end),
+      });
+    } catch (error) {
+      // As a connection does that somebody has closed: tried again, and stale meanwhile.
+      this.#ended({ kind: 'cut', error });
+    }
   }
 
   #take(update: RevocationUpdate): void {

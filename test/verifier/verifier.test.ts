@@ -31,6 +31,8 @@ class Feed {
   #tell: Tell | null = null;
   /** Seconds that the service's clock is ahead. */
   ahead = 0;
+  /** Thrown by whoever opens the feed, as a connection that is closed does. */
+  failure: Error | null = null;
   #count = 0;
 
   constructor(time: ManualTime) {
@@ -43,6 +45,7 @@ class Feed {
 
   readonly watch = (cursor: string, tell: Tell): (() => void) => {
     this.opened.push(cursor);
+    if (this.failure !== null) throw this.failure;
     this.#tell = tell;
     return () => {
       if (this.#tell === tell) this.#tell = null;
@@ -251,6 +254,19 @@ describe('a verifier', () => {
     feed.end({ kind: 'cut', error: new Error('lost') });
     await time.advance(4_000);
     expect(feed.opened).toHaveLength(length);
+  });
+
+  test('takes a feed that cannot even be opened for one that is cut', async () => {
+    feed.say();
+    feed.failure = new Error('Channel has been shut down');
+    feed.end({ kind: 'cut', error: new Error('lost') });
+    await time.advance(60_000);
+    expect(await refusalOf(tokenOf())).toBe('VERIFIER_STALE');
+    expect(events).toContainEqual(expect.objectContaining({ kind: 'revocations-cut', error: feed.failure }));
+    feed.failure = null;
+    await time.advance(10_000);
+    feed.say();
+    expect(await refusalOf(tokenOf())).toBeNull();
   });
 
   test('drops revocations that are moot, and refuses everything where there are too many', async () => {
