@@ -22,7 +22,10 @@ export function kcvCommand(): Command {
     .option('--kcv <hex>', 'the check value that the other side shows')
     .option('--kcv-method <name>', 'legacy (encryption of zeros) or cmac; by default that of the algorithm')
     .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExample:\n  tapgate tool kcv --key @test.key --algorithm TDES --kcv 08D7B4')
+    .addHelpText(
+      'after',
+      '\nExample:\n  tapgate tool kcv --key 0123456789ABCDEFFEDCBA9876543210 --algorithm TDES --kcv 08D7B4',
+    )
     .action(checkKcv);
 }
 

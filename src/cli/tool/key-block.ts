@@ -27,7 +27,17 @@ export function keyBlockCommand(): Command {
     .option('--algorithm <name>', 'of the KBPK, AES or TDES; by default that of the version')
     .option('--reveal', 'show the wrapped key')
     .option('--json', 'one JSON object')
-    .addHelpText('after', '\nExample:\n  tapgate tool keyblock @block.txt --kbpk @test.kbpk')
+    // The example of X9 TR-31:2018, A.7.4.
+    .addHelpText(
+      'after',
+      [
+        '',
+        'Example:',
+        '  tapgate tool keyblock \',
+        '    D0112P0AE00E0000B82679114F470F540165EDFBF7E250FCEA43F810D215F8D207E2E417C07156A27E8E31DA05F7425509593D03A457DC34 \',
+        '    --kbpk 88E1AB2A2E3DD38C1FA039A536500CC8A87AB9D62DC92C01058FA79F44657DE6',
+      ].join('\n'),
+    )
     .action(handle);
 }
 
