@@ -1,10 +1,11 @@
-"""The app's half of key injection, by key agreement: from the offer to the proof."""
+"""The app's half of key injection, by key agreement and by RSA: from the offer to the proof."""
 
+import time
 from dataclasses import dataclass
 from typing import Dict
 
 from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.asymmetric import ec, padding
 from cryptography.hazmat.primitives.ciphers import Cipher, algorithms, modes
 from cryptography.hazmat.primitives.cmac import CMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
@@ -17,29 +18,48 @@ from tapgate_app import App, AttestedKey, Conversation, ServiceNotTrusted, canon
 DOMAINS = {key_transport_pb2.KEY_DOMAIN_PIN: "pin", key_transport_pb2.KEY_DOMAIN_ACCOUNT_DATA: "account-data"}
 
 
-def inject(app: App) -> Dict[str, "InitialKey"]:
+AGREEMENT = key_transport_pb2.KEY_TRANSPORT_KEY_AGREEMENT
+RSA = key_transport_pb2.KEY_TRANSPORT_RSA
+PURPOSES = {AGREEMENT: "agree", RSA: "decrypt"}
+# What Keystore does where it is asked for OAEP with SHA-256.
+ANDROID_OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SHA256(), label=None)
+
+
+@dataclass
+class Injection:
+    """Keys that the phone can prove; they are active once the service says so."""
+
+    keys: Dict[str, "InitialKey"]
+    confirmation: wire.KeyConfirmation
+
+
+def inject(app: App, transport: int = AGREEMENT) -> Injection:
     session = app.session.key
-    service = services.KeyInjectionServiceStub(app.channel)
-    with Conversation(service.Inject) as stream:
+    with Conversation(services.KeyInjectionServiceStub(app.channel).Inject) as stream:
         begin = wire.InjectBegin(device_token=app.session.token)
         asked = stream.ask(wire.InjectRequest(begin=begin)).challenge
         app.trust.endorse(asked.service_keys)
         nonce = asked.nonce
-        transport = app.keystore.generate(transport_challenge(session.public_key, nonce), purpose="agree")
-        request = wire.KeyRequest(
-            nonce=nonce,
-            transport=key_transport_pb2.KEY_TRANSPORT_KEY_AGREEMENT,
-            transport_key_chain=transport.chain,
-        )
+        key = app.keystore.generate(transport_challenge(session.public_key, nonce), purpose=PURPOSES[transport])
+        request = wire.KeyRequest(nonce=nonce, transport=transport, transport_key_chain=key.chain)
         signed = signed_by(session, "tapgate/v1/key-request", request)
         offer = app.trust.open("tapgate/v1/key-offer", stream.ask(wire.InjectRequest(key_request=signed)).offer)
-        keys = open_offer(offer, app, nonce, transport)
+        keys = open_offer(offer, app, nonce, key, transport)
         confirmation = wire.KeyConfirmation(injection_id=wire.KeyOffer.FromString(offer).injection_id)
         for domain, name in DOMAINS.items():
             confirmation.proofs.add(domain=domain, cmac=keys[name].prove(offer))
+        # Here an app stores registers and confirmation: what follows may be cut off.
         signed = signed_by(session, "tapgate/v1/key-confirmation", confirmation)
         stream.ask(wire.InjectRequest(confirmation=signed))
-    return keys
+    return Injection(keys, confirmation)
+
+
+def finish(app: App, confirmation: wire.KeyConfirmation) -> wire.KeysActive:
+    """Asks again, after a cut, whether the keys of a stored confirmation are active."""
+    signed = signed_by(app.session.key, "tapgate/v1/key-confirmation", confirmation)
+    with Conversation(services.KeyInjectionServiceStub(app.channel).Inject) as stream:
+        resume = wire.InjectResume(device_token=app.session.token, confirmation=signed)
+        return stream.ask(wire.InjectRequest(resume=resume)).active
 
 
 def transport_challenge(session_public_key: bytes, nonce: bytes) -> bytes:
@@ -51,26 +71,34 @@ def signed_by(key: AttestedKey, context: str, message) -> signed_pb2.SignedMessa
     return signed_pb2.SignedMessage(payload=payload, signature=sign(key.private_key, context, payload))
 
 
-def open_offer(payload: bytes, app: App, nonce: bytes, transport: AttestedKey) -> Dict[str, "InitialKey"]:
+def open_offer(payload: bytes, app: App, nonce: bytes, key: AttestedKey, transport: int) -> Dict[str, "InitialKey"]:
     offer = wire.KeyOffer.FromString(payload)
-    ours = (app.device_id, thumbprint(app.session.key.public_key), nonce, sha256(transport.public_key))
-    if (offer.device_id, offer.session_key_thumbprint, offer.nonce, offer.transport_key_hash) != ours:
+    ours = (app.device_id, thumbprint(app.session.key.public_key), nonce, sha256(key.public_key), transport)
+    stated = (offer.device_id, offer.session_key_thumbprint, offer.nonce, offer.transport_key_hash, offer.transport)
+    if stated != ours:
         raise ServiceNotTrusted("the offer is for another phone, session, exchange or transport key")
-    ephemeral = serialization.load_der_public_key(offer.ephemeral_public_key)
-    secret = transport.private_key.exchange(ec.ECDH(), ephemeral)
+    if offer.expires_at.ToSeconds() < time.time():
+        raise ServiceNotTrusted("the offer has expired")
+    secret = protection_secret(offer, key)
     keys = {}
     for envelope in offer.envelopes:
         name = DOMAINS[envelope.domain]
         binding = (offer.session_key_thumbprint.encode(), offer.transport_key_hash)
         info = canonical("tapgate/v1/key-block-protection", offer.injection_id.encode(), name.encode(), *binding)
         kbpk = HKDF(hashes.SHA256(), 32, salt=nonce, info=info).derive(secret)
-        key = unwrap(envelope.key_block, kbpk)
-        if cmac(key, bytes(16))[:5] != envelope.key_check_value:
+        initial_key = unwrap(envelope.key_block, kbpk)
+        if cmac(initial_key, bytes(16))[:5] != envelope.key_check_value:
             raise ServiceNotTrusted(f"{name}: wrong check value")
-        keys[name] = InitialKey(key, envelope.initial_key_id)
+        keys[name] = InitialKey(initial_key, envelope.initial_key_id)
     if set(keys) != set(DOMAINS.values()):
         raise ServiceNotTrusted("the offer lacks a domain")
     return keys
+
+
+def protection_secret(offer: wire.KeyOffer, key: AttestedKey) -> bytes:
+    if offer.transport == RSA:
+        return key.private_key.decrypt(offer.encrypted_protection_secret, ANDROID_OAEP)
+    return key.private_key.exchange(ec.ECDH(), serialization.load_der_public_key(offer.ephemeral_public_key))
 
 
 def cmac(key: bytes, message: bytes) -> bytes:
@@ -94,7 +122,7 @@ def unwrap(block: str, kbpk: bytes) -> bytes:
     decryptor = Cipher(algorithms.AES(derived(b"\x00\x00")), modes.CBC(mac)).decryptor()
     clear = decryptor.update(bytes.fromhex(block[end:-32])) + decryptor.finalize()
     if cmac(derived(b"\x00\x01"), header + clear) != mac:
-        raise ServiceNotTrusted("the key block is not of this agreement")
+        raise ServiceNotTrusted("the key block is not of this offer")
     return clear[2 : 2 + int.from_bytes(clear[:2], "big") // 8]
 
 

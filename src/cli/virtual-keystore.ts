@@ -10,12 +10,18 @@ import { openVirtualOrigin } from './virtual-root.ts';
 const MAXIMUM_PHONE = 65_536;
 const MAXIMUM_CHALLENGE = 128;
 const DEFAULT_KIND = 'tee';
+const LEAST_RSA_BITS = 3072;
+
+/** Kind of key by what it may do. */
+export const KEY_ALGORITHMS = { sign: 'EC', agree: 'EC', decrypt: 'RSA', wrap: 'RSA' } as const;
 
 /** What `tapgate phone key` is asked for. */
 export interface KeyOptions {
   readonly data: string;
   readonly challenge: string;
-  readonly purpose: 'sign' | 'agree';
+  readonly purpose: keyof typeof KEY_ALGORITHMS;
+  /** Size of an RSA key. */
+  readonly bits?: string;
   /** Kind of phone; where `phone` names a file that is there, the kind that the file states. */
   readonly profile?: string;
   /** File of one phone: its keys come from the same KeyMint as those before. */
@@ -28,7 +34,7 @@ interface KeptPhone {
 }
 
 /**
- * An attested P-256 key of a virtual phone, its private key in the open: for trying the protocol out in any language.
+ * An attested key of a virtual phone, P-256 or RSA by its purpose, its private key in the open: for trying the protocol out in any language.
  *
  * Throws ConfigError for options that do not fit, and where the folder has no factory of virtual phones.
  */
@@ -36,7 +42,9 @@ export async function generateVirtualKey(options: KeyOptions, clock: Clock): Pro
   const challenge = challengeOf(options.challenge);
   const { keymint, kind } = await phoneOf(options, clock);
   try {
-    return keymint.generateKey({ purpose: options.purpose, algorithm: 'EC', challenge });
+    const algorithm = KEY_ALGORITHMS[options.purpose];
+    const size = algorithm === 'RSA' ? { bits: Number(options.bits ?? LEAST_RSA_BITS) } : {};
+    return keymint.generateKey({ purpose: options.purpose, algorithm, challenge, ...size });
   } catch (error) {
     if (error instanceof RangeError) throw new ConfigError(`A phone of kind ${kind}: ${error.message}`);
     throw error;

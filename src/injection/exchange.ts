@@ -1,24 +1,24 @@
-import { agreesWith } from '../attestation/agreement.ts';
 import type { Appraiser } from '../attestation/appraiser.ts';
 import { standingRefusal } from '../devices/device.ts';
 import type { AttestedSession } from '../devices/store.ts';
-import { transportChallenge } from '../encoding/contexts.ts';
 import { p256PublicKey } from '../encoding/p256.ts';
 import { CONTEXT, type SignedBytes, verifySigned } from '../encoding/signed.ts';
 import { type Clock, secondsAfter } from '../ports/clock.ts';
 import { type Random, randomUuid } from '../ports/random.ts';
+import type { RateLimit } from '../ports/rate-limit.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
-import { ok, type Result, refuse } from '../reasons/result.ts';
+import { ok, type Refusal, type Result, refuse } from '../reasons/result.ts';
 import type { InitialKeyIdSource } from './initial-key-ids.ts';
-import type { KeySetStore } from './key-set.ts';
+import type { KeySet, KeySetStore } from './key-set.ts';
 import type { KeyPolicy, TransportName } from './policy.ts';
+import { chooseTransportKey, type TransportKeyClaim } from './transport-key.ts';
 import type { InjectionVault } from './vault.ts';
 
 /** A phone's request for keys, parsed from its signed bytes. */
 export interface KeyRequest {
   readonly nonce: Buffer;
-  readonly transport: TransportName;
-  readonly transportKeyChain: readonly Uint8Array[];
+  /** One a transport at most. */
+  readonly transportKeys: readonly TransportKeyClaim[];
   readonly signed: SignedBytes;
 }
 
@@ -47,6 +47,8 @@ export interface InjectionPorts {
   readonly nonces: VolatileStore<string>;
   readonly offers: VolatileStore<PendingOffer>;
   readonly appraiser: Appraiser;
+  /** Key requests by device. */
+  readonly limit: RateLimit;
 }
 
 /** Keys that the phone may use from now on. */
@@ -61,6 +63,14 @@ export interface InjectionChallenge {
   readonly nonce: Buffer;
   readonly expiresAt: Date;
   readonly allowedTransports: readonly TransportName[];
+  readonly minimumRsaBits: number;
+}
+
+/** Why a session may not get keys, or null. */
+function refusalOf({ deviceStatus, current, status }: AttestedSession): Refusal | null {
+  const standing = standingRefusal(deviceStatus);
+  if (standing !== null) return refuse(standing);
+  return current && status === 'active' ? null : refuse('SESSION_UNKNOWN', 'replaced by a newer attestation');
 }
 
 /** Begins an injection: a nonce that binds the transport key to this session. */
@@ -69,14 +79,19 @@ export async function beginInjection(
   policy: KeyPolicy,
   ports: InjectionPorts,
 ): Promise<Result<InjectionChallenge>> {
-  const standing = standingRefusal(session.deviceStatus);
-  if (standing !== null) return refuse(standing);
-  if (!session.current || session.status !== 'active')
-    return refuse('SESSION_UNKNOWN', 'replaced by a newer attestation');
+  const refusal = refusalOf(session);
+  if (refusal !== null) return refusal;
   const nonce = ports.random.bytes(32);
   const expiresAt = secondsAfter(ports.clock.now(), policy.offerSeconds);
   await ports.nonces.putIfAbsent(nonce.toString('hex'), session.thumbprint, expiresAt);
-  return ok({ nonce, expiresAt, allowedTransports: policy.transports });
+  const { transports, minimumRsaBits } = policy;
+  return ok({ nonce, expiresAt, allowedTransports: transports, minimumRsaBits });
+}
+
+/** Counts a key request of a device; false where it has made too many. */
+async function withinLimit(deviceId: string, { offersPerHour }: KeyPolicy, limit: RateLimit): Promise<boolean> {
+  const bucket = { burst: offersPerHour, perSecond: offersPerHour / 3600 };
+  return (await limit.take(`key-offer ${deviceId}`, 1, bucket)).allowed;
 }
 
 /**
@@ -93,21 +108,15 @@ export async function offerKeys(
   if (sessionKey === null || !verifySigned(CONTEXT.keyRequest, request.signed, sessionKey)) {
     return refuse('SESSION_KEY_MISMATCH');
   }
-  if ((await ports.nonces.take(request.nonce.toString('hex'))) !== session.thumbprint)
-    return refuse('CHALLENGE_UNKNOWN');
-  if (!policy.transports.includes(request.transport)) return refuse('TRANSPORT_NOT_SUPPORTED');
+  const refusal = refusalOf(session);
+  if (refusal !== null) return refusal;
+  const { nonce, transportKeys } = request;
+  if ((await ports.nonces.take(nonce.toString('hex'))) !== session.thumbprint) return refuse('CHALLENGE_UNKNOWN');
+  if (!(await withinLimit(session.deviceId, policy, ports.limit))) return refuse('KEY_OFFERS_EXHAUSTED');
   const now = ports.clock.now();
-  const appraisal = ports.appraiser.appraise({
-    chain: request.transportKeyChain,
-    at: now,
-    expected: { challenge: transportChallenge(session.publicKey, request.nonce), purpose: 'agree' },
-  });
-  if (appraisal.verdict === 'refused') {
-    const [reason] = appraisal.reasons;
-    return refuse(reason === 'CHALLENGE_MISMATCH' ? 'TRANSPORT_KEY_NOT_BOUND' : reason, appraisal.reasons.join(','));
-  }
-  const difference = agreesWith(session.platform, appraisal.facts);
-  if (difference !== null) return refuse('TRANSPORT_KEY_DISAGREES', difference);
+  const { appraiser } = ports;
+  const chosen = chooseTransportKey(transportKeys, { session, nonce, policy, appraiser, at: now });
+  if (!chosen.ok) return chosen;
   const initialKeyIds = await ports.initialKeyIds.next();
   if (initialKeyIds === null) return refuse('SERVICE_UNAVAILABLE', 'a base derivation key has no derivation ids left');
   const injectionId = randomUuid(ports.random);
@@ -115,9 +124,9 @@ export async function offerKeys(
     injectionId,
     deviceId: session.deviceId,
     sessionKeyThumbprint: session.thumbprint,
-    transport: request.transport,
-    transportKey: appraisal.facts.publicKey,
-    nonce: request.nonce,
+    transport: chosen.value.transport,
+    transportKey: chosen.value.publicKey,
+    nonce,
     initialKeyIds,
     expiresAt: secondsAfter(now, policy.offerSeconds),
   });
@@ -137,7 +146,14 @@ export async function offerKeys(
   return offer;
 }
 
-/** Activates offered keys once the phone has proven that it holds both; one proof is tried an offer. */
+function activeKeys({ id, expiresAt }: KeySet, { maximumTransactions }: KeyPolicy): ActiveKeys {
+  return { keySetId: id, expiresAt, maximumTransactions };
+}
+
+/**
+ * Activates offered keys once the phone has proven that it holds both. A wrong proof uses the offer up. A set that is
+ * active already gets the same answer again: a phone that was cut off has to learn that its new keys are the valid ones.
+ */
 export async function confirmKeys(
   session: AttestedSession,
   confirmation: KeyConfirmation,
@@ -148,25 +164,30 @@ export async function confirmKeys(
   if (sessionKey === null || !verifySigned(CONTEXT.keyConfirmation, confirmation.signed, sessionKey)) {
     return refuse('SESSION_KEY_MISMATCH');
   }
-  const offer = await ports.offers.get(confirmation.injectionId);
-  if (offer === null || offer.thumbprint !== session.thumbprint) return refuse('OFFER_UNKNOWN');
-  if ((await ports.offers.take(confirmation.injectionId)) === null) return refuse('OFFER_UNKNOWN');
-  const initialKeyIds = await ports.keySets.offered(confirmation.injectionId, session.deviceId);
-  if (initialKeyIds === null) return refuse('OFFER_UNKNOWN');
+  const refusal = refusalOf(session);
+  if (refusal !== null) return refusal;
+  const { injectionId, pinCmac, accountDataCmac } = confirmation;
+  const activeAlready = async (detail?: string): Promise<Result<ActiveKeys>> => {
+    const active = await ports.keySets.active(injectionId, session.deviceId);
+    return active === null ? refuse('OFFER_UNKNOWN', detail) : ok(activeKeys(active, policy));
+  };
+  const offer = await ports.offers.get(injectionId);
+  if (offer === null || offer.thumbprint !== session.thumbprint) return activeAlready();
+  const initialKeyIds = await ports.keySets.offered(injectionId, session.deviceId);
+  if (initialKeyIds === null) return activeAlready();
   const proven = await ports.vault.verifyKeyProof({
     initialKeyIds,
     offer: offer.payload,
-    pinCmac: confirmation.pinCmac,
-    accountDataCmac: confirmation.accountDataCmac,
+    pinCmac,
+    accountDataCmac,
   });
   if (!proven.ok) return proven;
-  if (!proven.value) return refuse('KEY_PROOF_INVALID');
-  const now = ports.clock.now();
-  const activated = await ports.keySets.activate(confirmation.injectionId, session.deviceId, now);
-  if (activated === null) return refuse('OFFER_UNKNOWN', 'the set is no longer offered, or the device not active');
-  return ok({
-    keySetId: confirmation.injectionId,
-    expiresAt: activated.expiresAt,
-    maximumTransactions: policy.maximumTransactions,
-  });
+  if (!proven.value) {
+    await ports.offers.take(injectionId);
+    return refuse('KEY_PROOF_INVALID');
+  }
+  const activated = await ports.keySets.activate(injectionId, session.deviceId, ports.clock.now());
+  if (activated === null) return activeAlready('the set is no longer offered, or the device not active');
+  await ports.offers.take(injectionId);
+  return ok(activeKeys(activated, policy));
 }

@@ -27,6 +27,13 @@ export interface KeySetStore {
   addOffered(set: Omit<KeySet, 'status'>, now: Date): Promise<void>;
   /** The identifiers of a set that is offered to this device; null where there is none. */
   offered(setId: string, deviceId: string): Promise<InitialKeyIds | null>;
+  /** A set that is active on this device; null where there is none. */
+  active(setId: string, deviceId: string): Promise<KeySet | null>;
+  /**
+   * Forgets at most `count` sets that were offered before a time and never became active; answers how many. Their
+   * identifiers stay used up: they come from leases.
+   */
+  pruneUnproven(offeredBefore: Date, count: number): Promise<number>;
   /**
    * Makes an offered set active and retires the device's other sets, all or nothing; where it is no longer offered
    * or the device is not active: then null. The proof has used counter 1 of both domains.

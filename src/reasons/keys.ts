@@ -26,6 +26,22 @@ export const KEY_REASONS = {
     retry: 'no',
     audience: 'everyone',
   },
+  TRANSPORT_KEY_TOO_WEAK: {
+    category: 'denied',
+    meaning: 'The RSA transport key is shorter than policy asks for.',
+    action: 'Generate a key of the size that the challenge states, or offer another transport.',
+    fixableBy: 'integrator',
+    retry: 'now',
+    audience: 'everyone',
+  },
+  KEY_OFFERS_EXHAUSTED: {
+    category: 'exhausted',
+    meaning: 'The device has asked for keys more often than policy allows in an hour.',
+    action: 'Use the keys at hand; ask again after the delay in RetryInfo.',
+    fixableBy: 'integrator',
+    retry: 'later',
+    audience: 'everyone',
+  },
   OFFER_UNKNOWN: {
     category: 'precondition',
     meaning: 'The offer was used, has expired or was never made to this session.',

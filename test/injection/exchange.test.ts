@@ -12,11 +12,14 @@ import {
   type PendingOffer,
 } from '../../src/injection/exchange.ts';
 import { InitialKeyIdSource } from '../../src/injection/initial-key-ids.ts';
-import type { KeyPolicy } from '../../src/injection/policy.ts';
+import type { KeyPolicy, TransportName } from '../../src/injection/policy.ts';
+import type { TransportKeyClaim } from '../../src/injection/transport-key.ts';
+import type { OfferRequest } from '../../src/injection/vault.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
 import { MemoryVolatileStore } from '../../src/store/volatile/memory.ts';
-import { type Attestation, attestationChain, chainAppraiser } from '../support/appraiser.ts';
+import { MemoryRateLimit } from '../../src/store/volatile/memory-rate-limit.ts';
+import { type Attestation, attestationChain, chainAppraiser, type KeyProperties } from '../support/appraiser.ts';
 import { START, TestClock } from '../support/clock.ts';
 import { activateKeySet, type EnrolledPhone, enrolPhone, sessionOf } from '../support/enrolled.ts';
 import { PLATFORM } from '../support/facts.ts';
@@ -27,7 +30,9 @@ import { unwrap } from '../support/unwrap.ts';
 import { keyProof, SigningVault } from '../support/vault.ts';
 
 const POLICY: KeyPolicy = {
-  transports: ['key-agreement'],
+  transports: ['key-agreement', 'rsa', 'secure-import'],
+  minimumRsaBits: 3072,
+  offersPerHour: 20,
   offerSeconds: 60,
   maximumAgeHours: 24,
   maximumTransactions: 100,
@@ -57,20 +62,35 @@ beforeEach(async () => {
     nonces: new MemoryVolatileStore<string>(clock, 100),
     offers: new MemoryVolatileStore<PendingOffer>(clock, 100),
     appraiser: chainAppraiser,
+    limit: new MemoryRateLimit(clock, new SeededRandom('limit'), 100),
   };
 });
 
 const begun = async (by = session): Promise<Buffer> => unwrap(await beginInjection(by, POLICY, ports)).nonce;
 
-const requestOf = (nonce: Buffer, over: Partial<Attestation> = {}, by = phone): KeyRequest => ({
-  nonce,
-  transport: 'key-agreement',
-  transportKeyChain: attestationChain({
+const PURPOSES = { 'key-agreement': 'agree', rsa: 'decrypt', 'secure-import': 'wrap' } as const;
+const RSA: KeyProperties = { keyAlgorithm: 'rsa', keySize: 3072, digests: [4], paddings: [2], mgfDigests: [2] };
+
+/** A key for a transport, as the phone's hardware attests it. */
+const keyFor = (
+  transport: TransportName,
+  nonce: Buffer,
+  over: Partial<Attestation> = {},
+  by = phone,
+): TransportKeyClaim => ({
+  transport,
+  chain: attestationChain({
     key: transportKey.spki,
     challenge: transportChallenge(by.sessionKey.spki, nonce),
-    purpose: 'agree',
+    purpose: PURPOSES[transport],
+    ...(transport === 'key-agreement' ? {} : { properties: RSA }),
     ...over,
   }),
+});
+
+const requestOf = (nonce: Buffer, over: Partial<Attestation> = {}, by = phone): KeyRequest => ({
+  nonce,
+  transportKeys: [keyFor('key-agreement', nonce, over, by)],
   signed: by.sessionKey.sign(CONTEXT.keyRequest, nonce),
 });
 
@@ -184,8 +204,36 @@ describe('an offer', () => {
 
   test('is not made by a transport that policy does not allow', async () => {
     const request = requestOf(await begun());
-    const answer = await offerKeys(session, request, { ...POLICY, transports: [] }, ports);
+    const answer = await offerKeys(session, request, { ...POLICY, transports: ['rsa'] }, ports);
     expect(answer).toMatchObject({ reason: 'TRANSPORT_NOT_SUPPORTED' });
+  });
+
+  test('is made no more often in an hour than policy allows, whatever became of the ones before', async () => {
+    const policy = { ...POLICY, offersPerHour: 3 };
+    const ask = async (over: Partial<Attestation> = {}) =>
+      offerKeys(session, requestOf(await begun(), over), policy, ports);
+    expect(await ask()).toMatchObject({ ok: true });
+    expect(await ask({ refused: 'CHAIN_REVOKED' })).toMatchObject({ reason: 'CHAIN_REVOKED' });
+    expect(await ask()).toMatchObject({ ok: true });
+    expect(await ask()).toMatchObject({ reason: 'KEY_OFFERS_EXHAUSTED' });
+    expect(await stores.keySets.leaseDerivationIds(BDK_IDS.pin, 1)).toBe(64);
+    const other = await enrolPhone(stores);
+    const theirs = await sessionOf(stores, other);
+    expect(await offerKeys(theirs, requestOf(await begun(theirs), {}, other), policy, ports)).toMatchObject({
+      ok: true,
+    });
+    clock.advance(20 * 60_000);
+    expect(await ask()).toMatchObject({ ok: true });
+    expect(await ask()).toMatchObject({ reason: 'KEY_OFFERS_EXHAUSTED' });
+  });
+
+  test.each<[string, (before: AttestedSession) => AttestedSession, Reason]>([
+    ['suspended meanwhile', (before) => ({ ...before, deviceStatus: 'suspended' }), 'DEVICE_SUSPENDED'],
+    ['replaced meanwhile', (before) => ({ ...before, current: false }), 'SESSION_UNKNOWN'],
+  ])('is not made to a session that was %s', async (_what, change, reason) => {
+    const request = requestOf(await begun());
+    expect(await offerKeys(change(session), request, POLICY, ports)).toMatchObject({ reason });
+    expect(vault.calls).toEqual([]);
   });
 
   test('is not made while the vault does not answer, nor where a BDK has no ids left', async () => {
@@ -235,11 +283,37 @@ describe('a proof', () => {
     expect(await confirm(honest)).toMatchObject({ reason: 'OFFER_UNKNOWN' });
   });
 
-  test('is taken once, however many come at once', async () => {
+  test('has one answer, however often it comes, at once and later', async () => {
     const confirmation = confirmationOf(await offered());
     const answers = await Promise.all(Array.from({ length: 8 }, () => confirm(confirmation)));
-    expect(answers.filter(({ ok }) => ok)).toHaveLength(1);
-    expect(answers.filter((answer) => !answer.ok && answer.reason === 'OFFER_UNKNOWN')).toHaveLength(7);
+    expect(answers.every(({ ok }) => ok)).toBe(true);
+    expect(new Set(answers.map((answer) => JSON.stringify(answer))).size).toBe(1);
+    clock.advance(3_600_000);
+    expect(await confirm(confirmation)).toEqual(answers[0]);
+  });
+
+  test('that was answered to nobody is answered to the session after, once the device attests anew', async () => {
+    const confirmation = confirmationOf(await offered());
+    const first = unwrap(await confirm(confirmation));
+    const again = { ...session, thumbprint: 'another session', publicKey: transportKey.spki };
+    const signed = transportKey.sign(CONTEXT.keyConfirmation, Buffer.from('again'));
+    expect(unwrap(await confirm({ ...confirmation, signed }, again))).toEqual(first);
+  });
+
+  test('of an offer to the session before is not taken', async () => {
+    const confirmation = confirmationOf(await offered());
+    const again = { ...session, thumbprint: 'another session', publicKey: transportKey.spki };
+    const signed = transportKey.sign(CONTEXT.keyConfirmation, Buffer.from('again'));
+    expect(await confirm({ ...confirmation, signed }, again)).toMatchObject({ reason: 'OFFER_UNKNOWN' });
+  });
+
+  test('of a session that was suspended or replaced meanwhile is not judged', async () => {
+    const confirmation = confirmationOf(await offered());
+    expect(await confirm(confirmation, { ...session, deviceStatus: 'suspended' })).toMatchObject({
+      reason: 'DEVICE_SUSPENDED',
+    });
+    expect(await confirm(confirmation, { ...session, current: false })).toMatchObject({ reason: 'SESSION_UNKNOWN' });
+    expect(await confirm(confirmation)).toMatchObject({ ok: true });
   });
 
   test('comes in time, to the millisecond', async () => {
@@ -271,12 +345,92 @@ describe('a proof', () => {
     expect(await confirm(confirmation)).toMatchObject({ reason: 'OFFER_UNKNOWN' });
   });
 
-  test('is not judged while the vault does not answer: the phone starts anew', async () => {
+  test('is not judged while the vault does not answer: the phone confirms again', async () => {
     const confirmation = confirmationOf(await offered());
     vault.refuse('verifyKeyProof', 'VAULT_UNAVAILABLE');
     expect(await confirm(confirmation)).toMatchObject({ reason: 'VAULT_UNAVAILABLE' });
     vault.recover();
-    expect(await confirm(confirmation)).toMatchObject({ reason: 'OFFER_UNKNOWN' });
-    expect(await confirm(confirmationOf(await offered()))).toMatchObject({ ok: true });
+    expect(await confirm(confirmation)).toMatchObject({ ok: true });
+  });
+});
+
+describe('the transport key', () => {
+  const chosen = async (keys: (nonce: Buffer) => readonly TransportKeyClaim[], policy: Partial<KeyPolicy> = {}) => {
+    const nonce = await begun();
+    const transports: TransportName[] = [];
+    const recording = {
+      ...ports,
+      vault: {
+        verifyKeyProof: vault.verifyKeyProof.bind(vault),
+        offerKeys: (request: OfferRequest) => {
+          transports.push(request.transport);
+          return vault.offerKeys(request);
+        },
+      },
+    };
+    const request = { ...requestOf(nonce), transportKeys: keys(nonce) };
+    const answer = await offerKeys(session, request, { ...POLICY, ...policy }, recording);
+    return answer.ok ? transports : answer.reason;
+  };
+
+  test('is of the transport that policy names first, whichever the phone names first', async () => {
+    const all = (nonce: Buffer) => [
+      keyFor('secure-import', nonce),
+      keyFor('rsa', nonce),
+      keyFor('key-agreement', nonce),
+    ];
+    expect(await chosen(all)).toEqual(['key-agreement']);
+    expect(await chosen(all, { transports: ['secure-import', 'rsa'] })).toEqual(['secure-import']);
+    expect(await chosen((nonce) => [keyFor('secure-import', nonce)])).toEqual(['secure-import']);
+  });
+
+  test.each<[string, Partial<Attestation>]>([
+    ['in software', { refused: 'ATTESTATION_SOFTWARE' }],
+    ['for another purpose', { purpose: 'sign' }],
+  ])('of a weaker transport is taken where the stronger one is %s', async (_what, over) => {
+    const keys = (nonce: Buffer) => [keyFor('key-agreement', nonce, over), keyFor('rsa', nonce)];
+    expect(await chosen(keys)).toEqual(['rsa']);
+  });
+
+  test.each<[string, Partial<Attestation>, Reason]>([
+    ['revoked', { refused: 'CHAIN_REVOKED' }, 'CHAIN_REVOKED'],
+    ['of another phone', { platform: { ...PLATFORM, osVersion: 150_000 } }, 'TRANSPORT_KEY_DISAGREES'],
+    ['for another session', { challenge: Buffer.alloc(32) }, 'TRANSPORT_KEY_NOT_BOUND'],
+  ])('that is %s is not passed over for another', async (_what, over, reason) => {
+    const keys = (nonce: Buffer) => [keyFor('key-agreement', nonce, over), keyFor('rsa', nonce)];
+    expect(await chosen(keys)).toBe(reason);
+  });
+
+  test('is refused for what is wrong with the strongest one', async () => {
+    const keys = (nonce: Buffer) => [
+      keyFor('rsa', nonce, { properties: { ...RSA, keySize: 2048 } }),
+      keyFor('key-agreement', nonce, { refused: 'ATTESTATION_SOFTWARE' }),
+    ];
+    expect(await chosen(keys)).toBe('ATTESTATION_SOFTWARE');
+  });
+
+  test.each<[string, KeyProperties, Reason]>([
+    ['shorter than policy asks', { keySize: 2048 }, 'TRANSPORT_KEY_TOO_WEAK'],
+    ['of no stated size', { keySize: null }, 'TRANSPORT_KEY_TOO_WEAK'],
+    ['without OAEP', { paddings: [] }, 'KEY_PROPERTIES_NOT_ALLOWED'],
+    ['with PKCS #1 v1.5 beside OAEP', { paddings: [2, 4] }, 'KEY_PROPERTIES_NOT_ALLOWED'],
+    ['without SHA-256', { digests: [2] }, 'KEY_PROPERTIES_NOT_ALLOWED'],
+    ['without SHA-1 for MGF1', { mgfDigests: [4] }, 'KEY_PROPERTIES_NOT_ALLOWED'],
+  ])('of RSA is refused %s', async (_what, properties, reason) => {
+    for (const transport of ['rsa', 'secure-import'] as const) {
+      expect(await chosen((nonce) => [keyFor(transport, nonce, { properties: { ...RSA, ...properties } })])).toBe(
+        reason,
+      );
+    }
+  });
+
+  test.each<[string, KeyProperties, Partial<KeyPolicy>]>([
+    ['of 2048 bits where policy allows them', { keySize: 2048 }, { minimumRsaBits: 2048 }],
+    ['longer than policy asks', { keySize: 4096 }, {}],
+    ['of Keymaster, which states nothing of MGF1', { mgfDigests: [] }, {}],
+    ['that may use either digest', { digests: [2, 4], mgfDigests: [2, 4] }, {}],
+  ])('of RSA is taken %s', async (_what, properties, policy) => {
+    const keys = (nonce: Buffer) => [keyFor('rsa', nonce, { properties: { ...RSA, ...properties } })];
+    expect(await chosen(keys, policy)).toEqual(['rsa']);
   });
 });

@@ -111,6 +111,14 @@ describe('a client in Python that knows the documents and the protos only', () =
     });
   });
 
+  test('gets keys under its RSA key too, and is told again that they are active', () => {
+    expect(outcomes['inject by RSA, and ask again']?.value).toEqual({
+      pin: expect.stringMatching(/^[0-9a-f]{16}$/),
+      'account-data': expect.stringMatching(/^[0-9a-f]{16}$/),
+      same: true,
+    });
+  });
+
   test('finds its device again where the result of its enrolment was lost', () => {
     expect(told('enrolment whose result was lost').device).toBe(told('enrol').device);
   });

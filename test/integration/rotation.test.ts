@@ -1,5 +1,4 @@
 import { execFile } from 'node:child_process';
-import { readdirSync, readFileSync } from 'node:fs';
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,7 +8,7 @@ import { parseDocument } from 'yaml';
 import { saleOf } from '../../src/virtual/attacks/attack.ts';
 import type { VirtualPhone } from '../../src/virtual/phone/phone.ts';
 import type { World } from '../../src/virtual/world/world.ts';
-import { payThrough, persistently, startWorld } from './support.ts';
+import { payThrough, persistently, startWorld, vaultPid } from './support.ts';
 
 const TAPGATE = fileURLToPath(new URL('../../src/cli/tapgate.ts', import.meta.url));
 const run = promisify(execFile);
@@ -23,6 +22,8 @@ beforeAll(async () => {
   const file = join(world.folder.data, 'policy.yaml');
   const policy = parseDocument(await readFile(file, 'utf8'));
   policy.setIn(['keys', 'publishSeconds'], 1);
+  // A phone that pays without end here gets keys after every few payments.
+  policy.setIn(['keys', 'offersPerHour'], 3600);
   await writeFile(file, policy.toString());
   await world.killService();
   await world.startService();
@@ -57,21 +58,6 @@ async function slotIn(kind: string, state: string): Promise<ShownSlot> {
 function keyIdOf(token: string): unknown {
   const header: unknown = JSON.parse(Buffer.from(token.split('.')[0] ?? '', 'base64url').toString());
   return typeof header === 'object' && header !== null && 'kid' in header ? header.kid : undefined;
-}
-
-/** The vault's process of this world's service (Linux). */
-function vaultPid(): number {
-  const directory = join(world.folder.data, 'vault');
-  for (const entry of readdirSync('/proc')) {
-    if (!/^\d+$/.test(entry)) continue;
-    try {
-      const words = readFileSync(`/proc/${entry}/cmdline`, 'utf8').split('\0');
-      if (words.includes(directory) && words.some((word) => word.endsWith('vault/main.ts'))) return Number(entry);
-    } catch {
-      // It has ended meanwhile.
-    }
-  }
-  throw new Error('no vault runs');
 }
 
 /** Pays again and again until told to stop; answers how often. A refusal of an honest call is thrown. */
@@ -161,11 +147,11 @@ describe('a compromised key', () => {
 test('the vault killed with SIGKILL in the middle of a rotation: it goes on, and phones pay', async () => {
   const phone = await world.readyPhone();
   const before = await statesOf('grant');
-  process.kill(vaultPid(), 'SIGKILL');
+  process.kill(vaultPid(world), 'SIGKILL');
   await persistently(() => key('rotate', '--kind', 'grant', '--again', '--no-wait'));
-  process.kill(vaultPid(), 'SIGKILL');
+  process.kill(vaultPid(world), 'SIGKILL');
   await persistently(() => key('rotate', '--kind', 'grant'));
-  process.kill(vaultPid(), 'SIGKILL');
+  process.kill(vaultPid(world), 'SIGKILL');
   await persistently(async () => expect(await statesOf('grant')).toEqual(['draining', ...before]));
   await expect(payThrough(world, phone, saleOf(world, 9900n))).resolves.toMatchObject({ outcome: 'paid' });
 }, 300_000);

@@ -175,9 +175,19 @@ fieldsOf('a posture report', {
   ],
 });
 
+const transportKey = (transport: KeyTransport, certificates = 1) => ({
+  transport,
+  chain: Array.from({ length: certificates }, () => bytes(9)),
+});
+
 fieldsOf('a key request', {
   codec: KeyRequest,
-  good: KeyRequest.create({ nonce: bytes(32), transport: KeyTransport.KEY_AGREEMENT, transportKeyChain: [bytes(9)] }),
+  good: KeyRequest.create({
+    nonce: bytes(32),
+    transport: KeyTransport.KEY_AGREEMENT,
+    transportKeyChain: [bytes(9)],
+    alternatives: [transportKey(KeyTransport.SECURE_IMPORT), transportKey(KeyTransport.RSA)],
+  }),
   read: decodeKeyRequest,
   bad: [
     ['a nonce of 16 bytes', { nonce: bytes(16) }, 'nonce'],
@@ -187,7 +197,47 @@ fieldsOf('a key request', {
       { transportKeyChain: Array.from({ length: 17 }, () => bytes(9)) },
       'transport_key_chain',
     ],
+    ['an alternative without a chain', { alternatives: [transportKey(KeyTransport.RSA, 0)] }, 'transport_key_chain'],
+    [
+      'an alternative with a chain of 17 certificates',
+      { alternatives: [transportKey(KeyTransport.RSA, 17)] },
+      'transport_key_chain',
+    ],
+    ['a transport twice', { alternatives: [transportKey(KeyTransport.KEY_AGREEMENT)] }, 'alternatives'],
+    [
+      'a transport twice among the alternatives',
+      { alternatives: [transportKey(KeyTransport.RSA), transportKey(KeyTransport.RSA)] },
+      'alternatives',
+    ],
+    [
+      'more alternatives than there are transports',
+      { alternatives: Array.from({ length: 5 }, () => transportKey(KeyTransport.UNSPECIFIED)) },
+      'alternatives',
+    ],
   ],
+});
+
+describe('a key request by an app that is newer than this service', () => {
+  const unknown = 9 as KeyTransport;
+  const read = (transport: KeyTransport, others: readonly KeyTransport[]) => {
+    const request = KeyRequest.create({
+      nonce: bytes(32),
+      transport,
+      transportKeyChain: [bytes(9)],
+      alternatives: others.map((other) => transportKey(other)),
+    });
+    const payload = Buffer.from(KeyRequest.encode(request).finish());
+    return decodeKeyRequest({ payload, signature: bytes(70), keyId: '' });
+  };
+
+  test('is read for the transports that this service knows', () => {
+    const { transportKeys } = unwrap(read(unknown, [KeyTransport.RSA]));
+    expect(transportKeys.map(({ transport }) => transport)).toEqual(['rsa']);
+  });
+
+  test('is refused where it knows none of them', () => {
+    expect(read(unknown, [KeyTransport.UNSPECIFIED])).toEqual({ ok: false, reason: 'TRANSPORT_NOT_SUPPORTED' });
+  });
 });
 
 const proof = (domain: KeyDomain, length = 16) => ({ domain, cmac: bytes(length) });
@@ -214,9 +264,10 @@ describe('a posture of which nothing is sent', () => {
 
 describe('a key transport', () => {
   test('has one wire form; what this service does not know is none', () => {
-    expect(transportFromWire(transportToWire('key-agreement'))).toBe('key-agreement');
-    const unknown = Object.values(KeyTransport).filter((transport) => transport !== KeyTransport.KEY_AGREEMENT);
-    expect(unknown.map(transportFromWire)).toEqual(unknown.map(() => null));
+    const known = ['key-agreement', 'rsa', 'secure-import'] as const;
+    expect(known.map((name) => transportFromWire(transportToWire(name)))).toEqual(known);
+    const others = [KeyTransport.UNSPECIFIED, KeyTransport.UNRECOGNIZED, 9 as KeyTransport];
+    expect(others.map(transportFromWire)).toEqual(others.map(() => null));
   });
 });
 

@@ -46,6 +46,8 @@ export interface AuthorizationList {
   readonly digests: readonly number[];
   /** KeyMint `PaddingMode` numbers. */
   readonly paddings: readonly number[];
+  /** KeyMint `Digest` numbers that MGF1 of OAEP may use; Keymaster states none and uses SHA-1. */
+  readonly mgfDigests: readonly number[];
   /** KeyMint `EcCurve`: 1 P-256. */
   readonly ecCurve: number | null;
   readonly allApplications: boolean;
@@ -112,7 +114,7 @@ const NO_DEVICE_IDS: DeviceIds = {
 
 /** Tags of the published schemas (Keymaster 2 to KeyMint 4) whose values no rule looks at. */
 const UNREAD = new Set([
-  4, 7, 8, 200, 203, 303, 305, 400, 401, 402, 405, 502, 504, 505, 506, 507, 508, 509, 601, 703, 720, 721,
+  4, 7, 8, 200, 303, 305, 400, 401, 402, 405, 502, 504, 505, 506, 507, 508, 509, 601, 703, 720, 721,
 ]);
 
 type Mutable<T> = { -readonly [K in keyof T]: T[K] };
@@ -124,6 +126,7 @@ function emptyList(): Mutable<AuthorizationList> & { unknown: UnknownAuthorizati
     keySize: null,
     digests: [],
     paddings: [],
+    mgfDigests: [],
     ecCurve: null,
     allApplications: false,
     noAuthRequired: false,
@@ -189,6 +192,9 @@ function readKnown(tag: number, der: DerReader, list: Mutable<AuthorizationList>
       return true;
     case 10:
       list.ecCurve = der.unsigned();
+      return true;
+    case 203:
+      list.mgfDigests = readIntegers(der);
       return true;
     case 503:
       list.noAuthRequired = readNull(der);

@@ -19,6 +19,8 @@ export interface KeyFacts extends PlatformFacts {
   /** KeyMint `Digest` and `PaddingMode` numbers that the hardware allows. */
   readonly digests: readonly number[];
   readonly paddings: readonly number[];
+  /** KeyMint `Digest` numbers that MGF1 may use; empty where the hardware states none. */
+  readonly mgfDigests: readonly number[];
   readonly deviceIds: DeviceIds | null;
   readonly moduleHash: string | null;
   readonly provisioning: 'factory' | 'remote';
@@ -57,6 +59,7 @@ export function keyFactsOf(facts: ChainFacts, tolerances: readonly string[]): Ke
     origin: hardwareEnforced.origin,
     digests: hardwareEnforced.digests,
     paddings: hardwareEnforced.paddings,
+    mgfDigests: hardwareEnforced.mgfDigests,
     deviceIds: hardwareEnforced.deviceIds,
     moduleHash: softwareEnforced.moduleHash?.toString('hex') ?? null,
     provisioning: facts.provisioning,

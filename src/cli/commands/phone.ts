@@ -1,20 +1,25 @@
 import { Command, Option } from 'commander';
+import { ConfigError } from '../../app/config.ts';
 import { systemClock, systemRandom } from '../../app/system.ts';
 import { encodePem } from '../../encoding/pem.ts';
 import { CheckStatus } from '../../gen/tapgate/v1/refusal.ts';
+import type { TransportName } from '../../injection/policy.ts';
 import { type CardScheme, TEST_ACCOUNTS } from '../../virtual/card/account.ts';
 import { createStrayCard } from '../../virtual/card/card.ts';
 import { PHONE_KINDS } from '../../virtual/kinds/kinds.ts';
+import type { InjectedKeys } from '../../virtual/phone/inject.ts';
 import type { VirtualPhone } from '../../virtual/phone/phone.ts';
+import { TRANSPORTS } from '../../virtual/phone/transport-keys.ts';
 import { dataOption } from '../admin.ts';
 import { print, printJson, printTable, when } from '../output.ts';
-import { generateVirtualKey, type KeyOptions } from '../virtual-keystore.ts';
+import { generateVirtualKey, KEY_ALGORITHMS, type KeyOptions } from '../virtual-keystore.ts';
 import { inviteFor, makeVirtualPhone, type PhoneOptions, withPhoneOptions } from '../virtual-phone.ts';
 
 interface RunOptions extends PhoneOptions {
   readonly amount: string;
   readonly currency: string;
   readonly card: CardScheme;
+  readonly transport?: TransportName;
 }
 
 type Tell = (step: string, facts: Readonly<Record<string, unknown>>) => void;
@@ -32,7 +37,13 @@ export function phoneCommand(): Command {
     .addOption(
       new Option('--card <scheme>', 'which test card is tapped').choices(Object.keys(TEST_ACCOUNTS)).default('visa'),
     )
-    .addHelpText('after', '\nExample:\n  tapgate phone run --amount 9900')
+    .addOption(
+      new Option(
+        '--transport <name>',
+        'how keys are sent to the phone; by default the first that policy allows',
+      ).choices(TRANSPORTS),
+    )
+    .addHelpText('after', '\nExample:\n  tapgate phone run --amount 9900 --transport rsa')
     .action((options: RunOptions) => withPhone(options, (phone) => runPath(phone, options)));
   const key = new Command('key')
     .description(
@@ -40,7 +51,10 @@ export function phoneCommand(): Command {
     )
     .addOption(dataOption())
     .requiredOption('--challenge <hex>', 'attestation challenge, 1 to 128 bytes')
-    .addOption(new Option('--purpose <name>', 'what the key may do').choices(['sign', 'agree']).default('sign'))
+    .addOption(
+      new Option('--purpose <name>', 'what the key may do').choices(Object.keys(KEY_ALGORITHMS)).default('sign'),
+    )
+    .option('--bits <number>', 'size of an RSA key (decrypt, wrap)', '3072')
     .addOption(new Option('--profile <name>', 'what kind of phone (default: "tee")').choices(PHONE_KINDS))
     .option('--phone <file>', 'one phone for several keys: made where the file is missing')
     .option('--json', 'one JSON object')
@@ -90,6 +104,15 @@ async function attestOnly(phone: VirtualPhone, options: PhoneOptions): Promise<v
   );
 }
 
+async function inject(phone: VirtualPhone, { transport, profile }: RunOptions): Promise<InjectedKeys> {
+  try {
+    return await phone.injectKeys(transport === undefined ? {} : { transports: [transport] });
+  } catch (error) {
+    if (error instanceof RangeError) throw new ConfigError(`A phone of kind ${profile}: ${error.message}`);
+    throw error;
+  }
+}
+
 async function runPath(phone: VirtualPhone, options: RunOptions): Promise<void> {
   const tell: Tell = (step, facts) => {
     if (options.json) return printJson({ step, ...facts });
@@ -98,8 +121,14 @@ async function runPath(phone: VirtualPhone, options: RunOptions): Promise<void> 
   };
   const attested = await phone.attest(await inviteFor(options));
   tell('attested', { device: attested.deviceId, until: when(attested.expiresAt), checks: attested.checks.length });
-  const keys = await phone.injectKeys();
-  tell('keys', { set: keys.keySetId, transactions: keys.maximumTransactions });
+  const { keySetId, opened, maximumTransactions } = await inject(phone, options);
+  const [pin, accountData] = opened?.checkValues ?? [];
+  tell('keys', {
+    set: keySetId,
+    transport: opened?.transport,
+    'check-values': `${pin} ${accountData}`,
+    transactions: maximumTransactions,
+  });
   const transaction = await phone.begin({
     type: 'sale',
     amountMinor: BigInt(options.amount),

@@ -18,27 +18,29 @@ interface KeyBlockOptions {
 
 /** `tapgate tool keyblock`. */
 export function keyBlockCommand(): Command {
-  return new Command('keyblock')
-    .description(
-      'explains a key block of X9.143 field by field, opens it with a test KBPK, diagnoses what does not fit',
-    )
-    .argument('<block>', 'the key block; @file; or - for standard input')
-    .option('--kbpk <key>', `key block protection key: ${KEY_ARGUMENT}`)
-    .option('--algorithm <name>', 'of the KBPK, AES or TDES; by default that of the version')
-    .option('--reveal', 'show the wrapped key')
-    .option('--json', 'one JSON object')
-    // The example of X9 TR-31:2018, A.7.4.
-    .addHelpText(
-      'after',
-      [
-        '',
-        'Example:',
-        '  tapgate tool keyblock \',
-        '    D0112P0AE00E0000B82679114F470F540165EDFBF7E250FCEA43F810D215F8D207E2E417C07156A27E8E31DA05F7425509593D03A457DC34 \',
-        '    --kbpk 88E1AB2A2E3DD38C1FA039A536500CC8A87AB9D62DC92C01058FA79F44657DE6',
-      ].join('\n'),
-    )
-    .action(handle);
+  return (
+    new Command('keyblock')
+      .description(
+        'explains a key block of X9.143 field by field, opens it with a test KBPK, diagnoses what does not fit',
+      )
+      .argument('<block>', 'the key block; @file; or - for standard input')
+      .option('--kbpk <key>', `key block protection key: ${KEY_ARGUMENT}`)
+      .option('--algorithm <name>', 'of the KBPK, AES or TDES; by default that of the version')
+      .option('--reveal', 'show the wrapped key')
+      .option('--json', 'one JSON object')
+      // The example of X9 TR-31:2018, A.7.4.
+      .addHelpText(
+        'after',
+        [
+          '',
+          'Example:',
+          '  tapgate tool keyblock \\',
+          '    D0112P0AE00E0000B82679114F470F540165EDFBF7E250FCEA43F810D215F8D207E2E417C07156A27E8E31DA05F7425509593D03A457DC34 \\',
+          '    --kbpk 88E1AB2A2E3DD38C1FA039A536500CC8A87AB9D62DC92C01058FA79F44657DE6',
+        ].join('\n'),
+      )
+      .action(handle)
+  );
 }
 
 async function kbpkOf(text: string, { kbpk, algorithm }: KeyBlockOptions): Promise<SecretKey | undefined> {

@@ -1,10 +1,18 @@
+import type { AttestedSession } from '../../devices/store.ts';
 import type { SignedBytes } from '../../encoding/signed.ts';
 import {
   type InjectRequest,
   type InjectResponse,
   KeyInjectionServiceService,
 } from '../../gen/tapgate/v1/key_injection_service.ts';
-import { beginInjection, confirmKeys, type InjectionPorts, offerKeys } from '../../injection/exchange.ts';
+import type { SignedMessage } from '../../gen/tapgate/v1/signed.ts';
+import {
+  type ActiveKeys,
+  beginInjection,
+  confirmKeys,
+  type InjectionPorts,
+  offerKeys,
+} from '../../injection/exchange.ts';
 import type { KeyPolicy } from '../../injection/policy.ts';
 import { decodeKeyConfirmation, decodeKeyRequest, transportToWire } from '../../wire/injection.ts';
 import { signedFromWire, signedToWire } from '../../wire/signed.ts';
@@ -24,7 +32,7 @@ export interface InjectionServiceParts {
   readonly serviceKeys: () => readonly SignedBytes[];
 }
 
-/** KeyInjectionService: begin -> challenge -> key request -> offer -> confirmation -> active. */
+/** KeyInjectionService: begin -> challenge -> key request -> offer -> confirmation -> active, or resume -> active. */
 export function injectionService(parts: InjectionServiceParts) {
   return service(KeyInjectionServiceService, {
     inject: conversation((stream) => inject(stream, parts), { maximumMessages: 3 }),
@@ -33,28 +41,10 @@ export function injectionService(parts: InjectionServiceParts) {
 
 async function inject(
   stream: Conversation<InjectRequest, InjectResponse>,
-  { ports, bearer, policy, serviceKeys }: InjectionServiceParts,
+  parts: InjectionServiceParts,
 ): Promise<void> {
-  const begin = await expect(stream, 'begin', BEGIN_WITHIN);
-  const { session } = orRefuse(await bearerOf(begin.deviceToken, bearer));
-  const challenge = orRefuse(await beginInjection(session, policy(), ports));
-  await stream.send({
-    message: {
-      $case: 'challenge',
-      value: {
-        nonce: challenge.nonce,
-        expiresAt: challenge.expiresAt,
-        allowedTransports: challenge.allowedTransports.map(transportToWire),
-        serviceKeys: serviceKeys().map(signedToWire),
-      },
-    },
-  });
-  const within = policy().offerSeconds * 1000;
-  const request = orRefuse(signedFromWire(await expect(stream, 'keyRequest', within), 'key_request'));
-  const offer = orRefuse(await offerKeys(session, orRefuse(decodeKeyRequest(request)), policy(), ports));
-  await stream.send({ message: { $case: 'offer', value: signedToWire(offer) } });
-  const proof = orRefuse(signedFromWire(await expect(stream, 'confirmation', within), 'confirmation'));
-  const active = orRefuse(await confirmKeys(session, orRefuse(decodeKeyConfirmation(proof)), policy(), ports));
+  const first = (await stream.next({ withinMilliseconds: BEGIN_WITHIN }))?.message;
+  const active = await activate(stream, first, parts);
   await stream.send({
     message: {
       $case: 'active',
@@ -65,6 +55,57 @@ async function inject(
       },
     },
   });
+}
+
+/** Keys that are active in the end: of a new offer, or of one that an earlier stream made. */
+async function activate(
+  stream: Conversation<InjectRequest, InjectResponse>,
+  first: Step | undefined,
+  parts: InjectionServiceParts,
+): Promise<ActiveKeys> {
+  if (first?.$case === 'resume') {
+    const { session } = orRefuse(await bearerOf(first.value.deviceToken, parts.bearer));
+    return confirm(session, first.value.confirmation, parts);
+  }
+  if (first?.$case !== 'begin') throw new CallRefused(['MESSAGE_OUT_OF_ORDER'], 'begin or resume is due');
+  const { ports, policy, bearer, serviceKeys } = parts;
+  const { session } = orRefuse(await bearerOf(first.value.deviceToken, bearer));
+  const challenge = orRefuse(await beginInjection(session, policy(), ports));
+  await stream.send({
+    message: {
+      $case: 'challenge',
+      value: {
+        nonce: challenge.nonce,
+        expiresAt: challenge.expiresAt,
+        allowedTransports: challenge.allowedTransports.map(transportToWire),
+        minimumRsaBits: challenge.minimumRsaBits,
+        serviceKeys: serviceKeys().map(signedToWire),
+      },
+    },
+  });
+  const within = policy().offerSeconds * 1000;
+  const signed = orRefuse(signedFromWire(await expect(stream, 'keyRequest', within), 'key_request'));
+  const request = orRefuse(decodeKeyRequest(signed));
+  const offer = orRefuse(await offerKeys(await asItStands(session, bearer), request, policy(), ports));
+  await stream.send({ message: { $case: 'offer', value: signedToWire(offer) } });
+  const confirmation = await expect(stream, 'confirmation', within);
+  return confirm(await asItStands(session, bearer), confirmation, parts);
+}
+
+/** The session as it stands now: the phone took its time, and may have been suspended meanwhile. */
+async function asItStands({ thumbprint }: AttestedSession, { devices }: BearerPorts): Promise<AttestedSession> {
+  const session = await devices.session(thumbprint);
+  if (session === null) throw new CallRefused(['SESSION_UNKNOWN']);
+  return session;
+}
+
+async function confirm(
+  session: AttestedSession,
+  message: SignedMessage | undefined,
+  { ports, policy }: InjectionServiceParts,
+): Promise<ActiveKeys> {
+  const signed = orRefuse(signedFromWire(message, 'confirmation'));
+  return orRefuse(await confirmKeys(session, orRefuse(decodeKeyConfirmation(signed)), policy(), ports));
 }
 
 type Step = NonNullable<InjectRequest['message']>;

@@ -16,6 +16,7 @@ const MAX_BY = 128;
 
 /** The custodian's fault as a reason of the catalogue; a fault of the folder itself is told in the log alone. */
 function refusal({ reason, detail }: Refusal<CustodyFault>): Refusal {
+  if (reason === 'TOKEN_UNAVAILABLE') return refuse('VAULT_UNAVAILABLE', detail);
   return isReason(reason) ? refuse(reason, detail) : refuse('KEYSTORE_NOT_CHANGED', `${reason} ${detail ?? ''}`);
 }
 

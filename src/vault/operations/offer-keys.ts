@@ -1,38 +1,29 @@
-import { keyBlockProtectionInfo } from '../../encoding/contexts.ts';
 import { sha256 } from '../../encoding/digest.ts';
 import { CONTEXT } from '../../encoding/signed.ts';
 import { type KeyEnvelope, KeyOffer } from '../../gen/tapgate/v1/key_injection_service.ts';
-import { KeyDomain, KeyTransport } from '../../gen/tapgate/v1/key_transport.ts';
+import { KeyDomain } from '../../gen/tapgate/v1/key_transport.ts';
 import type { SignedMessage } from '../../gen/tapgate/v1/signed.ts';
 import type { OfferKeysCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import { deriveInitialKey } from '../../payment-crypto/aes-dukpt/host.ts';
 import { keyCheckValue } from '../../payment-crypto/kcv.ts';
-import { agreeSharedSecret, deriveKbpk, generateEphemeralKeyPair } from '../../payment-crypto/key-agreement.ts';
-import { exportKeyBlock } from '../../payment-crypto/key-block/export.ts';
-import type { InitialKeyId } from '../../payment-crypto/ksn.ts';
-import type { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { isUuid } from '../../ports/random.ts';
 import { type Result, refuse } from '../../reasons/result.ts';
-import type { BaseDerivationKey, KeyDomain as VaultDomain, VaultKeys } from '../keys.ts';
+import type { KeyDomain as VaultDomain, VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
 import { signAsService } from '../signing.ts';
 import { type LocatedInitialKey, locateInitialKey } from '../working-key.ts';
+import { type KeySealer, keySealer } from './key-envelopes.ts';
 import { isThumbprint } from './thumbprint.ts';
 
-/** Initial key: derivation key of AES DUKPT, not to be exported again (X9.143:2021 6.3). */
-const INITIAL_KEY = { usage: 'B1', algorithm: 'A', modeOfUse: 'X', keyVersion: '00', exportability: 'N' } as const;
+const WIRE_DOMAINS = {
+  pin: KeyDomain.PIN,
+  'account-data': KeyDomain.ACCOUNT_DATA,
+} as const satisfies Record<VaultDomain, KeyDomain>;
 const NONCE_BYTES = 32;
 /** For so long after a rotation offers from the base key before are still made: replicas hear of it one by one. */
 const OFFER_GRACE_MILLISECONDS = 30_000;
 /** Last millisecond of the year 9999: a later time is none that a timestamp can state. */
 const MAX_TIME = 253_402_300_799_999n;
-
-interface EnvelopeRequest {
-  readonly domain: KeyDomain;
-  readonly bdk: BaseDerivationKey;
-  readonly initialKeyId: InitialKeyId;
-  readonly kbpk: SecretKey;
-}
 
 /** Name of the first field that is not of its form, or null. */
 function malformedField(call: OfferKeysCall): string | null {
@@ -43,17 +34,18 @@ function malformedField(call: OfferKeysCall): string | null {
   return call.expiresAt > 0n && call.expiresAt <= MAX_TIME ? null : 'expires_at';
 }
 
-/** Derives an initial key and wraps it: X9.143 version D under the domain's KBPK. Both keys are wiped. */
-function makeEnvelope({ domain, bdk, initialKeyId, kbpk }: EnvelopeRequest, ports: VaultPorts): KeyEnvelope {
+/** Derives an initial key and seals it for the phone. The key is wiped. */
+function makeEnvelope(domain: VaultDomain, { bdk, initialKeyId }: LocatedInitialKey, sealer: KeySealer): KeyEnvelope {
   const key = deriveInitialKey(bdk.key, initialKeyId);
   try {
-    const content = { version: 'D', attributes: INITIAL_KEY, key, optional: [{ id: 'IK', initialKeyId }] } as const;
-    const block = exportKeyBlock(content, kbpk, ports.random);
-    if (!block.ok) throw new TypeError(`an initial key's block: ${block.reason}`);
-    return { domain, initialKeyId: initialKeyId.toBytes(), keyBlock: block.value, keyCheckValue: keyCheckValue(key) };
+    return {
+      domain: WIRE_DOMAINS[domain],
+      initialKeyId: initialKeyId.toBytes(),
+      keyCheckValue: keyCheckValue(key),
+      ...sealer.seal(domain, initialKeyId, key),
+    };
   } finally {
     key.wipe();
-    kbpk.wipe();
   }
 }
 
@@ -72,54 +64,43 @@ function offered(
 }
 
 /**
- * Makes a key offer and signs it: for each domain the initial key of its BDK, wrapped under a KBPK of ephemeral-static
- * agreement with the phone's transport key. The ephemeral key serves this offer and is dropped.
+ * Makes a key offer and signs it: for each domain the initial key of its BDK, sealed for the phone's transport key as the
+ * transport asks. The signature covers all of it: transport, hash of the transport key, envelopes, check values, expiry.
  *
- * Refuses with MALFORMED_MESSAGE (also where an initial key id is none of the domain's active BDK, or the transport key no P-256
- * key), TRANSPORT_NOT_SUPPORTED and SERVICE_KEY_EXPIRED.
+ * Refuses with MALFORMED_MESSAGE (also where an initial key id is none of the domain's active BDK, or the transport key is
+ * none of the transport's), TRANSPORT_NOT_SUPPORTED and SERVICE_KEY_EXPIRED.
  */
 export function offerKeys(
   call: OfferKeysCall,
   keys: VaultKeys,
   ports: VaultPorts,
 ): Result<SignedMessage, 'MALFORMED_MESSAGE' | 'TRANSPORT_NOT_SUPPORTED' | 'SERVICE_KEY_EXPIRED'> {
-  if (call.transport !== KeyTransport.KEY_AGREEMENT) return refuse('TRANSPORT_NOT_SUPPORTED');
   const field = malformedField(call);
   if (field !== null) return refuse('MALFORMED_MESSAGE', field);
   const pinKey = offered(call.pinInitialKeyId, 'pin', keys, ports);
   if (pinKey === null) return refuse('MALFORMED_MESSAGE', 'pin_initial_key_id');
   const accountDataKey = offered(call.accountDataInitialKeyId, 'account-data', keys, ports);
   if (accountDataKey === null) return refuse('MALFORMED_MESSAGE', 'account_data_initial_key_id');
-  const ephemeral = generateEphemeralKeyPair();
-  const shared = agreeSharedSecret(ephemeral.privateKey, call.transportPublicKey);
-  if (!shared.ok) return refuse('MALFORMED_MESSAGE', 'transport_public_key');
-  const transportKeyHash = sha256(call.transportPublicKey);
-  const { injectionId, deviceId, sessionKeyThumbprint, transport, nonce } = call;
-  const kbpkOf = (domain: 'pin' | 'account-data'): SecretKey =>
-    deriveKbpk(
-      shared.value,
-      nonce,
-      keyBlockProtectionInfo(injectionId, domain, sessionKeyThumbprint, transportKeyHash),
-    );
+  const { injectionId, deviceId, sessionKeyThumbprint, transport, transportPublicKey, nonce } = call;
+  const transportKeyHash = sha256(transportPublicKey);
+  const terms = { injectionId, sessionKeyThumbprint, transport, transportKey: transportPublicKey, nonce };
+  const sealer = keySealer({ ...terms, transportKeyHash }, ports.random);
+  if (!sealer.ok) return sealer;
   let envelopes: KeyEnvelope[];
   try {
-    const pin = { domain: KeyDomain.PIN, ...pinKey, kbpk: kbpkOf('pin') };
-    const accountData = {
-      domain: KeyDomain.ACCOUNT_DATA,
-      ...accountDataKey,
-      kbpk: kbpkOf('account-data'),
-    };
-    envelopes = [makeEnvelope(pin, ports), makeEnvelope(accountData, ports)];
+    envelopes = [makeEnvelope('pin', pinKey, sealer.value), makeEnvelope('account-data', accountDataKey, sealer.value)];
   } finally {
-    shared.value.wipe();
+    sealer.value.wipe();
   }
+  const { ephemeralPublicKey, encryptedProtectionSecret } = sealer.value;
   const offer: KeyOffer = {
     injectionId,
     deviceId,
     sessionKeyThumbprint,
     transport,
     transportKeyHash,
-    ephemeralPublicKey: ephemeral.publicKey,
+    ephemeralPublicKey,
+    encryptedProtectionSecret,
     nonce,
     envelopes,
     expiresAt: new Date(Number(call.expiresAt)),

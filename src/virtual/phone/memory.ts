@@ -1,8 +1,8 @@
 import { type KeyObject, sign } from 'node:crypto';
 import type { Posture } from '../../devices/posture.ts';
 import { type SignedBytes, type SigningContext, signingInput } from '../../encoding/signed.ts';
-import type { DukptRegisters } from '../../payment-crypto/aes-dukpt/registers.ts';
 import type { GeneratedKey, KeyMint } from '../keymint/keymint.ts';
+import type { PendingKeys, PhoneKeys, PhoneRegisters, SealedRegisters } from './registers.ts';
 import type { PhoneProbe } from './stream.ts';
 import type { ServiceTrust } from './trust.ts';
 
@@ -17,12 +17,6 @@ export interface PhoneSession extends PhoneSessionKey {
   readonly token: string;
   readonly expiresAt: Date;
   readonly refreshAfter: Date;
-}
-
-/** The registers of one injection, a domain each. */
-export interface PhoneKeys {
-  readonly pin: DukptRegisters;
-  readonly accountData: DukptRegisters;
 }
 
 /** Everything that a virtual phone is and knows. */
@@ -43,6 +37,33 @@ export interface PhoneMemory {
   sessionKey: PhoneSessionKey | null;
   session: PhoneSession | null;
   keys: PhoneKeys | null;
+  /** Keys that the service may know as active: told by the answer to their confirmation. */
+  pending: PendingKeys | null;
+  /** Where both outlive the app's process. */
+  readonly registers: SealedRegisters;
+}
+
+/** Keeps the phone's registers as they are now; they may be used once this has ended. */
+export function keepRegisters(memory: PhoneMemory): Promise<void> {
+  return memory.registers.keep(memory);
+}
+
+/** Takes what is kept into a process that has just begun. */
+export async function recallRegisters(memory: PhoneMemory): Promise<void> {
+  if (memory.keys !== null || memory.pending !== null) return;
+  const kept: PhoneRegisters = await memory.registers.load();
+  memory.keys = kept.keys;
+  memory.pending = kept.pending;
+}
+
+/** The process ends: what is not kept is gone. */
+export function dropRegisters(memory: PhoneMemory): void {
+  for (const keys of [memory.keys, memory.pending]) {
+    keys?.pin.wipe();
+    keys?.accountData.wipe();
+  }
+  memory.keys = null;
+  memory.pending = null;
 }
 
 /** The session, which the phone must have attested first. */

@@ -1,5 +1,5 @@
 import type { AttestResult } from '../../gen/tapgate/v1/attestation_service.ts';
-import type { KeysActive } from '../../gen/tapgate/v1/key_injection_service.ts';
+import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import type { Random } from '../../ports/random.ts';
 import type { TransactionTerms } from '../../sessions/transaction.ts';
 import type { VirtualCard } from '../card/card.ts';
@@ -7,12 +7,13 @@ import type { KeyMint } from '../keymint/keymint.ts';
 import { encryptAccountData } from './account-data.ts';
 import { type AttestationTampering, attestPhone } from './attest.ts';
 import type { DeviceConnection } from './connection.ts';
-import { type InjectionTampering, injectKeys } from './inject.ts';
+import { type InjectedKeys, type InjectionTampering, injectKeys } from './inject.ts';
 import { type SignedPayment, signPayment } from './intent.ts';
-import type { PhoneMemory } from './memory.ts';
+import { dropRegisters, type PhoneMemory, recallRegisters } from './memory.ts';
 import { DEFAULT_PATIENCE, type Patience, patiently } from './patience.ts';
 import { type EnteredPin, enterPin, type PinTampering } from './pin.ts';
 import { PhoneRefused } from './refused.ts';
+import { placeInMemory, SealedRegisters } from './registers.ts';
 import { type ResumeTampering, resumePhone } from './resume.ts';
 import { PhoneSessionStream, type PhoneTransaction } from './session.ts';
 import { ServiceTrust } from './trust.ts';
@@ -28,6 +29,8 @@ export interface VirtualPhoneSetup {
   readonly random: Random;
   /** Asks Google Play about a transcript; without it the phone has none. */
   readonly play?: (transcript: Buffer) => Promise<string>;
+  /** Where registers outlive the app's process; by default in this one's memory. */
+  readonly registers?: SealedRegisters;
   /** How it waits when it is told to come back later. */
   readonly patience?: Patience;
 }
@@ -53,7 +56,8 @@ export class VirtualPhone {
   readonly #now: () => Date;
   readonly #patience: Patience;
 
-  constructor({ connection, keymint, application, serviceAnchor, now, random, play, patience }: VirtualPhoneSetup) {
+  constructor(setup: VirtualPhoneSetup) {
+    const { connection, keymint, application, serviceAnchor, now, random, play, patience, registers } = setup;
     this.#patience = patience ?? DEFAULT_PATIENCE;
     this.#connection = connection;
     this.#random = random;
@@ -72,21 +76,26 @@ export class VirtualPhone {
       sessionKey: null,
       session: null,
       keys: null,
+      pending: null,
+      registers: registers ?? new SealedRegisters(SecretKey.generate('AES', 256, random), random, placeInMemory()),
     };
   }
 
   /** Enrols with an invite code, or attests again. */
-  attest(inviteCode: string | null, tampering: AttestationTampering = {}): Promise<AttestResult> {
+  async attest(inviteCode: string | null, tampering: AttestationTampering = {}): Promise<AttestResult> {
+    await recallRegisters(this.memory);
     return patiently(() => attestPhone(this.#connection, this.memory, inviteCode, tampering), this.#patience);
   }
 
   /** Ends the app's process, as Android does all day: the token is gone, what the key store holds is not. */
   endProcess(): void {
     this.memory.session = null;
+    dropRegisters(this.memory);
   }
 
   /** Resumes the session after the end of the process; attests again where the service asks for that. */
   async resume(tampering: ResumeTampering = {}): Promise<AttestResult> {
+    await recallRegisters(this.memory);
     const { sessionKey } = this.memory;
     if (sessionKey === null) return this.attest(null);
     try {
@@ -100,9 +109,9 @@ export class VirtualPhone {
     }
   }
 
-  /** Gets new keys. */
-  injectKeys(tampering: InjectionTampering = {}): Promise<KeysActive> {
-    return injectKeys(this.#connection, this.memory, tampering);
+  /** Gets new keys, or learns that those of an injection that was cut off are active. */
+  injectKeys(tampering: InjectionTampering = {}): Promise<InjectedKeys> {
+    return injectKeys(this.#connection, this.memory, this.#now, tampering);
   }
 
   /** Opens a session; the caller closes it. */

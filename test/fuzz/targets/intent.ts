@@ -4,7 +4,7 @@ import { CONTEXT, signingInput, verifySigned } from '../../../src/encoding/signe
 import { KeyConfirmation, KeyRequest } from '../../../src/gen/tapgate/v1/key_injection_service.ts';
 import { KeyDomain, KeyTransport } from '../../../src/gen/tapgate/v1/key_transport.ts';
 import type { Result } from '../../../src/reasons/result.ts';
-import { decodeKeyConfirmation, decodeKeyRequest } from '../../../src/wire/injection.ts';
+import { decodeKeyConfirmation, decodeKeyRequest, transportToWire } from '../../../src/wire/injection.ts';
 import {
   decodePinBlock,
   decodePinEntryRequest,
@@ -152,17 +152,27 @@ const messages: readonly Reader[] = [
         nonce: bytes(32, 'nonce'),
         transport: KeyTransport.KEY_AGREEMENT,
         transportKeyChain: [bytes(32, 'leaf'), bytes(32, 'root')],
+        alternatives: [{ transport: KeyTransport.RSA, chain: [bytes(32, 'another leaf')] }],
       }).finish(),
     ],
     decode: (payload) => decodeKeyRequest(unsigned(payload)),
-    encode: ({ nonce, transportKeyChain }) =>
-      KeyRequest.encode({
-        nonce,
-        transport: KeyTransport.KEY_AGREEMENT,
-        transportKeyChain: transportKeyChain.map((certificate) => Buffer.from(certificate)),
-      }).finish(),
-    holds: ({ transportKeyChain }) =>
-      invariant(transportKeyChain.length > 0 && transportKeyChain.length <= 16, 'a chain of another length'),
+    encode: ({ nonce, transportKeys }) => {
+      const [first, ...others] = transportKeys.map(({ transport, chain }) => ({
+        transport: transportToWire(transport),
+        chain: chain.map((certificate) => Buffer.from(certificate)),
+      }));
+      const { transport = KeyTransport.UNSPECIFIED, chain = [] } = first ?? {};
+      return KeyRequest.encode({ nonce, transport, transportKeyChain: chain, alternatives: others }).finish();
+    },
+    holds: ({ transportKeys }) => {
+      invariant(transportKeys.length > 0 && transportKeys.length <= 3, 'another number of keys');
+      invariant(
+        new Set(transportKeys.map(({ transport }) => transport)).size === transportKeys.length,
+        'a transport twice',
+      );
+      for (const { chain } of transportKeys)
+        invariant(chain.length > 0 && chain.length <= 16, 'a chain of another length');
+    },
   }),
   messageReader({
     name: 'key-confirmation',

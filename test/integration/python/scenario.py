@@ -134,6 +134,10 @@ def _():
 honest = phone("honest")
 
 
+def ids_of(injection):
+    return {name: key.initial_key_id.hex() for name, key in injection.keys.items()}
+
+
 @step("enrol")
 def _():
     return told(honest, honest.enrol(first_invite))
@@ -146,7 +150,14 @@ def _():
 
 @step("inject")
 def _():
-    return {name: key.initial_key_id.hex() for name, key in tapgate_keys.inject(honest).items()}
+    return ids_of(tapgate_keys.inject(honest))
+
+
+@step("inject by RSA, and ask again")
+def _():
+    injection = tapgate_keys.inject(honest, tapgate_keys.RSA)
+    active = tapgate_keys.finish(honest, injection.confirmation)
+    return {**ids_of(injection), "same": active.key_set_id == injection.confirmation.injection_id}
 
 
 @step("resume")

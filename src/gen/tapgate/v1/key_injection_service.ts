@@ -22,11 +22,16 @@ import { KeyDomain, KeyTransport } from "./key_transport.ts";
 import { SignedMessage } from "./signed.ts";
 
 export interface InjectRequest {
-  message: { $case: "begin"; value: InjectBegin } | //
-  /** KeyRequest, context "tapgate/v1/key-request", signed by the session key. */
-  { $case: "keyRequest"; value: SignedMessage } | //
-  /** KeyConfirmation, context "tapgate/v1/key-confirmation", signed by the session key. */
-  { $case: "confirmation"; value: SignedMessage } | undefined;
+  message:
+    | { $case: "begin"; value: InjectBegin }
+    | //
+    /** KeyRequest, context "tapgate/v1/key-request", signed by the session key. */
+    { $case: "keyRequest"; value: SignedMessage }
+    | //
+    /** KeyConfirmation, context "tapgate/v1/key-confirmation", signed by the session key. */
+    { $case: "confirmation"; value: SignedMessage }
+    | { $case: "resume"; value: InjectResume }
+    | undefined;
 }
 
 export interface InjectResponse {
@@ -43,6 +48,16 @@ export interface InjectBegin {
   deviceToken: string;
 }
 
+/**
+ * Confirms, in a stream of its own, an offer of an earlier one. An offer that was confirmed already is answered as
+ * active again, whatever proofs are sent.
+ */
+export interface InjectResume {
+  deviceToken: string;
+  /** KeyConfirmation, context "tapgate/v1/key-confirmation", signed by the session key. */
+  confirmation: SignedMessage | undefined;
+}
+
 export interface InjectChallenge {
   /**
    * 32 bytes. The transport key's attestation challenge is
@@ -54,6 +69,8 @@ export interface InjectChallenge {
     | undefined;
   /** What policy allows, the strongest first. */
   allowedTransports: KeyTransport[];
+  /** Least size of the RSA key of a transport that uses one. */
+  minimumRsaBits: number;
   /** ServiceKey messages signed by the anchor that ships in the app; one of them signs the offer. */
   serviceKeys: SignedMessage[];
 }
@@ -63,6 +80,17 @@ export interface KeyRequest {
   transport: KeyTransport;
   /** X.509 DER, leaf first. */
   transportKeyChain: Buffer[];
+  /**
+   * Keys for other transports, one each at most. Of all keys the service takes the one whose attestation proves the
+   * transport that policy names first.
+   */
+  alternatives: TransportKey[];
+}
+
+export interface TransportKey {
+  transport: KeyTransport;
+  /** X.509 DER, leaf first. */
+  chain: Buffer[];
 }
 
 export interface KeyOffer {
@@ -77,7 +105,11 @@ export interface KeyOffer {
   ephemeralPublicKey: Buffer;
   nonce: Buffer;
   envelopes: KeyEnvelope[];
-  expiresAt: Date | undefined;
+  expiresAt:
+    | Date
+    | undefined;
+  /** RSA: 32 random bytes under RSA-OAEP to the transport key: SHA-256, MGF1 with SHA-1, no label. */
+  encryptedProtectionSecret: Buffer;
 }
 
 export interface KeyEnvelope {
@@ -85,13 +117,19 @@ export interface KeyEnvelope {
   /** Initial key identifier, 8 bytes: BDK id (4) || derivation id (4). */
   initialKeyId: Buffer;
   /**
-   * X9.143 version D, usage B1, under the KBPK of this domain:
-   *   HKDF-SHA-256(ECDH, salt = nonce, info = canonical("tapgate/v1/key-block-protection", injection id, domain name,
-   *   session key thumbprint, transport key hash)), 32 bytes. Domain names: "pin", "account-data".
+   * Key agreement and RSA: X9.143 version D, usage B1, under the KBPK of this domain:
+   *   HKDF-SHA-256(secret, salt = nonce, info = canonical("tapgate/v1/key-block-protection", injection id, domain name,
+   *   session key thumbprint, transport key hash)), 32 bytes. The secret is that of ECDH, or the protection secret.
+   *   Domain names: "pin", "account-data".
    */
   keyBlock: string;
   /** CMAC over 16 zero bytes, first 5 bytes. */
   keyCheckValue: Buffer;
+  /**
+   * Secure import: DER of Android's SecureKeyWrapper for the initial key: AES-128 that may encipher in ECB without
+   * padding, and nothing else. The key is deleted once the registers are filled.
+   */
+  secureKeyWrapper: Buffer;
 }
 
 export interface KeyConfirmation {
@@ -129,6 +167,9 @@ export const InjectRequest: MessageFns<InjectRequest> = {
         break;
       case "confirmation":
         SignedMessage.encode(message.message.value, writer.uint32(26).fork()).join();
+        break;
+      case "resume":
+        InjectResume.encode(message.message.value, writer.uint32(34).fork()).join();
         break;
     }
     return writer;
@@ -171,6 +212,14 @@ export const InjectRequest: MessageFns<InjectRequest> = {
             message.message = { $case: "confirmation", value: SignedMessage.decode(reader, reader.uint32()) };
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.message = { $case: "resume", value: InjectResume.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -204,6 +253,12 @@ export const InjectRequest: MessageFns<InjectRequest> = {
       case "confirmation": {
         if (object.message?.value !== undefined && object.message?.value !== null) {
           message.message = { $case: "confirmation", value: SignedMessage.fromPartial(object.message.value) };
+        }
+        break;
+      }
+      case "resume": {
+        if (object.message?.value !== undefined && object.message?.value !== null) {
+          message.message = { $case: "resume", value: InjectResume.fromPartial(object.message.value) };
         }
         break;
       }
@@ -365,8 +420,77 @@ export const InjectBegin: MessageFns<InjectBegin> = {
   },
 };
 
+function createBaseInjectResume(): InjectResume {
+  return { deviceToken: "", confirmation: undefined };
+}
+
+export const InjectResume: MessageFns<InjectResume> = {
+  encode(message: InjectResume, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.deviceToken !== "") {
+      writer.uint32(10).string(message.deviceToken);
+    }
+    if (message.confirmation !== undefined) {
+      SignedMessage.encode(message.confirmation, writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): InjectResume {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseInjectResume();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.deviceToken = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.confirmation = SignedMessage.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<InjectResume>): InjectResume {
+    return InjectResume.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<InjectResume>): InjectResume {
+    const message = createBaseInjectResume();
+    message.deviceToken = object.deviceToken ?? "";
+    message.confirmation = (object.confirmation !== undefined && object.confirmation !== null)
+      ? SignedMessage.fromPartial(object.confirmation)
+      : undefined;
+    return message;
+  },
+};
+
 function createBaseInjectChallenge(): InjectChallenge {
-  return { nonce: Buffer.alloc(0), expiresAt: undefined, allowedTransports: [], serviceKeys: [] };
+  return { nonce: Buffer.alloc(0), expiresAt: undefined, allowedTransports: [], minimumRsaBits: 0, serviceKeys: [] };
 }
 
 export const InjectChallenge: MessageFns<InjectChallenge> = {
@@ -383,6 +507,9 @@ export const InjectChallenge: MessageFns<InjectChallenge> = {
         writer.int32(v);
       }
       writer.join();
+    }
+    if (message.minimumRsaBits !== 0) {
+      writer.uint32(32).uint32(message.minimumRsaBits);
     }
     for (const v of message.serviceKeys) {
       SignedMessage.encode(v!, writer.uint32(122).fork()).join();
@@ -437,6 +564,14 @@ export const InjectChallenge: MessageFns<InjectChallenge> = {
 
             break;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.minimumRsaBits = reader.uint32();
+            continue;
+          }
           case 15: {
             if (tag !== 122) {
               break;
@@ -465,13 +600,14 @@ export const InjectChallenge: MessageFns<InjectChallenge> = {
     message.nonce = object.nonce ?? Buffer.alloc(0);
     message.expiresAt = object.expiresAt ?? undefined;
     message.allowedTransports = object.allowedTransports?.map((e) => e) || [];
+    message.minimumRsaBits = object.minimumRsaBits ?? 0;
     message.serviceKeys = object.serviceKeys?.map((e) => SignedMessage.fromPartial(e)) || [];
     return message;
   },
 };
 
 function createBaseKeyRequest(): KeyRequest {
-  return { nonce: Buffer.alloc(0), transport: 0, transportKeyChain: [] };
+  return { nonce: Buffer.alloc(0), transport: 0, transportKeyChain: [], alternatives: [] };
 }
 
 export const KeyRequest: MessageFns<KeyRequest> = {
@@ -484,6 +620,9 @@ export const KeyRequest: MessageFns<KeyRequest> = {
     }
     for (const v of message.transportKeyChain) {
       writer.uint32(26).bytes(v!);
+    }
+    for (const v of message.alternatives) {
+      TransportKey.encode(v!, writer.uint32(34).fork()).join();
     }
     return writer;
   },
@@ -525,6 +664,14 @@ export const KeyRequest: MessageFns<KeyRequest> = {
             message.transportKeyChain.push(Buffer.from(reader.bytes()));
             continue;
           }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.alternatives.push(TransportKey.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -545,6 +692,74 @@ export const KeyRequest: MessageFns<KeyRequest> = {
     message.nonce = object.nonce ?? Buffer.alloc(0);
     message.transport = object.transport ?? 0;
     message.transportKeyChain = object.transportKeyChain?.map((e) => e) || [];
+    message.alternatives = object.alternatives?.map((e) => TransportKey.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseTransportKey(): TransportKey {
+  return { transport: 0, chain: [] };
+}
+
+export const TransportKey: MessageFns<TransportKey> = {
+  encode(message: TransportKey, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.transport !== 0) {
+      writer.uint32(8).int32(message.transport);
+    }
+    for (const v of message.chain) {
+      writer.uint32(18).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): TransportKey {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTransportKey();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.transport = reader.int32() as any;
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.chain.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<TransportKey>): TransportKey {
+    return TransportKey.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<TransportKey>): TransportKey {
+    const message = createBaseTransportKey();
+    message.transport = object.transport ?? 0;
+    message.chain = object.chain?.map((e) => e) || [];
     return message;
   },
 };
@@ -560,6 +775,7 @@ function createBaseKeyOffer(): KeyOffer {
     nonce: Buffer.alloc(0),
     envelopes: [],
     expiresAt: undefined,
+    encryptedProtectionSecret: Buffer.alloc(0),
   };
 }
 
@@ -591,6 +807,9 @@ export const KeyOffer: MessageFns<KeyOffer> = {
     }
     if (message.expiresAt !== undefined) {
       Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(74).fork()).join();
+    }
+    if (message.encryptedProtectionSecret.length !== 0) {
+      writer.uint32(82).bytes(message.encryptedProtectionSecret);
     }
     return writer;
   },
@@ -680,6 +899,14 @@ export const KeyOffer: MessageFns<KeyOffer> = {
             message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.encryptedProtectionSecret = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -706,12 +933,19 @@ export const KeyOffer: MessageFns<KeyOffer> = {
     message.nonce = object.nonce ?? Buffer.alloc(0);
     message.envelopes = object.envelopes?.map((e) => KeyEnvelope.fromPartial(e)) || [];
     message.expiresAt = object.expiresAt ?? undefined;
+    message.encryptedProtectionSecret = object.encryptedProtectionSecret ?? Buffer.alloc(0);
     return message;
   },
 };
 
 function createBaseKeyEnvelope(): KeyEnvelope {
-  return { domain: 0, initialKeyId: Buffer.alloc(0), keyBlock: "", keyCheckValue: Buffer.alloc(0) };
+  return {
+    domain: 0,
+    initialKeyId: Buffer.alloc(0),
+    keyBlock: "",
+    keyCheckValue: Buffer.alloc(0),
+    secureKeyWrapper: Buffer.alloc(0),
+  };
 }
 
 export const KeyEnvelope: MessageFns<KeyEnvelope> = {
@@ -727,6 +961,9 @@ export const KeyEnvelope: MessageFns<KeyEnvelope> = {
     }
     if (message.keyCheckValue.length !== 0) {
       writer.uint32(34).bytes(message.keyCheckValue);
+    }
+    if (message.secureKeyWrapper.length !== 0) {
+      writer.uint32(42).bytes(message.secureKeyWrapper);
     }
     return writer;
   },
@@ -776,6 +1013,14 @@ export const KeyEnvelope: MessageFns<KeyEnvelope> = {
             message.keyCheckValue = Buffer.from(reader.bytes());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.secureKeyWrapper = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -797,6 +1042,7 @@ export const KeyEnvelope: MessageFns<KeyEnvelope> = {
     message.initialKeyId = object.initialKeyId ?? Buffer.alloc(0);
     message.keyBlock = object.keyBlock ?? "";
     message.keyCheckValue = object.keyCheckValue ?? Buffer.alloc(0);
+    message.secureKeyWrapper = object.secureKeyWrapper ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -1024,7 +1270,8 @@ export type KeyInjectionServiceService = typeof KeyInjectionServiceService;
 export const KeyInjectionServiceService = {
   /**
    * begin -> challenge -> key request -> offer -> confirmation -> active. Keys are active only once the phone has
-   * proven them; the ones before stay valid until then.
+   * proven them; the ones before stay valid until then. A phone that was cut off after an offer, and does not know
+   * whether its keys are active, opens another stream: resume -> active.
    */
   inject: {
     path: "/tapgate.v1.KeyInjectionService/Inject" as const,
@@ -1040,7 +1287,8 @@ export const KeyInjectionServiceService = {
 export interface KeyInjectionServiceServer extends UntypedServiceImplementation {
   /**
    * begin -> challenge -> key request -> offer -> confirmation -> active. Keys are active only once the phone has
-   * proven them; the ones before stay valid until then.
+   * proven them; the ones before stay valid until then. A phone that was cut off after an offer, and does not know
+   * whether its keys are active, opens another stream: resume -> active.
    */
   inject: handleBidiStreamingCall<InjectRequest, InjectResponse>;
 }
@@ -1048,7 +1296,8 @@ export interface KeyInjectionServiceServer extends UntypedServiceImplementation 
 export interface KeyInjectionServiceClient extends Client {
   /**
    * begin -> challenge -> key request -> offer -> confirmation -> active. Keys are active only once the phone has
-   * proven them; the ones before stay valid until then.
+   * proven them; the ones before stay valid until then. A phone that was cut off after an offer, and does not know
+   * whether its keys are active, opens another stream: resume -> active.
    */
   inject(): ClientDuplexStream<InjectRequest, InjectResponse>;
   inject(options: Partial<CallOptions>): ClientDuplexStream<InjectRequest, InjectResponse>;
