@@ -7,6 +7,7 @@ import { databaseConfigSchema, withAbsoluteDatabaseFiles } from './database-conf
 import { playIntegrityConfigSchema, withAbsoluteKeyFiles } from './play-integrity-config.ts';
 import { redisConfigSchema, withAbsoluteFiles } from './redis-config.ts';
 import { tracingConfigSchema } from './tracing-config.ts';
+import { vaultConfigSchema, withAbsoluteVaultFiles } from './vault-config.ts';
 
 const address = (port: number) =>
   z
@@ -54,6 +55,7 @@ export const configSchema = z.strictObject({
     .optional()
     .describe('List of revoked attestation certificates'),
   playIntegrity: z.array(playIntegrityConfigSchema).max(64).default([]).describe('An application each'),
+  vault: vaultConfigSchema.prefault({ kind: 'software' }).describe('What keeps the keys; by default a software vault'),
   database: databaseConfigSchema
     .optional()
     .describe('PostgreSQL 15 or later, or CockroachDB; else the embedded PostgreSQL on the data folder'),
@@ -144,6 +146,7 @@ export async function readConfig(
     ...parsed.data,
     policy: absolute(parsed.data.policy),
     database: parsed.data.database && withAbsoluteDatabaseFiles(parsed.data.database, absolute),
+    vault: withAbsoluteVaultFiles(parsed.data.vault, absolute),
     redis: parsed.data.redis && withAbsoluteFiles(parsed.data.redis, absolute),
     revocation: parsed.data.revocation && {
       ...parsed.data.revocation,

@@ -1,10 +1,10 @@
 import { access, copyFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
 import { initCertificates } from '../certs/init.ts';
-import { initialise } from '../vault/keystore/initialise.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
-import { systemClock, systemRandom } from './system.ts';
+import { systemClock } from './system.ts';
+import { initialiseVault } from './vault.ts';
 
 /** Development certificates that `serve` makes by itself are valid this long. */
 const CERTIFICATE_DAYS = 90;
@@ -22,7 +22,8 @@ async function isThere(path: string): Promise<boolean> {
 }
 
 /**
- * Makes what a new folder lacks: policy, development certificates, software vault. What is there is never changed.
+ * Makes what a new folder lacks: policy, development certificates, software vault; a vault on a token or behind a socket is
+ * made by its own command. What is there is never changed.
  * Throws ConfigError where something cannot be made.
  */
 export async function prepareFolder(folder: DataFolder, config: Config, tell: (step: string) => void): Promise<void> {
@@ -43,8 +44,10 @@ export async function prepareFolder(folder: DataFolder, config: Config, tell: (s
     throw new ConfigError(`${folder.certificates}: ${certificates.reason} ${certificates.detail ?? ''}`);
   const { created } = certificates.value;
   if (created.length > 0) tell(`${created.length} development certificates made in ${folder.certificates}`);
-  if (await isThere(folder.vault)) return;
-  const vault = initialise(folder.vault, { random: systemRandom, clock: systemClock });
-  if (!vault.ok) throw new ConfigError(`${folder.vault}: ${vault.reason}`);
+  if (config.vault.socket !== undefined || (await isThere(folder.vault))) return;
+  // Keys on a token are somebody's decision, not a side effect of a start.
+  if (config.vault.kind === 'pkcs11')
+    throw new ConfigError(`There is no keystore in ${folder.vault} yet. Make one: tapgate vault init`);
+  await initialiseVault(folder.vault, config.vault);
   tell(`software vault made in ${folder.vault}`);
 }

@@ -1,11 +1,12 @@
 import type { Logger } from 'pino';
 import { RevocationFollower } from '../jobs/revocations/follower.ts';
-import { RevocationPruning } from '../jobs/revocations/pruning.ts';
+import { pruneRevocations } from '../jobs/revocations/pruning.ts';
 import { systemTimer } from '../jobs/timer.ts';
 import type { Presence } from '../sessions/presence.ts';
 import type { FeedPolicy } from '../tokens/policy.ts';
 import type { FollowedFeeds, RevocationFeed } from '../tokens/revocation.ts';
-import { systemClock, systemRandom } from './system.ts';
+import { startPruning } from './pruning.ts';
+import { systemClock } from './system.ts';
 
 /** The feeds of revocations as this replica follows and prunes them. */
 export interface OpenRevocationFeed {
@@ -33,18 +34,8 @@ export async function openRevocationFeed(
       failing = error !== null;
     },
   });
-  const pruning = new RevocationPruning({
-    feed,
-    clock: systemClock,
-    timer: systemTimer,
-    random: systemRandom,
-    onPruned: (outcome) => {
-      if ('error' in outcome) logger.warn({ err: outcome.error }, 'revocations not pruned');
-      else logger.info({ removed: outcome.removed }, 'revocations pruned');
-    },
-  });
   await follower.start();
-  pruning.start();
+  const pruning = startPruning('revocations', (now) => pruneRevocations(feed, now), logger);
   return {
     followed: follower,
     stop: async () => {

@@ -6,6 +6,7 @@ import { createIntegrityAppraiser } from '../attestation/play-integrity/appraise
 import { encodePem } from '../encoding/pem.ts';
 import { InitialKeyIdSource } from '../injection/initial-key-ids.ts';
 import { REQUESTED_BY_SERVICE } from '../jobs/reappraisal/worker.ts';
+import { pruneUnprovenKeys } from '../jobs/unproven-keys.ts';
 import { type Around, unwatched } from '../ports/around.ts';
 import { startOps } from '../server/ops/listener.ts';
 import { registerReadMetrics, registerServiceMetrics, type ServiceMetrics } from '../server/ops/service-metrics.ts';
@@ -23,6 +24,7 @@ import { createLogger } from './log.ts';
 import { openDecoders } from './play-integrity.ts';
 import { readPolicy } from './policy.ts';
 import { prepareFolder } from './prepare.ts';
+import { startPruning } from './pruning.ts';
 import { openReappraisals } from './reappraisal.ts';
 import { openRevocation } from './revocation.ts';
 import { openRevocationFeed } from './revocation-feed.ts';
@@ -72,15 +74,17 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     const metrics = registerServiceMetrics(registry);
     const tracing = config.tracing && openTracing(config.tracing);
     undo.push(async () => tracing?.close());
-    const vault = await openVault(folder.vault, logger, watchVault(metrics, tracing?.around('vault')));
+    const vault = await openVault(folder.vault, config.vault, logger, watchVault(metrics, tracing?.around('vault')));
     undo.push(() => vault.close());
-    tell('vault process started');
+    tell(config.vault.socket === undefined ? 'vault process started' : 'vault connected');
     const durable = await openDurableStore(config.database, folder.database, logger, {
       onConflict: () => metrics.storeRetries.inc(),
       ...(tracing && { aroundStatement: tracing.around('sql') }),
     });
     undo.push(() => durable.close());
     tell(config.database === undefined ? 'database started' : 'database connected');
+    const unproven = startPruning('unproven keys', (now) => pruneUnprovenKeys(durable.stores.keySets, now), logger);
+    undo.push(() => unproven.stop());
     const presence = new Presence();
     const feed = await openRevocationFeed(durable.stores.revocations, presence, () => policy.document.tokens, logger);
     undo.push(() => feed.stop());
@@ -150,6 +154,7 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
       stores: durable.stores,
       volatile: volatile.stores,
       vault: vault.client,
+      phoneLimit: volatile.phoneLimit,
       initialKeyIds: new InitialKeyIdSource(durable.stores.keySets, () => vault.described().bdkIds),
       tokenKeys: () => publicKeys().tokenKeys,
       serviceKeys: () => vault.described().serviceKeys,

@@ -21,6 +21,7 @@ import type { PinVault } from '../pin/vault.ts';
 import type { PolicyVersion } from '../policy/version.ts';
 import type { Clock } from '../ports/clock.ts';
 import type { Random } from '../ports/random.ts';
+import type { RateLimit } from '../ports/rate-limit.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
 import type { AttestationAdmission } from '../server/admission/attestation-admission.ts';
 import type { ServiceMetrics } from '../server/ops/service-metrics.ts';
@@ -79,6 +80,8 @@ export interface Foundations {
   readonly vault: TokenSigner & GrantSigner & InjectionVault & PinVault & GateVault & KeyCustody;
   /** Has this replica look at the vault's keys now; false where the vault does not answer. */
   readonly lookAtKeys: () => Promise<boolean>;
+  /** Buckets of what a phone may ask for. */
+  readonly phoneLimit: RateLimit;
   readonly initialKeyIds: InitialKeyIdSource;
   readonly tokenKeys: () => ReadonlyMap<string, KeyObject>;
   readonly serviceKeys: () => readonly SignedBytes[];
@@ -145,6 +148,7 @@ export function wireServices(on: Foundations): ServicesByPlane {
           nonces: volatile.injectionNonces,
           offers: volatile.offers,
           appraiser,
+          limit: on.phoneLimit,
         },
         bearer,
         policy: () => policy().document.keys,

@@ -5,8 +5,12 @@ import type { Logger } from 'pino';
 import { VaultChild } from '../vault/child.ts';
 import type { VaultDescription } from '../vault/client/description.ts';
 import { VaultClient, type WatchCall } from '../vault/client.ts';
+import { initialise } from '../vault/keystore/initialise.ts';
+import type { Keystore } from '../vault/keystore/place.ts';
+import { keystoreOf } from '../vault/keystore-source.ts';
 import { ConfigError } from './config.ts';
-import { systemRandom } from './system.ts';
+import { systemClock, systemRandom } from './system.ts';
+import { environmentOf, sourceOf, type VaultConfig } from './vault-config.ts';
 
 const STOP_WITHIN = 5_000;
 /** A change that another replica's security team made is seen here after this time. */
@@ -22,14 +26,37 @@ export interface OpenVault {
   close(): Promise<void>;
 }
 
-/** Starts the vault's process on a keystore and waits until it answers. Throws ConfigError where it does not. */
-export async function openVault(directory: string, logger: Logger, watch?: WatchCall): Promise<OpenVault> {
+/** Opens the keystore of a folder as it is configured. Throws ConfigError where its token or passphrase cannot be had. */
+export async function openKeystoreOf(directory: string, config: VaultConfig): Promise<Keystore> {
+  // A module reads its variables from this process; the vault's own process is given them and no others.
+  Object.assign(process.env, environmentOf(config));
+  const keystore = await keystoreOf(directory, sourceOf(config), systemClock);
+  if (!keystore.ok) throw new ConfigError(`The keystore ${directory}: ${keystore.reason} ${keystore.detail ?? ''}`);
+  return keystore.value;
+}
+
+/** Makes the keystore of a folder as it is configured. Throws ConfigError where it cannot be made. */
+export async function initialiseVault(directory: string, config: VaultConfig): Promise<void> {
+  const keystore = await openKeystoreOf(directory, config);
+  const made = initialise(keystore, { random: systemRandom, clock: systemClock });
+  if (!made.ok) throw new ConfigError(`${directory}: ${made.reason} ${made.detail ?? ''}`);
+}
+
+interface VaultProcess {
+  readonly socket: string;
+  stop(): Promise<void>;
+}
+
+/** Starts the vault's process as a child on a socket of its own. Throws ConfigError where it does not answer. */
+async function startChild(directory: string, config: VaultConfig, logger: Logger): Promise<VaultProcess> {
   // A Unix socket's path is short, so it does not stand in the data folder; mkdtemp makes its folder 0700.
   const socketFolder = await mkdtemp(join(tmpdir(), 'tapgate-vault-'));
   const socket = join(socketFolder, 'vault.sock');
   const forget = () => rm(socketFolder, { recursive: true, force: true });
   const child = await VaultChild.start({
     directory,
+    source: sourceOf(config),
+    environment: environmentOf(config),
     socket,
     random: systemRandom,
     onLine: (line) => logger.info({ vault: line.slice(0, 1000) }, 'vault'),
@@ -38,16 +65,38 @@ export async function openVault(directory: string, logger: Logger, watch?: Watch
     await forget();
     throw new ConfigError(`The vault on ${directory} did not start: ${child.reason}. Its log lines say why.`);
   }
-  const client = new VaultClient({ socket, random: systemRandom }, watch);
+  return {
+    socket,
+    stop: async () => {
+      await child.value.stop(STOP_WITHIN);
+      await forget();
+    },
+  };
+}
+
+/**
+ * Reaches the configured vault: one that runs already at its socket, or a child on the folder's keystore. Throws
+ * ConfigError where it does not answer.
+ */
+export async function openVault(
+  directory: string,
+  config: VaultConfig,
+  logger: Logger,
+  watch?: WatchCall,
+): Promise<OpenVault> {
+  const started: VaultProcess =
+    config.socket === undefined
+      ? await startChild(directory, config, logger)
+      : { socket: config.socket, stop: async () => undefined };
+  const client = new VaultClient({ socket: started.socket, random: systemRandom }, watch);
   const closeAll = async (): Promise<void> => {
     client.close();
-    await child.value.stop(STOP_WITHIN);
-    await forget();
+    await started.stop();
   };
   const first = await client.describe();
   if (!first.ok) {
     await closeAll();
-    throw new ConfigError(`The vault on ${directory} does not answer: ${first.reason}`);
+    throw new ConfigError(`The vault ${config.socket ?? `on ${directory}`} does not answer: ${first.reason}`);
   }
   let described = first.value;
   const look = async (): Promise<boolean> => {

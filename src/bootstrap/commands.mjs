@@ -29,7 +29,7 @@ export const COMMANDS = {
     run: ['node_modules/jest/bin/jest.js'],
     presentWith: 'jest.config.mjs',
     nodeFlags: ['--experimental-vm-modules'],
-    needs: ['postgres', 'postgres-15', 'redis', 'python'],
+    needs: ['postgres', 'postgres-15', 'redis', 'softhsm', 'python'],
   },
   conformance: {
     summary: 'every known vector format under a folder',
@@ -48,7 +48,7 @@ export const COMMANDS = {
   mutation: {
     summary: 'whether the tests notice mutated code',
     run: ['test/mutation/run.ts'],
-    needs: ['postgres', 'postgres-15', 'redis'],
+    needs: ['postgres', 'postgres-15', 'redis', 'softhsm'],
   },
   chaos: {
     summary: 'kills processes under load and checks that nothing is lost',

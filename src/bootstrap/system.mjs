@@ -4,10 +4,10 @@ import { join } from 'node:path';
 import { BootstrapError } from './error.mjs';
 
 /**
- * A program beside Node that a command may start: the embedded PostgreSQL, a PostgreSQL or a Redis of the tests, or
- * Python for their client in another language.
+ * A program beside Node that a command may start: the embedded PostgreSQL, a PostgreSQL or a Redis of the tests, a token
+ * in software, or Python for their client in another language.
  *
- * @typedef {'postgres' | 'postgres-15' | 'redis' | 'python'} Need
+ * @typedef {'postgres' | 'postgres-15' | 'redis' | 'softhsm' | 'python'} Need
  */
 
 /**
@@ -41,6 +41,12 @@ const PACKAGES = [
     debianPackage: 'redis-tools',
     why: 'the tests start a Redis of their own, 7 or later',
     isMissing: () => redisMajor() < 7,
+  },
+  {
+    of: 'softhsm',
+    debianPackage: 'softhsm2',
+    why: 'the tests keep keys on a PKCS #11 token of their own',
+    isMissing: () => !onPath('softhsm2-util'),
   },
   ...[
     ['python3-grpcio', () => !pythonHas('grpc')],
@@ -80,7 +86,9 @@ function pythonHas(module) {
 
 /** Debian 12 is the one that has PostgreSQL 15; NaN elsewhere. */
 function debianMajor() {
-  return existsSync('/etc/debian_version') ? Number.parseInt(readFileSync('/etc/debian_version', 'utf8'), 10) : Number.NaN;
+  return existsSync('/etc/debian_version')
+    ? Number.parseInt(readFileSync('/etc/debian_version', 'utf8'), 10)
+    : Number.NaN;
 }
 
 /** Debian's PostgreSQL makes and starts a database of its own when it is installed, which nobody asked for. */

@@ -6,12 +6,15 @@ import { ok, type Result, refuse } from '../reasons/result.ts';
 import { Backoff, type BackoffLimits } from './backoff.ts';
 import { VaultClient } from './client.ts';
 import { EXIT } from './exit-code.ts';
+import type { KeystoreSource } from './keystore-source.ts';
 import { READY_EVENT } from './log.ts';
 
 /** Why the vault's process does not come up. Its own log lines say more. */
 export type VaultStartFault =
   /** The keystore is missing, damaged, or open to others. */
   | 'VAULT_KEYSTORE_REFUSED'
+  /** The token, its PIN, or the passphrase cannot be had. */
+  | 'VAULT_SOURCE_REFUSED'
   /** The socket is in use, or cannot be made. */
   | 'VAULT_SOCKET_REFUSED'
   /** It ended for another cause. */
@@ -23,6 +26,10 @@ export type VaultStartFault =
 export interface VaultChildOptions {
   /** The keystore's folder. */
   readonly directory: string;
+  /** Where its keys come from; key blocks with the master key in a file where absent. */
+  readonly source?: KeystoreSource;
+  /** Variables that a PKCS #11 module takes, and the only ones that the process has. */
+  readonly environment?: Readonly<Record<string, string>>;
   /** Absolute path of the Unix socket, in a folder of its own. */
   readonly socket: string;
   readonly random: Random;
@@ -41,9 +48,15 @@ const STABLE_MILLISECONDS = 30_000;
 /**
  * Node's own restrictions on the vault's process: writes to its socket's folder and its keystore only; no children, threads or addons; no
  * inspector, also not by a signal; no code made from text.
+ *
+ * A PKCS #11 module is native code, and is called in a thread of its own: with one, addons and threads are allowed, and the
+ * module itself is under no restriction of Node's.
  */
-function nodeFlags(directory: string, socket: string): string[] {
+export function nodeFlags(directory: string, socket: string, source: KeystoreSource): string[] {
   return [
+    ...(source.kind === 'pkcs11'
+      ? ['--allow-addons', '--allow-worker', '--disable-warning=PERM0001', '--disable-warning=PERM0006']
+      : []),
     '--permission',
     '--allow-fs-read=*',
     `--allow-fs-write=${join(dirname(socket), '*')}`,
@@ -54,11 +67,26 @@ function nodeFlags(directory: string, socket: string): string[] {
   ];
 }
 
+/** What the vault's program is called with. */
+export function programArguments(directory: string, socket: string, source: KeystoreSource): string[] {
+  const named = ['--directory', directory, '--socket', socket];
+  if (source.kind === 'pkcs11') {
+    const { module, tokenLabel, pinFile } = source;
+    return [...named, '--module', module, '--token-label', tokenLabel, '--pin-file', pinFile];
+  }
+  return source.passphraseFile === undefined ? named : [...named, '--passphrase-file', source.passphraseFile];
+}
+
+/** The vault's program, as source or compiled. */
+export const VAULT_PROGRAM = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
+
+const SOFTWARE: KeystoreSource = { kind: 'software' };
+
 /**
  * The vault as a child process: started once it is needed, started anew after a crash, ended with its parent.
  *
  * The child watches its standard input, whose other end is here: however this process dies, the pipe closes and the child
- * exits. It inherits nothing of the environment.
+ * exits. It inherits nothing of the environment, and has the variables that its module takes.
  */
 export class VaultChild {
   readonly #options: VaultChildOptions;
@@ -110,11 +138,14 @@ export class VaultChild {
   }
 
   #spawn(): ChildProcess {
-    const { directory, socket, onLine } = this.#options;
-    const main = join(import.meta.dirname, `main${extname(import.meta.filename)}`);
+    const { directory, socket, source = SOFTWARE, environment = {}, onLine } = this.#options;
     const keystore = resolve(directory);
-    const options = [...nodeFlags(keystore, socket), main, '--directory', keystore, '--socket', socket];
-    const child = spawn(process.execPath, options, { stdio: ['pipe', 'pipe', 'pipe'], env: {}, cwd: '/' });
+    const options = [
+      ...nodeFlags(keystore, socket, source),
+      VAULT_PROGRAM,
+      ...programArguments(keystore, socket, source),
+    ];
+    const child = spawn(process.execPath, options, { stdio: ['pipe', 'pipe', 'pipe'], env: environment, cwd: '/' });
     // Where the process could not even be made, no exit follows: it is told as one.
     child.on('error', () => child.pid === undefined && child.emit('exit', null, null));
     child.stdin.on('error', () => undefined);
@@ -174,5 +205,6 @@ function isReadyLine(line: string): boolean {
 
 function faultOf(exitCode: unknown): VaultStartFault {
   if (exitCode === EXIT.keystoreRefused) return 'VAULT_KEYSTORE_REFUSED';
+  if (exitCode === EXIT.sourceRefused) return 'VAULT_SOURCE_REFUSED';
   return exitCode === EXIT.socketRefused ? 'VAULT_SOCKET_REFUSED' : 'VAULT_EXITED';
 }

@@ -12,6 +12,7 @@ import { signDeviceToken } from './operations/sign-device-token.ts';
 import { signGrant } from './operations/sign-grant.ts';
 import { signPinGrant } from './operations/sign-pin-grant.ts';
 import { verifyKeyProof } from './operations/verify-key-proof.ts';
+import { TokenError } from './pkcs11/token-error.ts';
 import type { VaultPorts } from './ports.ts';
 
 type Answer = NonNullable<ExchangeResponse['answer']>;
@@ -57,7 +58,7 @@ function operate({ call }: ExchangeRequest, custodian: Custodian, ports: VaultPo
 
 /**
  * Answers one call. A refusal is answered by its code alone; its detail goes to the log. An exception is a bug of the
- * vault: VAULT_UNAVAILABLE is answered, and its class alone is logged.
+ * vault: VAULT_UNAVAILABLE is answered, and its class alone is logged. So it is for a token that was lost, with what it said.
  */
 export function dispatch(
   request: ExchangeRequest,
@@ -72,6 +73,10 @@ export function dispatch(
     log('refused', { operation, reason: result.reason, ...(result.detail !== undefined && { detail: result.detail }) });
     return { id: request.id, answer: { $case: 'refused', value: result.reason } };
   } catch (exception) {
+    if (exception instanceof TokenError) {
+      log('token unavailable', { operation, detail: exception.detail });
+      return { id: request.id, answer: { $case: 'refused', value: 'VAULT_UNAVAILABLE' } };
+    }
     log('failed', { operation, exception: classOf(exception) });
     return { id: request.id, answer: { $case: 'refused', value: 'VAULT_UNAVAILABLE' } };
   }

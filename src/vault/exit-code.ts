@@ -6,6 +6,8 @@ export const EXIT = {
   /** The socket cannot be had. */
   socketRefused: 73,
   usage: 64,
+  /** The token, its PIN, or the passphrase cannot be had; the PIN is not tried again until its file has changed. */
+  sourceRefused: 69,
   /** The keystore is missing, damaged, or open to others. */
   keystoreRefused: 78,
 } as const;

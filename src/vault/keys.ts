@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import type { SlotKind } from '../keys/kind.ts';
 import type { SlotState } from '../keys/state.ts';
-import type { SecretKey } from '../payment-crypto/secret-key.ts';
+import type { DerivationKey } from '../payment-crypto/aes-dukpt/derivation.ts';
+import { SecretKey } from '../payment-crypto/secret-key.ts';
 import type { EndorsedKey } from './keystore/service-key.ts';
 import type { SigningKey } from './keystore/signing-key.ts';
 
@@ -9,7 +10,8 @@ import type { SigningKey } from './keystore/signing-key.ts';
 export interface BaseDerivationKey {
   /** 4 bytes. */
   readonly id: Buffer;
-  readonly key: SecretKey;
+  /** In this process, or in a token that never gives it away. */
+  readonly key: DerivationKey;
 }
 
 /** What a base derivation key is for. */
@@ -76,14 +78,16 @@ export interface VaultKeys {
   readonly zones: ReadonlyMap<string, ZoneKeys>;
 }
 
-/** Every symmetric key that is held. */
+/** Every symmetric key that this process holds; one in a token is none. */
 export function secretsOf(keys: VaultKeys): SecretKey[] {
   const others = [...keys.otherBdks.values()].flatMap(({ bdk }) => (bdk === null ? [] : [bdk.key]));
   const zones = [...keys.zones.values()].flatMap(({ pin, data }) => [pin.key, data.key]);
-  return [keys.pinBdk.key, keys.accountDataBdk.key, keys.cardReference, ...others, ...zones];
+  return [keys.pinBdk.key, keys.accountDataBdk.key, keys.cardReference, ...others, ...zones].filter(
+    (key) => key instanceof SecretKey,
+  );
 }
 
-/** Wipes every symmetric key; the vault cannot work with them afterwards. */
+/** Wipes every symmetric key that this process holds; the vault cannot work with them afterwards. */
 export function wipeKeys(keys: VaultKeys): void {
   for (const key of secretsOf(keys)) key.wipe();
 }

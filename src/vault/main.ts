@@ -4,17 +4,23 @@ import { EXIT } from './exit-code.ts';
 import { harden } from './harden.ts';
 import { wipeKeys } from './keys.ts';
 import { Custodian } from './keystore/custodian.ts';
+import { type KeystoreSource, keystoreOf } from './keystore-source.ts';
 import { classOf, jsonLog, READY_EVENT, type VaultLog } from './log.ts';
 import { startVaultServer } from './server.ts';
+import type { SocketAccess } from './socket.ts';
 
 /** Time that open streams have to end after SIGTERM, in milliseconds. */
 const DRAIN_MILLISECONDS = 10_000;
 
-const USAGE = 'usage: node main.ts --directory KEYSTORE --socket PATH [--standalone]\n';
+const USAGE = `usage: node main.ts --directory KEYSTORE --socket PATH [--standalone] [--group]
+  [--passphrase-file FILE | --module FILE --token-label LABEL --pin-file FILE]
+`;
 
 interface Arguments {
   readonly directory: string;
   readonly socket: string;
+  readonly source: KeystoreSource;
+  readonly socketAccess: SocketAccess;
   /** Without it the process lives no longer than its standard input: a parent that dies takes its vault with it. */
   readonly standalone: boolean;
 }
@@ -22,25 +28,55 @@ interface Arguments {
 function readArguments(): Arguments | null {
   try {
     const { values } = parseArgs({
-      options: { directory: { type: 'string' }, socket: { type: 'string' }, standalone: { type: 'boolean' } },
+      options: {
+        directory: { type: 'string' },
+        socket: { type: 'string' },
+        standalone: { type: 'boolean' },
+        group: { type: 'boolean' },
+        'passphrase-file': { type: 'string' },
+        module: { type: 'string' },
+        'token-label': { type: 'string' },
+        'pin-file': { type: 'string' },
+      },
     });
-    const { directory, socket, standalone = false } = values;
-    return directory === undefined || socket === undefined ? null : { directory, socket, standalone };
+    const { directory, socket, standalone = false, group = false } = values;
+    const source = sourceOf(values['passphrase-file'], values.module, values['token-label'], values['pin-file']);
+    return directory === undefined || socket === undefined || source === null
+      ? null
+      : { directory, socket, source, standalone, socketAccess: group ? 'group' : 'owner' };
   } catch {
     return null;
   }
 }
 
-async function run({ directory, socket, standalone }: Arguments, log: VaultLog): Promise<void> {
+/** The source that the options name; null where they name half of one, or two. */
+function sourceOf(
+  passphraseFile: string | undefined,
+  module: string | undefined,
+  tokenLabel: string | undefined,
+  pinFile: string | undefined,
+): KeystoreSource | null {
+  if (module === undefined && tokenLabel === undefined && pinFile === undefined)
+    return { kind: 'software', passphraseFile };
+  if (module === undefined || tokenLabel === undefined || pinFile === undefined) return null;
+  return passphraseFile === undefined ? { kind: 'pkcs11', module, tokenLabel, pinFile } : null;
+}
+
+async function run({ directory, socket, source, socketAccess, standalone }: Arguments, log: VaultLog): Promise<void> {
   harden(log);
   const ports = { random: { bytes: (length: number) => randomBytes(length) }, clock: { now: () => new Date() } };
-  const loaded = Custodian.open(directory, ports);
+  const keystore = await keystoreOf(directory, source, ports.clock);
+  if (!keystore.ok) {
+    log('keystore source refused', { fault: keystore.reason, detail: keystore.detail ?? '' });
+    process.exit(EXIT.sourceRefused);
+  }
+  const loaded = Custodian.open(keystore.value, ports);
   if (!loaded.ok) {
     log('keystore refused', { fault: loaded.reason, detail: loaded.detail ?? '' });
     process.exit(EXIT.keystoreRefused);
   }
   const custodian = loaded.value;
-  const server = await startVaultServer({ socket, custodian, ports, log });
+  const server = await startVaultServer({ socket, socketAccess, custodian, ports, log });
   if (!server.ok) {
     log('socket refused', { fault: server.reason, detail: server.detail ?? '' });
     process.exit(EXIT.socketRefused);
@@ -48,12 +84,20 @@ async function run({ directory, socket, standalone }: Arguments, log: VaultLog):
   const end = (event: string): void => {
     log(event);
     server.value.stop();
-    wipeKeys(custodian.keys);
+    wipeKeys(custodian.loaded);
+    // A thread that is inside of the token's module cannot be waited for.
+    if (keystore.value.token?.isStuck) process.kill(process.pid, 'SIGKILL');
     process.exit(EXIT.stopped);
   };
-  const drain = (): void => void server.value.drain(DRAIN_MILLISECONDS).then(() => end('drained'));
-  process.once('SIGTERM', drain);
-  process.once('SIGINT', drain);
+  let draining = false;
+  const drain = (): void => {
+    // A terminal and a parent both pass the signal on: a second one must not cut the drain short.
+    if (draining) return;
+    draining = true;
+    void server.value.drain(DRAIN_MILLISECONDS).then(() => end('drained'));
+  };
+  process.on('SIGTERM', drain);
+  process.on('SIGINT', drain);
   process.on('SIGHUP', () => {
     const reloaded = custodian.reload();
     if (reloaded.ok) log('keystore reloaded');

@@ -11,16 +11,17 @@ import { ok, type Result, refuse } from '../reasons/result.ts';
 import { dispatch } from './dispatch.ts';
 import type { Custodian } from './keystore/custodian.ts';
 import { errorCode } from './keystore/fault.ts';
-import { FILE_MODE } from './keystore/folder.ts';
 import { MAX_CONNECTIONS, MAX_MESSAGE_BYTES, MAX_STREAMS } from './limits.ts';
 import type { VaultLog } from './log.ts';
 import type { VaultPorts } from './ports.ts';
-import { prepareSocket, type SocketFault } from './socket.ts';
+import { prepareSocket, SOCKET_MODE, type SocketAccess, type SocketFault } from './socket.ts';
 
 /** What the vault is served with. */
 export interface VaultServerOptions {
   /** Absolute path of the Unix socket. */
   readonly socket: string;
+  /** Who may connect; the vault's own user where absent. */
+  readonly socketAccess?: SocketAccess;
   /** Its keys are asked for at each call, so that a change takes effect between two calls. */
   readonly custodian: Custodian;
   readonly ports: VaultPorts;
@@ -36,13 +37,13 @@ export interface VaultServer {
 }
 
 /**
- * Serves the vault on a Unix socket (folder 0700, socket 0600).
+ * Serves the vault on a Unix socket (folder 0700, socket 0600; for a group 0750 and 0660).
  *
  * Calls of a stream are answered one by one as they are read, and nothing more is read while answers wait for the client:
  * what is outstanding is bounded by the stream's own buffers.
  */
 export async function startVaultServer(options: VaultServerOptions): Promise<Result<VaultServer, SocketFault>> {
-  const prepared = await prepareSocket(options.socket);
+  const prepared = await prepareSocket(options.socket, options.socketAccess);
   if (!prepared.ok) return prepared;
   const server = new Server({
     'grpc.enable_channelz': 0,
@@ -96,7 +97,10 @@ function serveExchange(
   call.on('error', () => log('stream failed'));
 }
 
-function listen(listener: NetServer, { socket, log }: VaultServerOptions): Promise<Result<null, SocketFault>> {
+function listen(
+  listener: NetServer,
+  { socket, socketAccess = 'owner', log }: VaultServerOptions,
+): Promise<Result<null, SocketFault>> {
   return new Promise((resolve) => {
     listener.on('error', (error) => {
       log('listener failed', { code: errorCode(error) });
@@ -104,7 +108,7 @@ function listen(listener: NetServer, { socket, log }: VaultServerOptions): Promi
     });
     listener.listen(socket, () => {
       try {
-        chmodSync(socket, FILE_MODE);
+        chmodSync(socket, SOCKET_MODE[socketAccess]);
         resolve(ok(null));
       } catch (error) {
         listener.close();

@@ -1,4 +1,3 @@
-import { sign } from 'node:crypto';
 import { es256Header } from '../encoding/jws.ts';
 import { type CONTEXT, type SignedBytes, type SigningContext, signingInput, verifySigned } from '../encoding/signed.ts';
 import type { SignedMessage } from '../gen/tapgate/v1/signed.ts';
@@ -21,9 +20,9 @@ export function signAsService(
   keys: VaultKeys,
   ports: VaultPorts,
 ): Result<SignedMessage, 'SERVICE_KEY_EXPIRED'> {
-  const { keyId, privateKey, notAfter } = keys.grant;
-  if (ports.clock.now().getTime() > notAfter * 1000) return refuse('SERVICE_KEY_EXPIRED');
-  return ok({ payload, signature: sign('sha256', signingInput(context, payload), privateKey), keyId });
+  const { grant } = keys;
+  if (ports.clock.now().getTime() > grant.notAfter * 1000) return refuse('SERVICE_KEY_EXPIRED');
+  return ok({ payload, signature: grant.sign(signingInput(context, payload)), keyId: grant.keyId });
 }
 
 /**
@@ -49,7 +48,7 @@ export function verifyAsService(
 export function signCompact(type: string, claims: object, key: SigningKey): string {
   const input = `${es256Header(key.keyId, type)}.${Buffer.from(JSON.stringify(claims)).toString('base64url')}`;
   // The DER form is made in half the time of the raw one, and is as easily taken apart.
-  const signature = rawFromDer(sign('sha256', Buffer.from(input), key.privateKey));
+  const signature = rawFromDer(key.sign(Buffer.from(input)));
   return `${input}.${signature.toString('base64url')}`;
 }
 

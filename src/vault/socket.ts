@@ -1,9 +1,9 @@
-import { lstatSync, mkdirSync, unlinkSync } from 'node:fs';
+import { lstatSync, mkdirSync, statSync, unlinkSync } from 'node:fs';
 import { connect } from 'node:net';
 import { dirname, isAbsolute } from 'node:path';
 import { ok, type Result, refuse } from '../reasons/result.ts';
-import { errorCode } from './keystore/fault.ts';
-import { checkFolder, FOLDER_MODE } from './keystore/folder.ts';
+import { errorCode, type KeystoreFault } from './keystore/fault.ts';
+import { checkFolder, FILE_MODE, FOLDER_MODE, faultOf } from './keystore/folder.ts';
 
 /** Why the vault cannot listen. */
 export type SocketFault =
@@ -19,24 +19,35 @@ export type SocketFault =
 /** `sun_path` holds 104 bytes on macOS and 108 on Linux, the last one a zero. */
 const MAX_PATH_BYTES = 103;
 
+/** Who may connect: the vault's own user, or the group of the socket's folder too. */
+export type SocketAccess = 'owner' | 'group';
+
+/** Rights of the socket itself. */
+export const SOCKET_MODE: Readonly<Record<SocketAccess, number>> = { owner: FILE_MODE, group: 0o660 };
+
+const NOT_FOR_A_GROUP = 0o027;
+
 /** The address of a Unix socket as gRPC writes it. */
 export function socketAddress(path: string): string {
   return `unix:${path}`;
 }
 
 /**
- * Makes the place of a Unix socket ready: its folder with rights for the owner only, and no socket that a killed process
- * left behind. A socket that somebody answers at is never removed.
+ * Makes the place of a Unix socket ready: its folder, and no socket that a killed process left behind. The folder gives
+ * rights to the owner only; for a group it is there beforehand, and gives the group the right to pass. A socket that
+ * somebody answers at is never removed.
  */
-export async function prepareSocket(path: string): Promise<Result<null, SocketFault>> {
+export async function prepareSocket(path: string, access: SocketAccess = 'owner'): Promise<Result<null, SocketFault>> {
   if (!isAbsolute(path) || Buffer.byteLength(path) > MAX_PATH_BYTES) return refuse('SOCKET_PATH');
   const directory = dirname(path);
-  try {
-    mkdirSync(directory, { mode: FOLDER_MODE });
-  } catch (error) {
-    if (errorCode(error) !== 'EEXIST') return refuse('SOCKET_FOLDER', errorCode(error));
+  if (access === 'owner') {
+    try {
+      mkdirSync(directory, { mode: FOLDER_MODE });
+    } catch (error) {
+      if (errorCode(error) !== 'EEXIST') return refuse('SOCKET_FOLDER', errorCode(error));
+    }
   }
-  const folder = checkFolder(directory);
+  const folder = access === 'owner' ? checkFolder(directory) : checkGroupFolder(directory);
   if (!folder.ok) return refuse('SOCKET_FOLDER', folder.reason);
   try {
     if (!lstatSync(path).isSocket()) return refuse('SOCKET_IO', 'not a socket');
@@ -49,6 +60,18 @@ export async function prepareSocket(path: string): Promise<Result<null, SocketFa
     return ok(null);
   } catch (error) {
     return refuse('SOCKET_IO', errorCode(error));
+  }
+}
+
+/** A folder of this user in which others than its group have no rights, and nobody else may put anything. */
+function checkGroupFolder(directory: string): Result<null, KeystoreFault> {
+  try {
+    const stats = statSync(directory);
+    if (!stats.isDirectory()) return refuse('KEYSTORE_CORRUPT', 'not a folder');
+    if (process.geteuid !== undefined && stats.uid !== process.geteuid()) return refuse('KEYSTORE_OWNER', 'folder');
+    return (stats.mode & NOT_FOR_A_GROUP) === 0 ? ok(null) : refuse('KEYSTORE_MODE', 'folder');
+  } catch (error) {
+    return faultOf(error, 'folder');
   }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { cmac, verifyCmac } from '../../src/payment-crypto/cmac.ts';
 import { hexOf } from '../../src/payment-crypto/hex.ts';
-import { keyCheckValue } from '../../src/payment-crypto/kcv.ts';
+import { checkValueByEncipherment, keyCheckValue } from '../../src/payment-crypto/kcv.ts';
 import { retailMac } from '../../src/payment-crypto/retail-mac.ts';
 import { bytes, key } from './support.ts';
 
@@ -85,6 +85,12 @@ describe('key check values', () => {
       expect(legacy.equals(keyCheckValue(secret, 'cmac', 3))).toBe(false);
       expect(legacy.length).toBe(3);
     }
+  });
+
+  test('of a key that only enciphers is the same', () => {
+    const secrets = [AES_128, '3F419E1CB7079442AA37474C2EFBF8B8', AES_128.repeat(2)].map((text) => key('AES', text));
+    for (const secret of secrets)
+      expect(checkValueByEncipherment((block) => secret.encipher(block))).toEqual(keyCheckValue(secret));
   });
 
   test('never show more of a block than the method allows', () => {

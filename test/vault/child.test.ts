@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { VaultChild, type VaultChildOptions } from '../../src/vault/child.ts';
 import { VaultClient } from '../../src/vault/client.ts';
-import { openZone, random, unwrap, type VaultFixture, vaultFixture } from './support/keystore.ts';
+import { openZone, random, softwareKey, unwrap, type VaultFixture, vaultFixture } from './support/keystore.ts';
 import { testPayment } from './support/payment.ts';
 import { CARD_TLV, PAN, PIN, testPhone } from './support/phone.ts';
 import { findInMemory, isRunning, untilGone } from './support/process.ts';
@@ -206,7 +206,7 @@ describe('what the process keeps to itself', () => {
       expect((await vault.translatePayment(translation)).ok).toBe(true);
     }
     const byValue = (digits: string): Buffer => Buffer.from([...digits].map(Number));
-    const control = fixture.keys.pinBdk.key.use((bytes) => Buffer.from(bytes));
+    const control = softwareKey(fixture.keys.pinBdk).use((bytes) => Buffer.from(bytes));
     const patterns = new Map([
       ['PIN, ASCII', Buffer.from(PIN)],
       ['PIN, digits', byValue(PIN)],

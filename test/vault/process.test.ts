@@ -1,4 +1,5 @@
 import { type ChildProcess, spawn } from 'node:child_process';
+import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -12,8 +13,10 @@ import {
 } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { randomUuid } from '../../src/ports/random.ts';
 import { EXIT } from '../../src/vault/exit-code.ts';
+import { openKeystore } from '../../src/vault/keystore/document.ts';
+import { openSlot } from '../../src/vault/keystore/slot.ts';
 import { encodeGrant } from '../../src/wire/transaction.ts';
-import { random, type VaultFixture, vaultFixture, ZONE_KEK } from './support/keystore.ts';
+import { random, softwareKey, unwrap, type VaultFixture, vaultFixture, ZONE_KEK } from './support/keystore.ts';
 import { testGrant, testPayment } from './support/payment.ts';
 import { CARD_TLV, encipherPin, PAN, PIN, type TestPhone, testPhone } from './support/phone.ts';
 import { testPinCheck } from './support/pin-check.ts';
@@ -145,23 +148,37 @@ test('nothing of a key, a PIN or a card shows in what the process writes or answ
 /** Every secret of the fixture: keys, scalars of private keys, PIN, card data. */
 function secrets(): [string, Buffer][] {
   const { keys, zone } = fixture;
-  const symmetric = [keys.pinBdk.key, keys.accountDataBdk.key, keys.cardReference, zone.pin, zone.data];
-  const scalar = (key: (typeof keys)['grant']['privateKey']): Buffer =>
-    Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url');
+  const symmetric = [
+    softwareKey(keys.pinBdk),
+    softwareKey(keys.accountDataBdk),
+    keys.cardReference,
+    zone.pin,
+    zone.data,
+  ];
   return [
     ['master key', readFileSync(join(fixture.directory, 'master.key'))],
     ['zone KEK', ZONE_KEK],
     ...symmetric.map((key, at): [string, Buffer] => [`key ${at}`, key.use((bytes) => Buffer.from(bytes))]),
-    ...[keys.deviceToken, keys.receipt, keys.grant].map(({ privateKey }, at): [string, Buffer] => [
-      `scalar ${at}`,
-      scalar(privateKey),
-    ]),
+    ...scalars(),
     ['PIN, ASCII', Buffer.from(PIN)],
     ['PIN, BCD', Buffer.from(PIN, 'hex')],
     ['PAN, ASCII', Buffer.from(PAN)],
     ['PAN, BCD', Buffer.from(PAN, 'hex')],
     ['card data', CARD_TLV],
   ];
+}
+
+/** The scalars of the private keys, out of their slots. */
+function scalars(): [string, Buffer][] {
+  const { slots, kek } = unwrap(openKeystore(fixture.directory));
+  const signing = slots.filter(({ kind }) => ['device-token', 'receipt', 'grant'].includes(kind));
+  expect(signing).toHaveLength(3);
+  return signing.map((slot): [string, Buffer] => {
+    const key = unwrap(openSlot(slot, kek)).use((bytes) =>
+      createPrivateKey({ key: Buffer.from(bytes), format: 'der', type: 'pkcs8' }),
+    );
+    return [`scalar of ${slot.kind}`, Buffer.from(key.export({ format: 'jwk' }).d ?? '', 'base64url')];
+  });
 }
 
 /** Each operation once with success and once, or more, with a refusal. */

@@ -1,7 +1,9 @@
-import type { Result } from '../../reasons/result.ts';
+import { type Result, refuse } from '../../reasons/result.ts';
+import { TokenError } from '../pkcs11/token-error.ts';
 import { formatSlots, type OpenedKeystore, openKeystore, SLOTS_FILE } from './document.ts';
 import type { KeystoreFault } from './fault.ts';
 import { checkFolder } from './folder.ts';
+import { type KeystorePlace, keystoreAt } from './place.ts';
 import { type FileSystem, replaceFile } from './replace.ts';
 import type { Slot } from './slot.ts';
 
@@ -10,19 +12,23 @@ import type { Slot } from './slot.ts';
  * the old ones, and replaces the file in one durable step. Where `work` refuses, nothing is changed.
  */
 export function changeKeystore<R extends string>(
-  directory: string,
+  place: KeystorePlace,
   work: (keystore: OpenedKeystore) => Result<readonly Slot[], R>,
   files?: FileSystem,
 ): Result<null, R | KeystoreFault> {
+  const { directory } = keystoreAt(place);
   const folder = checkFolder(directory);
   if (!folder.ok) return folder;
   const content = (): Result<Uint8Array, R | KeystoreFault> => {
-    const keystore = openKeystore(directory);
+    const keystore = openKeystore(place);
     if (!keystore.ok) return keystore;
     try {
       const slots = work(keystore.value);
       const generation = keystore.value.generation + 1;
       return slots.ok ? { ok: true, value: formatSlots({ slots: slots.value, generation }) } : slots;
+    } catch (error) {
+      if (error instanceof TokenError) return refuse('TOKEN_UNAVAILABLE', error.detail);
+      throw error;
     } finally {
       keystore.value.kek.wipe();
     }

@@ -1,22 +1,24 @@
 import type { GeneratedSlot, ShownSlot } from '../../keys/custody.ts';
 import type { SlotKind } from '../../keys/kind.ts';
 import { planChange, planGeneration, type SlotFault, type SlotSeries } from '../../keys/slots.ts';
-import type { SlotState } from '../../keys/state.ts';
-import type { SecretBytes } from '../../payment-crypto/secret.ts';
-import { SecretKey } from '../../payment-crypto/secret-key.ts';
+import { type SlotState, useOf } from '../../keys/state.ts';
 import { secondsAfter } from '../../ports/clock.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import type { VaultKeys } from '../keys.ts';
+import { TokenError } from '../pkcs11/token-error.ts';
 import type { VaultPorts } from '../ports.ts';
 import { changeKeystore } from './change.ts';
-import { onlyActive, openKeystore } from './document.ts';
+import { type OpenedKeystore, onlyActive, openKeystore } from './document.ts';
 import type { KeystoreFault } from './fault.ts';
 import { newSlotId, SERVICE_KEY_DAYS } from './initialise.ts';
 import { loadKeystore, reloadKeystore } from './load.ts';
+import { asSigningKey, makeDerivationSlot, makeSigningSlot, openKey, wipeKey } from './opened-key.ts';
+import { type KeystorePlace, keystoreAt } from './place.ts';
 import type { FileSystem } from './replace.ts';
 import { endorse } from './service-key.ts';
-import { generateSigningKey, signingKeyOf } from './signing-key.ts';
-import { keySlotOf, openSlot, type Slot, withChange, wrapSlot } from './slot.ts';
+import type { SigningKey } from './signing-key.ts';
+import { isKeptByToken, keySlotOf, type Slot, withChange } from './slot.ts';
+import { BDK_BITS } from './token-slot.ts';
 import { type SlotTurn, turnSlot } from './turn.ts';
 import { makeZoneKey } from './zone-ceremony.ts';
 
@@ -25,7 +27,6 @@ export type CustodyFault = KeystoreFault | SlotFault | 'ZONE_KEK_MISSING';
 
 const SECONDS_A_DAY = 86_400;
 const BDK_ID_BYTES = 4;
-const BDK_BITS = 128;
 
 interface MadeSlot {
   readonly slot: Slot;
@@ -34,40 +35,57 @@ interface MadeSlot {
 
 /** The open keystore of a vault's process: the keys in use, and the one hand that changes their slots. */
 export class Custodian {
-  readonly #directory: string;
+  readonly #place: KeystorePlace;
   readonly #ports: VaultPorts;
   readonly #files: FileSystem | undefined;
   #keys: VaultKeys;
+  #isStale = false;
 
-  private constructor(directory: string, ports: VaultPorts, keys: VaultKeys, files: FileSystem | undefined) {
-    this.#directory = directory;
+  private constructor(place: KeystorePlace, ports: VaultPorts, keys: VaultKeys, files: FileSystem | undefined) {
+    this.#place = place;
     this.#ports = ports;
     this.#keys = keys;
     this.#files = files;
   }
 
   /** Opens a keystore. Refuses with a {@link KeystoreFault}. */
-  static open(directory: string, ports: VaultPorts, files?: FileSystem): Result<Custodian, KeystoreFault> {
-    const keys = loadKeystore(directory);
-    return keys.ok ? ok(new Custodian(directory, ports, keys.value, files)) : keys;
+  static open(place: KeystorePlace, ports: VaultPorts, files?: FileSystem): Result<Custodian, KeystoreFault> {
+    const keys = loadKeystore(place);
+    if (!keys.ok) return keys;
+    const custodian = new Custodian(place, ports, keys.value, files);
+    custodian.#sweep();
+    return ok(custodian);
   }
 
-  /** The keys in use; those of before a change are wiped by it. */
+  /**
+   * The keys in use; those of before a change are wiped by it. Throws TokenError where a change was made and the token has
+   * not let the keys after it be loaded since: a key that was taken out of use is not used for want of the others.
+   */
   get keys(): VaultKeys {
+    if (!this.#isStale) return this.#keys;
+    const reloaded = this.reload();
+    if (!reloaded.ok) throw new TokenError(`${reloaded.reason} ${reloaded.detail ?? ''}`);
+    return this.#keys;
+  }
+
+  /** The keys that are held, also where they are not to be worked with. */
+  get loaded(): VaultKeys {
     return this.#keys;
   }
 
   /** Takes what a ceremony has changed; where it is refused, the keys in use stay. */
   reload(): Result<null, KeystoreFault> {
-    const reloaded = reloadKeystore(this.#directory, this.#keys);
+    const reloaded = reloadKeystore(this.#place, this.#keys);
     if (!reloaded.ok) return reloaded;
     this.#keys = reloaded.value;
+    this.#isStale = false;
+    this.#sweep();
     return ok(null);
   }
 
   /** Every slot, without its key. */
   list(): Result<readonly ShownSlot[], KeystoreFault> {
-    const keystore = openKeystore(this.#directory);
+    const keystore = openKeystore(this.#place);
     if (!keystore.ok) return keystore;
     keystore.value.kek.wipe();
     return ok(keystore.value.slots.map((slot) => this.#shown(slot)));
@@ -77,11 +95,12 @@ export class Custodian {
   generate(series: SlotSeries, by: string): Result<GeneratedSlot, CustodyFault> {
     let made: MadeSlot | null = null;
     const changed = changeKeystore<CustodyFault>(
-      this.#directory,
-      ({ slots, kek }) => {
+      this.#place,
+      (keystore) => {
+        const { slots } = keystore;
         const allowed = planGeneration(slots.map(keySlotOf), series);
         if (!allowed.ok) return allowed;
-        const next = makeSlot(series, 'prepared', slots, kek, this.#turn(by));
+        const next = makeSlot(series, 'prepared', keystore, this.#turn(by));
         if (!next.ok) return next;
         made = next.value;
         return ok([...slots, next.value.slot]);
@@ -104,8 +123,9 @@ export class Custodian {
     if (before.value.changes.length === 0) return ok([]);
     const touched = new Set<string>();
     const changed = changeKeystore<CustodyFault>(
-      this.#directory,
-      ({ slots, kek }) => {
+      this.#place,
+      (keystore) => {
+        const { slots, kek } = keystore;
         const plan = planChange(slots.map(keySlotOf), id, to);
         if (!plan.ok) return plan;
         const turn = this.#turn(by);
@@ -118,7 +138,7 @@ export class Custodian {
           touched.add(step.id);
         }
         if (plan.value.generate === null) return ok(next);
-        const successor = makeSlot(plan.value.generate, 'active', slots, kek, turn);
+        const successor = makeSlot(plan.value.generate, 'active', keystore, turn);
         if (!successor.ok) return successor;
         touched.add(successor.value.slot.id);
         return ok([...next, successor.value.slot]);
@@ -139,7 +159,24 @@ export class Custodian {
   #take(changed: Result<null, CustodyFault>): Result<null, CustodyFault> {
     if (!changed.ok && changed.reason !== 'KEYSTORE_IO') return changed;
     const reloaded = this.reload();
+    this.#isStale = !reloaded.ok;
     return changed.ok ? reloaded : changed;
+  }
+
+  /** Destroys keys in the token whose slots hold none any more; one that the token keeps is tried again at the next load. */
+  #sweep(): void {
+    const { token } = keystoreAt(this.#place);
+    const slots = token === null ? null : this.list();
+    if (token === null || !slots?.ok) return;
+    for (const { id, kind, state } of slots.value) {
+      if (useOf(state).isHeld || !isKeptByToken(kind)) continue;
+      try {
+        token.destroy(id);
+      } catch (error) {
+        if (!(error instanceof TokenError)) throw error;
+        return;
+      }
+    }
   }
 
   #shown(slot: Slot): ShownSlot {
@@ -152,10 +189,10 @@ export class Custodian {
 function makeSlot(
   { kind, acquirer }: SlotSeries,
   state: 'prepared' | 'active',
-  slots: readonly Slot[],
-  kek: SecretKey,
+  keystore: OpenedKeystore,
   turn: SlotTurn,
 ): Result<MadeSlot, CustodyFault> {
+  const { slots, kek } = keystore;
   if (kind === 'zone-pin' || kind === 'zone-data') {
     const made = makeZoneKey(kind, acquirer ?? '', state, slots, kek, turn);
     return made.ok ? ok({ slot: made.value.slot, keyBlock: made.value.offer.block }) : made;
@@ -163,46 +200,39 @@ function makeSlot(
   const { random, clock, by } = turn;
   const history = withChange(undefined, { state, at: clock.now(), by });
   const description = { id: newSlotId(kind, random), kind, state, history };
-  const wrapped = (key: SecretBytes, more: Partial<Slot> = {}): Result<MadeSlot, never> => {
-    try {
-      return ok({ slot: wrapSlot({ ...description, ...more }, key, kek, random), keyBlock: '' });
-    } finally {
-      key.wipe();
-    }
-  };
+  const withoutBlock = <R extends string>(slot: Result<Slot, R>): Result<MadeSlot, R> =>
+    slot.ok ? ok({ slot: slot.value, keyBlock: '' }) : slot;
   switch (kind) {
     case 'bdk-pin':
     case 'bdk-account-data':
-      return wrapped(SecretKey.generate('AES', BDK_BITS, random), { bdkId: freshBdkId(slots, random) });
+      return withoutBlock(
+        ok(makeDerivationSlot({ ...description, bdkId: freshBdkId(slots, random) }, BDK_BITS, keystore, random)),
+      );
     case 'device-token':
     case 'receipt':
     case 'audit':
-      return wrapped(generateSigningKey());
-    case 'grant': {
-      const key = generateSigningKey();
-      const endorsement = endorsementOf(key, slots, kek, turn);
-      return endorsement.ok ? wrapped(key, { endorsement: endorsement.value }) : endorsement;
-    }
+      return withoutBlock(makeSigningSlot(description, keystore, random));
+    case 'grant':
+      return withoutBlock(makeSigningSlot(description, keystore, random, (key) => endorsementOf(key, keystore, turn)));
     default:
       return refuse('KEY_KIND_FIXED', kind satisfies SlotKind);
   }
 }
 
 function endorsementOf(
-  key: SecretBytes,
-  slots: readonly Slot[],
-  kek: SecretKey,
+  key: SigningKey,
+  keystore: OpenedKeystore,
   { clock }: SlotTurn,
-): Result<NonNullable<Slot['endorsement']>, KeystoreFault> {
-  const anchorSlot = onlyActive(slots, 'anchor');
+): Result<Pick<Slot, 'endorsement'>, KeystoreFault> {
+  const anchorSlot = onlyActive(keystore.slots, 'anchor');
   if (!anchorSlot.ok) return anchorSlot;
-  const anchor = openSlot(anchorSlot.value, kek);
+  const anchor = openKey(anchorSlot.value, keystore);
   if (!anchor.ok) return anchor;
   const notAfter = Math.floor(secondsAfter(clock.now(), SERVICE_KEY_DAYS * SECONDS_A_DAY).getTime() / 1000);
   try {
-    return ok(endorse(signingKeyOf(anchor.value), signingKeyOf(key), notAfter));
+    return ok({ endorsement: endorse(asSigningKey(anchor.value), key, notAfter) });
   } finally {
-    anchor.value.wipe();
+    wipeKey(anchor.value);
   }
 }
 

@@ -1,13 +1,15 @@
 import { z } from 'zod';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { TokenError } from '../pkcs11/token-error.ts';
 import type { KeystoreFault } from './fault.ts';
 import { checkFolder, readPrivateFile } from './folder.ts';
+import type { MasterKey } from './master-key.ts';
+import type { SlotRoom } from './opened-key.ts';
+import { type KeystorePlace, keystoreAt } from './place.ts';
 import { openSlot, type Slot, slotSchema } from './slot.ts';
 
-export const MASTER_KEY_FILE = 'master.key';
 export const SLOTS_FILE = 'keys.json';
-export const MASTER_KEY_BYTES = 32;
 /** Thousands of acquirers fit. */
 const MAX_SLOTS_BYTES = 16 * 1024 * 1024;
 
@@ -28,10 +30,8 @@ export interface SlotsDocument {
   readonly generation: number;
 }
 
-/** A keystore's slots, and the KEK that opens all but its own. */
-export interface OpenedKeystore extends SlotsDocument {
-  readonly kek: SecretKey;
-}
+/** A keystore's slots, and what opens all but the KEK's own. */
+export interface OpenedKeystore extends SlotsDocument, SlotRoom {}
 
 /** Bytes of the slots' file. */
 export function formatSlots({ slots, generation }: SlotsDocument): Buffer {
@@ -55,33 +55,35 @@ function readSlots(directory: string): Result<SlotsDocument, KeystoreFault> {
   return distinct ? ok(document.data) : refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: a slot twice`);
 }
 
-function readMasterKey(directory: string): Result<SecretKey, KeystoreFault> {
-  const bytes = readPrivateFile(directory, MASTER_KEY_FILE, MASTER_KEY_BYTES);
-  if (!bytes.ok) return bytes;
-  if (bytes.value.length === MASTER_KEY_BYTES) return ok(SecretKey.ofOwned('AES', bytes.value));
-  bytes.value.fill(0);
-  return refuse('KEYSTORE_CORRUPT', `${MASTER_KEY_FILE}: not ${MASTER_KEY_BYTES} bytes`);
-}
-
 /**
  * Opens a keystore as far as its KEK: rights of folder and files, master key, form of the slots' file. The caller wipes
  * the KEK. Refuses with a {@link KeystoreFault}; a missing or damaged file is never replaced.
  */
-export function openKeystore(directory: string): Result<OpenedKeystore, KeystoreFault> {
+export function openKeystore(place: KeystorePlace): Result<OpenedKeystore, KeystoreFault> {
+  const { directory, master: masterKey, token } = keystoreAt(place);
   const folder = checkFolder(directory);
   if (!folder.ok) return folder;
   const document = readSlots(directory);
   if (!document.ok) return document;
   const kekSlot = onlyActive(document.value.slots, 'kek');
   if (!kekSlot.ok) return kekSlot;
-  const master = readMasterKey(directory);
+  const master = openMasterKey(masterKey, directory);
   if (!master.ok) return master;
   try {
     const kek = openSlot(kekSlot.value, master.value);
     if (!kek.ok) return kek;
-    return ok({ ...document.value, kek: symmetric(kek.value) });
+    return ok({ ...document.value, kek: symmetric(kek.value), token });
   } finally {
     master.value.wipe();
+  }
+}
+
+function openMasterKey(master: MasterKey, directory: string): Result<SecretKey, KeystoreFault> {
+  try {
+    return master.open(directory);
+  } catch (error) {
+    if (error instanceof TokenError) return refuse('TOKEN_UNAVAILABLE', error.detail);
+    throw error;
   }
 }
 

@@ -14,6 +14,10 @@ export type KeystoreFault =
   | 'KEYSTORE_INCOMPLETE'
   /** Another change is under way, or was cut off: see `keys.json.new`. */
   | 'KEYSTORE_BUSY'
+  /** The passphrase is not the one that the keystore was made with. */
+  | 'KEYSTORE_PASSPHRASE'
+  /** The token does not do what it is asked; the detail is what it said. */
+  | 'TOKEN_UNAVAILABLE'
   /** The file system refused; the detail is its error code. */
   | 'KEYSTORE_IO';
 

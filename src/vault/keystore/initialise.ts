@@ -1,17 +1,20 @@
 import { mkdirSync, mkdtempSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { SlotKind } from '../../keys/kind.ts';
-import type { SecretBytes } from '../../payment-crypto/secret.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { type Clock, secondsAfter } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
-import { formatSlots, MASTER_KEY_BYTES, MASTER_KEY_FILE, SLOTS_FILE } from './document.ts';
+import { TokenError } from '../pkcs11/token-error.ts';
+import { formatSlots, SLOTS_FILE } from './document.ts';
 import { errorCode, type KeystoreFault } from './fault.ts';
 import { FOLDER_MODE, faultOf, syncFolder, writeNewFile } from './folder.ts';
+import type { KeyToken } from './key-token.ts';
+import { asSigningKey, makeDerivationSlot, makeSigningSlot, openKey, wipeKey } from './opened-key.ts';
+import { type Keystore, type KeystorePlace, keystoreAt } from './place.ts';
 import { endorse } from './service-key.ts';
-import { generateSigningKey, signingKeyOf } from './signing-key.ts';
-import { type Slot, type SlotDescription, withChange, wrapSlot } from './slot.ts';
+import { type Slot, withChange, wrapSlot } from './slot.ts';
+import { BDK_BITS } from './token-slot.ts';
 
 /** What a new keystore is made from. */
 export interface InitialiseOptions {
@@ -37,8 +40,9 @@ export function newSlotId(kind: SlotKind, random: Random): string {
  *
  * Refuses with KEYSTORE_EXISTS where the folder is there and is not empty; nothing is ever overwritten.
  */
-export function initialise(directory: string, options: InitialiseOptions): Result<null, KeystoreFault> {
-  const target = resolve(directory);
+export function initialise(place: KeystorePlace, options: InitialiseOptions): Result<null, KeystoreFault> {
+  const keystore = keystoreAt(place);
+  const target = resolve(keystore.directory);
   const parent = dirname(target);
   let made: string;
   try {
@@ -48,7 +52,7 @@ export function initialise(directory: string, options: InitialiseOptions): Resul
     return faultOf(error, 'folder');
   }
   try {
-    fill(made, options);
+    fill({ ...keystore, directory: made }, options);
     syncFolder(made);
     // Replaces an empty folder and nothing else (POSIX rename).
     renameSync(made, target);
@@ -56,47 +60,92 @@ export function initialise(directory: string, options: InitialiseOptions): Resul
     return ok(null);
   } catch (error) {
     rmSync(made, { recursive: true, force: true });
+    if (error instanceof TokenError) return refuse('TOKEN_UNAVAILABLE', error.detail);
     const occupied = ['ENOTEMPTY', 'EEXIST', 'ENOTDIR'].includes(errorCode(error));
     return occupied ? refuse('KEYSTORE_EXISTS') : faultOf(error, 'folder');
   }
 }
 
-function fill(directory: string, { random, clock, serviceKeyDays = SERVICE_KEY_DAYS }: InitialiseOptions): void {
-  const secrets: SecretBytes[] = [];
-  const keep = <K extends SecretBytes>(key: K): K => {
-    secrets.push(key);
-    return key;
+function fill(keystore: Keystore, options: InitialiseOptions): void {
+  const { directory, master: masterKey } = keystore;
+  const made: string[] = [];
+  const newId = (kind: SlotKind): string => {
+    const id = newSlotId(kind, options.random);
+    made.push(id);
+    return id;
   };
-  const symmetricKey = (algorithm: 'AES' | 'HMAC', bits: number): SecretKey =>
-    keep(SecretKey.generate(algorithm, bits, random));
+  let master: SecretKey | undefined;
+  try {
+    master = masterKey.make(directory, options.random);
+    const slots = makeSlots(keystore.token, master, newId, options);
+    writeNewFile(join(directory, SLOTS_FILE), formatSlots({ slots, generation: 1 }));
+  } catch (error) {
+    forget(made, keystore.token);
+    throw error;
+  } finally {
+    master?.wipe();
+  }
+}
+
+/** Takes keys of a keystore that did not come about off the token, as far as it lets them go. */
+function forget(ids: readonly string[], token: KeyToken | null): void {
+  if (token === null) return;
+  for (const id of ids) {
+    try {
+      token.destroy(id);
+    } catch (error) {
+      if (!(error instanceof TokenError)) throw error;
+      return;
+    }
+  }
+}
+
+function makeSlots(
+  token: KeyToken | null,
+  master: SecretKey,
+  newId: (kind: SlotKind) => string,
+  { random, clock, serviceKeyDays = SERVICE_KEY_DAYS }: InitialiseOptions,
+): Slot[] {
   const history = withChange(undefined, { state: 'active', at: clock.now(), by: 'initialisation' });
   const active = { state: 'active', history } as const;
+  const kek = SecretKey.generate('AES', 256, random);
+  const cardReference = SecretKey.generate('HMAC', 256, random);
   try {
-    const master = symmetricKey('AES', MASTER_KEY_BYTES * 8);
-    const kek = symmetricKey('AES', 256);
-    const anchor = keep(generateSigningKey());
-    const grant = keep(generateSigningKey());
-    const notAfter = Math.floor(secondsAfter(clock.now(), serviceKeyDays * SECONDS_A_DAY).getTime() / 1000);
-    const endorsement = endorse(signingKeyOf(anchor), signingKeyOf(grant), notAfter);
-    const [pinBdkId, accountDataBdkId] = twoBdkIds(random);
-    const slot = (kind: SlotKind, key: SecretBytes, more: Partial<SlotDescription> = {}): Slot =>
-      wrapSlot({ id: newSlotId(kind, random), kind, ...active, ...more }, key, kek, random);
-    const slots = [
-      wrapSlot({ id: newSlotId('kek', random), kind: 'kek', ...active }, kek, master, random),
+    const room = { kek, token };
+    const bdkSlot = (kind: 'bdk-pin' | 'bdk-account-data', bdkId: string): Slot =>
       // AES-128 is as strong as P-256, over which initial keys travel: a stronger BDK would promise what it cannot keep.
-      slot('bdk-pin', symmetricKey('AES', 128), { bdkId: pinBdkId }),
-      slot('bdk-account-data', symmetricKey('AES', 128), { bdkId: accountDataBdkId }),
-      slot('anchor', anchor),
-      slot('device-token', keep(generateSigningKey())),
-      slot('receipt', keep(generateSigningKey())),
-      slot('grant', grant, { endorsement }),
-      slot('card-reference', symmetricKey('HMAC', 256)),
+      makeDerivationSlot({ id: newId(kind), kind, ...active, bdkId }, BDK_BITS, room, random);
+    const signingSlot = (kind: 'anchor' | 'device-token' | 'receipt'): Slot =>
+      sure(makeSigningSlot({ id: newId(kind), kind, ...active }, room, random));
+    const [pinBdkId, accountDataBdkId] = twoBdkIds(random);
+    const anchor = signingSlot('anchor');
+    const notAfter = Math.floor(secondsAfter(clock.now(), serviceKeyDays * SECONDS_A_DAY).getTime() / 1000);
+    const endorsing = openKey(anchor, room);
+    if (!endorsing.ok) throw new Error(endorsing.reason);
+    const grant = makeSigningSlot({ id: newId('grant'), kind: 'grant', ...active }, room, random, (key) =>
+      ok({ endorsement: endorse(asSigningKey(endorsing.value), key, notAfter) }),
+    );
+    wipeKey(endorsing.value);
+    return [
+      wrapSlot({ id: newId('kek'), kind: 'kek', ...active }, kek, master, random),
+      bdkSlot('bdk-pin', pinBdkId),
+      bdkSlot('bdk-account-data', accountDataBdkId),
+      anchor,
+      signingSlot('device-token'),
+      signingSlot('receipt'),
+      sure(grant),
+      wrapSlot({ id: newId('card-reference'), kind: 'card-reference', ...active }, cardReference, kek, random),
     ];
-    master.use((bytes) => writeNewFile(join(directory, MASTER_KEY_FILE), bytes));
-    writeNewFile(join(directory, SLOTS_FILE), formatSlots({ slots, generation: 1 }));
   } finally {
-    for (const secret of secrets) secret.wipe();
+    kek.wipe();
+    cardReference.wipe();
   }
+}
+
+/** The value of a result that cannot be a refusal. */
+function sure<T>(result: Result<T, never>): T {
+  if (result.ok) return result.value;
+  throw new TypeError('a refusal without a reason');
 }
 
 /** Two different BDK ids, upper-case hexadecimal. */

@@ -1,14 +1,16 @@
+import { equalBytes } from '../../encoding/digest.ts';
 import type { SlotKind } from '../../keys/kind.ts';
 import { useOf } from '../../keys/state.ts';
-import type { SecretBytes } from '../../payment-crypto/secret.ts';
-import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { type OtherBdk, type PublicKey, secretsOf, type VaultKeys, wipeKeys, type ZoneKeys } from '../keys.ts';
+import { TokenError } from '../pkcs11/token-error.ts';
 import { type OpenedKeystore, onlyActive, openKeystore, symmetric } from './document.ts';
 import type { KeystoreFault } from './fault.ts';
+import { asDerivationKey, asSigningKey, type OpenedKey, openKey, wipeKey } from './opened-key.ts';
+import type { KeystorePlace } from './place.ts';
 import { type EndorsedKey, readEndorsement } from './service-key.ts';
-import { type SigningKey, signingKeyOf } from './signing-key.ts';
-import { openSlot, type Slot } from './slot.ts';
+import type { SigningKey } from './signing-key.ts';
+import type { Slot } from './slot.ts';
 
 /** Kinds of which one slot is active, whatever the acquirers. */
 const SINGLE = ['bdk-pin', 'bdk-account-data', 'anchor', 'device-token', 'receipt', 'grant', 'card-reference'] as const;
@@ -18,32 +20,37 @@ const SIGNING: ReadonlySet<SlotKind> = new Set(['device-token', 'receipt', 'gran
 
 const BDK_DOMAINS = { 'bdk-pin': 'pin', 'bdk-account-data': 'account-data' } as const;
 
+const PROBE = Buffer.alloc(16);
+
 /** Slots with their opened keys; whoever takes a key out of it wipes it. */
-type OpenSlots = ReadonlyMap<string, SecretBytes>;
+type OpenSlots = ReadonlyMap<string, OpenedKey>;
 
 /**
  * Loads every key that the vault works with. All slots with a key are opened, the retired ones too: a keystore with one
  * damaged slot is not what it was, and is refused as a whole.
  */
-export function loadKeystore(directory: string): Result<VaultKeys, KeystoreFault> {
-  const keystore = openKeystore(directory);
+export function loadKeystore(place: KeystorePlace): Result<VaultKeys, KeystoreFault> {
+  const keystore = openKeystore(place);
   if (!keystore.ok) return keystore;
   const { slots, kek } = keystore.value;
-  const open = new Map<string, SecretBytes>();
+  const open = new Map<string, OpenedKey>();
   let loaded: Result<VaultKeys, KeystoreFault> | undefined;
   try {
     for (const slot of slots) {
-      if (slot.kind === 'kek' || slot.block === undefined) continue;
-      const key = openSlot(slot, kek);
+      if (slot.kind === 'kek' || !useOf(slot.state).isHeld) continue;
+      const key = openKey(slot, keystore.value);
       if (!key.ok) return key;
       open.set(slot.id, key.value);
     }
     loaded = assemble(keystore.value, open);
     return loaded;
+  } catch (error) {
+    if (error instanceof TokenError) return refuse('TOKEN_UNAVAILABLE', error.detail);
+    throw error;
   } finally {
     kek.wipe();
-    const kept = new Set<SecretBytes>(loaded?.ok ? secretsOf(loaded.value) : []);
-    for (const key of open.values()) if (!kept.has(key)) key.wipe();
+    const kept = new Set<OpenedKey>(loaded?.ok ? secretsOf(loaded.value) : []);
+    for (const key of open.values()) if (!kept.has(key)) wipeKey(key);
   }
 }
 
@@ -55,12 +62,12 @@ function assemble({ slots, generation }: OpenedKeystore, open: OpenSlots): Resul
     single.set(kind, slot.value);
   }
   const slotOf = (kind: (typeof SINGLE)[number]): Slot => single.get(kind)!;
-  const keyOf = (kind: (typeof SINGLE)[number]): SecretBytes => open.get(slotOf(kind).id)!;
-  const bdkOf = (slot: Slot) => ({ id: Buffer.from(slot.bdkId ?? '', 'hex'), key: symmetric(open.get(slot.id)) });
-  const anchor = signingKeyOf(keyOf('anchor'));
+  const signingKeyOf = (kind: (typeof SINGLE)[number]): SigningKey => asSigningKey(open.get(slotOf(kind).id));
+  const bdkOf = (slot: Slot) => ({ id: Buffer.from(slot.bdkId ?? '', 'hex'), key: asDerivationKey(open.get(slot.id)) });
+  const anchor = signingKeyOf('anchor');
   const publicKeys = readPublicKeys(slots, open, anchor);
   if (!publicKeys.ok) return publicKeys;
-  const grant = signingKeyOf(keyOf('grant'));
+  const grant = signingKeyOf('grant');
   const endorsed = publicKeys.value.find(({ keyId }) => keyId === grant.keyId)?.endorsed;
   if (!endorsed) return refuse('KEYSTORE_CORRUPT', `endorsement of ${grant.keyId}`);
   const zones = assembleZones(slots, open);
@@ -78,12 +85,12 @@ function assemble({ slots, generation }: OpenedKeystore, open: OpenSlots): Resul
     pinBdk: bdkOf(slotOf('bdk-pin')),
     accountDataBdk: bdkOf(slotOf('bdk-account-data')),
     otherBdks,
-    deviceToken: signingKeyOf(keyOf('device-token')),
-    receipt: signingKeyOf(keyOf('receipt')),
+    deviceToken: signingKeyOf('device-token'),
+    receipt: signingKeyOf('receipt'),
     grant: { ...grant, ...endorsed },
     publicKeys: publicKeys.value,
     compromised: new Set(slots.flatMap(({ state, keyId }) => (state === 'compromised' && keyId ? [keyId] : []))),
-    cardReference: symmetric(keyOf('card-reference')),
+    cardReference: symmetric(open.get(slotOf('card-reference').id)),
     zones: zones.value,
   };
   return bdksAreSeparate(slots, open)
@@ -94,8 +101,9 @@ function assemble({ slots, generation }: OpenedKeystore, open: OpenSlots): Resul
 /** One id twice, or one key twice, would let a key of one domain be asked for by the name of the other. */
 function bdksAreSeparate(slots: readonly Slot[], open: OpenSlots): boolean {
   const bdks = slots.filter(({ bdkId }) => bdkId !== undefined);
-  const held = bdks.flatMap(({ id }) => (open.has(id) ? [symmetric(open.get(id))] : []));
-  const distinctKeys = held.every((key, at) => held.slice(0, at).every((other) => !other.equals(key)));
+  // Keys in a token cannot be compared; what they encipher one block to can.
+  const probed = bdks.flatMap(({ id }) => (open.has(id) ? [asDerivationKey(open.get(id)).encipher(PROBE)] : []));
+  const distinctKeys = probed.every((block, at) => probed.slice(0, at).every((other) => !equalBytes(other, block)));
   return distinctKeys && new Set(bdks.map(({ bdkId }) => bdkId)).size === bdks.length;
 }
 
@@ -113,8 +121,7 @@ function readPublicKeys(
   for (const { id, kind, state, endorsement } of slots) {
     const held = open.get(id);
     if (!SIGNING.has(kind) || held === undefined) continue;
-    if (held instanceof SecretKey) return refuse('KEYSTORE_CORRUPT', `${id}: no signing key`);
-    const key = signingKeyOf(held);
+    const key = asSigningKey(held);
     let endorsed: EndorsedKey | null = null;
     if (kind === 'grant') {
       const checked = readEndorsement(endorsement, anchor, key);
@@ -148,8 +155,8 @@ function assembleZones(slots: readonly Slot[], open: OpenSlots): Result<Map<stri
 }
 
 /** Loads the keystore anew and wipes the keys that it replaces; where it is refused, the keys in use stay. */
-export function reloadKeystore(directory: string, inUse: VaultKeys): Result<VaultKeys, KeystoreFault> {
-  const loaded = loadKeystore(directory);
+export function reloadKeystore(place: KeystorePlace, inUse: VaultKeys): Result<VaultKeys, KeystoreFault> {
+  const loaded = loadKeystore(place);
   if (loaded.ok) wipeKeys(inUse);
   return loaded;
 }

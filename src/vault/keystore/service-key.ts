@@ -1,4 +1,3 @@
-import { sign } from 'node:crypto';
 import { CONTEXT, type SignedBytes, signingInput, verifySigned } from '../../encoding/signed.ts';
 import { ServiceKey } from '../../gen/tapgate/v1/signed.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
@@ -17,7 +16,7 @@ export interface EndorsedKey {
 export function endorse(anchor: SigningKey, key: SigningKey, notAfter: number): NonNullable<Slot['endorsement']> {
   const message = { keyId: key.keyId, publicKey: key.spki, notAfter: BigInt(notAfter) };
   const payload = Buffer.from(ServiceKey.encode(message).finish());
-  const signature = sign('sha256', signingInput(CONTEXT.serviceKey, payload), anchor.privateKey);
+  const signature = anchor.sign(signingInput(CONTEXT.serviceKey, payload));
   return { payload: payload.toString('base64url'), signature: signature.toString('base64url') };
 }
 

@@ -1,15 +1,16 @@
-import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
+import { createPrivateKey, createPublicKey, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
 import { p256Thumbprint } from '../../encoding/p256.ts';
 import { SecretBytes } from '../../payment-crypto/secret.ts';
 
-/** A P-256 key that signs, and what may be said of it. */
+/** A P-256 key that signs, here or in a token, and what may be said of it. */
 export interface SigningKey {
   /** Key id: the RFC 7638 thumbprint, so that it can be checked against the key by anybody. */
   readonly keyId: string;
-  readonly privateKey: KeyObject;
   readonly publicKey: KeyObject;
   /** SubjectPublicKeyInfo, DER. */
   readonly spki: Buffer;
+  /** ECDSA with SHA-256 over the input: ECDSA-Sig-Value, DER. Throws TokenError where the key is in a token that fails. */
+  sign(input: Uint8Array): Buffer;
 }
 
 /** Reads a P-256 private key, PKCS#8 DER. Throws TypeError for anything else: key bytes come out of opened slots only. */
@@ -25,7 +26,7 @@ export function signingKeyOf(pkcs8: SecretBytes): SigningKey {
   const spki = publicKey.export({ format: 'der', type: 'spki' });
   const keyId = p256Thumbprint(spki);
   if (keyId === null) throw new TypeError('not a P-256 key');
-  return { keyId, privateKey, publicKey, spki };
+  return { keyId, publicKey, spki, sign: (input) => sign('sha256', input, privateKey) };
 }
 
 /** A new P-256 private key, PKCS#8 DER. The caller wipes it. */

@@ -51,7 +51,13 @@ const changeSchema = z.strictObject({
   by: z.string().min(1).max(128),
 });
 
-/** One key slot as it is stored. Everything that it says of its key is bound by the key block's MAC. */
+/** True for kinds whose keys a token keeps, where the keystore has one; the others are key blocks in any keystore. */
+export function isKeptByToken(kind: SlotKind): boolean {
+  const { usage } = BLOCK_KINDS[kind];
+  return usage === 'B0' || usage === 'S0';
+}
+
+/** One key slot as it is stored. Everything that it says of its key is bound by the key block's MAC, or by a seal. */
 export const slotSchema = z
   .strictObject({
     id: z.string().regex(/^[a-z0-9][a-z0-9-]{0,47}$/),
@@ -76,9 +82,15 @@ export const slotSchema = z
     kcv: z.string().regex(/^[0-9A-F]{10}$/),
     /** X9.143 version D, under the KEK; the KEK's own, under the master key. Gone where the key is destroyed. */
     block: z.string().max(4096).optional(),
+    /** Of a key that a token keeps under the slot's id: the seal of what the slot says, and a signing key's public side. */
+    token: z
+      .strictObject({ seal: z.base64url().length(22), publicKey: z.base64url().length(122).optional() })
+      .optional(),
   })
   .refine((slot) => (slot.acquirer !== undefined) === isOfAcquirer(slot.kind))
-  .refine((slot) => (slot.block !== undefined) === useOf(slot.state).isHeld)
+  .refine((slot) => (slot.block !== undefined || slot.token !== undefined) === useOf(slot.state).isHeld)
+  .refine((slot) => slot.block === undefined || slot.token === undefined)
+  .refine((slot) => slot.token === undefined || isKeptByToken(slot.kind))
   .refine((slot) => (slot.bdkId !== undefined) === slot.kind.startsWith('bdk-'))
   .refine((slot) => (slot.endorsement !== undefined) === (slot.kind === 'grant'));
 
@@ -86,16 +98,21 @@ export const slotSchema = z
 export type Slot = z.infer<typeof slotSchema>;
 
 /** What a slot says beside its key. */
-export type SlotDescription = Omit<Slot, 'kcv' | 'block'>;
+export type SlotDescription = Omit<Slot, 'kcv' | 'block' | 'token'>;
 
 /**
  * Check value of a key, 5 bytes: of an AES key CMAC over 16 zero bytes, of an HMAC key HMAC-SHA-256 over 16 zero bytes,
  * of a key pair SHA-256 of its SubjectPublicKeyInfo.
  */
 export function checkValueOf(key: SecretBytes): Buffer {
-  if (!(key instanceof SecretKey)) return sha256(signingKeyOf(key).spki).subarray(0, CHECK_VALUE_BYTES);
+  if (!(key instanceof SecretKey)) return checkValueOfPublicKey(signingKeyOf(key).spki);
   if (key.algorithm !== 'HMAC') return keyCheckValue(key);
   return createHmac('sha256', key.keyObject).update(Buffer.alloc(16)).digest().subarray(0, CHECK_VALUE_BYTES);
+}
+
+/** Check value of a key pair, 5 bytes: SHA-256 of its SubjectPublicKeyInfo. */
+export function checkValueOfPublicKey(spki: Uint8Array): Buffer {
+  return sha256(spki).subarray(0, CHECK_VALUE_BYTES);
 }
 
 /** What the label block binds to the key: a block that is moved to another slot no longer opens there. */

@@ -7,6 +7,7 @@ import { type ComponentFault, joinComponents, type KeyComponent } from './compon
 import { onlyActive, symmetric } from './document.ts';
 import type { KeystoreFault } from './fault.ts';
 import { newSlotId } from './initialise.ts';
+import type { KeystorePlace } from './place.ts';
 import { checkValueOf, openSlot, type Slot, shown, withChange, wrapSlot } from './slot.ts';
 import { type SlotTurn, turnSlot } from './turn.ts';
 
@@ -50,7 +51,7 @@ const ZONE_KEYS = { 'zone-pin': 'P0', 'zone-data': 'D0' } as const;
  * A running vault takes changes at its next reload. Refuses with a {@link CeremonyFault}, and changes nothing then.
  */
 export function enterZoneKek(
-  directory: string,
+  place: KeystorePlace,
   ceremony: { readonly acquirer: string; readonly components: readonly KeyComponent[] },
   options: CeremonyOptions,
 ): Result<{ readonly acquirer: string; readonly kcv: string }, CeremonyFault> {
@@ -60,7 +61,7 @@ export function enterZoneKek(
   if (!joined.ok) return joined;
   const { key, kcv } = joined.value;
   try {
-    const changed = changeKeystore<CeremonyFault>(directory, ({ slots, kek }) => {
+    const changed = changeKeystore<CeremonyFault>(place, ({ slots, kek }) => {
       const others = drainActive(slots, ['zone-kek'], acquirer, kek, options);
       if (!others.ok) return others;
       const id = newSlotId('zone-kek', options.random);
@@ -80,13 +81,13 @@ export function enterZoneKek(
  * and changes nothing then.
  */
 export function makeZoneKeys(
-  directory: string,
+  place: KeystorePlace,
   acquirer: string,
   options: CeremonyOptions,
 ): Result<OfferedZoneKeys, CeremonyFault> {
   if (!NAME_FORM.test(acquirer)) return refuse('ACQUIRER_NAME');
   const offered: OfferedZoneKey[] = [];
-  const changed = changeKeystore<CeremonyFault>(directory, ({ slots, kek }) => {
+  const changed = changeKeystore<CeremonyFault>(place, ({ slots, kek }) => {
     const others = drainActive(slots, ['zone-pin', 'zone-data'], acquirer, kek, options);
     if (!others.ok) return others;
     const made = [...others.value];

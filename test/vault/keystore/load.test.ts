@@ -16,7 +16,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { KeystoreFault } from '../../../src/vault/keystore/fault.ts';
 import { loadKeystore, reloadKeystore } from '../../../src/vault/keystore/load.ts';
 import type { Slot } from '../../../src/vault/keystore/slot.ts';
-import { ACQUIRER, openZone, temporaryFolder, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import {
+  ACQUIRER,
+  openZone,
+  softwareKey,
+  temporaryFolder,
+  unwrap,
+  type VaultFixture,
+  vaultFixture,
+} from '../support/keystore.ts';
 
 let whole: VaultFixture;
 let folder: ReturnType<typeof temporaryFolder>;
@@ -217,7 +225,7 @@ describe('a reload', () => {
     openZone(directory, 'acquirer-b');
     const after = unwrap(reloadKeystore(directory, before));
     expect([...after.zones.keys()].sort()).toEqual([ACQUIRER, 'acquirer-b']);
-    expect(() => before.pinBdk.key.keyObject).toThrow('wiped');
+    expect(() => softwareKey(before.pinBdk).keyObject).toThrow('wiped');
   });
 
   test('that is refused leaves the keys in use', () => {

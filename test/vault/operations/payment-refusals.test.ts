@@ -45,14 +45,14 @@ const REFUSALS: readonly [string, Reason, () => Bend][] = [
     'a grant that another of the own keys signed',
     'GRANT_UNKNOWN',
     () => ({
-      signedGrant: ({ payload, keyId }) => signed(CONTEXT.grant, payload, vault.keys.receipt.privateKey, keyId),
+      signedGrant: ({ payload, keyId }) => signed(CONTEXT.grant, payload, vault.keys.receipt, keyId),
     }),
   ],
   [
     'a grant that was signed for another purpose',
     'GRANT_UNKNOWN',
     () => ({
-      signedGrant: ({ payload, keyId }) => signed(CONTEXT.pinGrant, payload, vault.keys.grant.privateKey, keyId),
+      signedGrant: ({ payload, keyId }) => signed(CONTEXT.pinGrant, payload, vault.keys.grant, keyId),
     }),
   ],
   [

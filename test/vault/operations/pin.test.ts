@@ -107,9 +107,7 @@ describe('a PIN block', () => {
       'GRANT_UNKNOWN',
       () => ({
         call: (call) =>
-          resigned(call, ({ payload }) =>
-            signed(CONTEXT.grant, payload, vault.keys.grant.privateKey, vault.keys.grant.keyId),
-          ),
+          resigned(call, ({ payload }) => signed(CONTEXT.grant, payload, vault.keys.grant, vault.keys.grant.keyId)),
       }),
     ],
     [

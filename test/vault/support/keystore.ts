@@ -7,10 +7,11 @@ import { importKeyBlock } from '../../../src/payment-crypto/key-block/import.ts'
 import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type { Random } from '../../../src/ports/random.ts';
-import type { VaultKeys } from '../../../src/vault/keys.ts';
+import type { BaseDerivationKey, VaultKeys } from '../../../src/vault/keys.ts';
 import type { KeyComponent } from '../../../src/vault/keystore/components.ts';
 import { Custodian } from '../../../src/vault/keystore/custodian.ts';
 import { initialise } from '../../../src/vault/keystore/initialise.ts';
+import type { KeystorePlace } from '../../../src/vault/keystore/place.ts';
 import type { SlotTurn } from '../../../src/vault/keystore/turn.ts';
 import { enterZoneKek, makeZoneKeys, type OfferedZoneKeys } from '../../../src/vault/keystore/zone-ceremony.ts';
 
@@ -54,9 +55,9 @@ export interface AcquirerZone {
 }
 
 /** Enters the tests' zone KEK for an acquirer, makes its zone keys, and opens them as the acquirer does. */
-export function openZone(directory: string, acquirer: string): AcquirerZone {
-  unwrap(enterZoneKek(directory, { acquirer, components: COMPONENTS }, turn));
-  const offered = unwrap(makeZoneKeys(directory, acquirer, turn));
+export function openZone(place: KeystorePlace, acquirer: string): AcquirerZone {
+  unwrap(enterZoneKek(place, { acquirer, components: COMPONENTS }, turn));
+  const offered = unwrap(makeZoneKeys(place, acquirer, turn));
   return { pin: zoneKeyOf(offered.pin.block), data: zoneKeyOf(offered.data.block), offered };
 }
 
@@ -66,6 +67,12 @@ export function zoneKeyOf(block: string): SecretKey {
   const { key } = unwrap(importKeyBlock(block, kek, { tolerate: new Set() }));
   if (!(key instanceof SecretKey)) throw new Error('not a symmetric key');
   return key;
+}
+
+/** A base derivation key that is in this process, as all of a software vault's are. */
+export function softwareKey({ key }: BaseDerivationKey): SecretKey {
+  if (key instanceof SecretKey) return key;
+  throw new Error('a key in a token');
 }
 
 /** A keystore with one acquirer, loaded. */
@@ -78,12 +85,14 @@ export interface VaultFixture {
   remove(): void;
 }
 
-export function vaultFixture(): VaultFixture {
+/** `placeOf` says how the keystore of the folder is opened; by its master key's file where absent. */
+export function vaultFixture(placeOf: (directory: string) => KeystorePlace = (directory) => directory): VaultFixture {
   const folder = temporaryFolder();
   const directory = join(folder.path, 'keys');
-  unwrap(initialise(directory, { random, clock }));
-  const zone = openZone(directory, ACQUIRER);
-  const custodian = unwrap(Custodian.open(directory, { random, clock }));
+  const place = placeOf(directory);
+  unwrap(initialise(place, { random, clock }));
+  const zone = openZone(place, ACQUIRER);
+  const custodian = unwrap(Custodian.open(place, { random, clock }));
   return {
     directory,
     custodian,

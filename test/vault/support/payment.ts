@@ -71,7 +71,7 @@ export function testPayment({ keys }: VaultFixture, phone: TestPhone, bend: Bend
     claimedVerification: block === null ? 'none' : 'online-pin',
     pin: block === null ? null : { ksn: grant.pinKsn, blockHash: sha256(block) },
   });
-  const signedGrant = signed(CONTEXT.grant, encodeGrant(grant), keys.grant.privateKey, keys.grant.keyId);
+  const signedGrant = signed(CONTEXT.grant, encodeGrant(grant), keys.grant, keys.grant.keyId);
   const signedIntent = signed(CONTEXT.paymentIntent, encodeIntent(intent), phone.sessionKey);
   const intentHash = sha256(signedIntent.payload);
   const claims: ReceiptClaims = {

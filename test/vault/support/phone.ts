@@ -1,4 +1,4 @@
-import { createCipheriv, generateKeyPairSync, type KeyObject, sign } from 'node:crypto';
+import { createCipheriv, generateKeyPairSync, KeyObject, sign } from 'node:crypto';
 import { accountDataContext } from '../../../src/encoding/contexts.ts';
 import { p256Thumbprint } from '../../../src/encoding/p256.ts';
 import { type SigningContext, signingInput } from '../../../src/encoding/signed.ts';
@@ -12,6 +12,7 @@ import { Pan } from '../../../src/payment-crypto/pin-block/pan.ts';
 import type { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import type { EncryptedAccountData } from '../../../src/pin/vault.ts';
 import type { BaseDerivationKey } from '../../../src/vault/keys.ts';
+import type { SigningKey } from '../../../src/vault/keystore/signing-key.ts';
 import { random, unwrap, type VaultFixture } from './keystore.ts';
 
 /** A card of the tests: its PAN has a check digit that holds. */
@@ -65,9 +66,15 @@ export function testPhone({ keys }: VaultFixture): TestPhone {
   };
 }
 
-/** Signs bytes under a context with a P-256 key. */
-export function signed(context: SigningContext, payload: Buffer, key: KeyObject, keyId = ''): SignedMessage {
-  return { payload, signature: sign('sha256', signingInput(context, payload), key), keyId };
+/** Signs bytes under a context with a P-256 key: a phone's, or one of the vault. */
+export function signed(
+  context: SigningContext,
+  payload: Buffer,
+  key: KeyObject | Pick<SigningKey, 'sign'>,
+  keyId = '',
+): SignedMessage {
+  const input = signingInput(context, payload);
+  return { payload, signature: key instanceof KeyObject ? sign('sha256', input, key) : key.sign(input), keyId };
 }
 
 /** Account data as a phone encrypts it for a grant. */

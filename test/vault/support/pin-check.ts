@@ -41,11 +41,10 @@ export function testPinCheck({ keys }: VaultFixture, phone: TestPhone, bend: Pin
     nonce: random.bytes(16),
     ...bend.grant,
   };
-  const { privateKey, keyId } = keys.grant;
   const call: CheckPinBlockCall = {
     block: bend.block ?? encipherPin(phone, COUNTER),
     accountData: accountDataToWire(bend.accountData ?? data),
-    pinGrant: signed(CONTEXT.pinGrant, encodePinGrant(grant), privateKey, keyId),
+    pinGrant: signed(CONTEXT.pinGrant, encodePinGrant(grant), keys.grant, keys.grant.keyId),
   };
   return bend.call?.(call) ?? call;
 }
