@@ -1,29 +1,29 @@
-import { readTlv, type TlvLimits } from '../encoding/tlv.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { TransactionTerms, TransactionType } from '../sessions/transaction.ts';
+import { type IccData, readElements } from './elements.ts';
+import { entryModeReason } from './entry-mode.ts';
+import { malformedElement } from './format.ts';
 
-/** Bounds of ICC data: what a contactless kernel gives fits many times over. */
-const LIMITS: TlvLimits = { maximumBytes: 2048, maximumDepth: 4, maximumElements: 128 };
+export type { IccData } from './elements.ts';
 
-/** Tags that every payment carries, with their least and greatest length in bytes (EMV Book 3 Annex A). */
+/** Tags that every payment carries, whatever the scheme. */
 const REQUIRED = [
-  ['82', 2, 2],
-  ['84', 5, 16],
-  ['95', 5, 5],
-  ['9A', 3, 3],
-  ['9C', 1, 1],
-  ['5F2A', 2, 2],
-  ['9F02', 6, 6],
-  ['9F10', 1, 32],
-  ['9F1A', 2, 2],
-  ['9F26', 8, 8],
-  ['9F27', 1, 1],
-  ['9F36', 2, 2],
-  ['9F37', 4, 4],
+  '82',
+  '84',
+  '95',
+  '9A',
+  '9C',
+  '5F2A',
+  '9F02',
+  '9F03',
+  '9F10',
+  '9F1A',
+  '9F26',
+  '9F27',
+  '9F33',
+  '9F36',
+  '9F37',
 ] as const;
-
-/** Account data: never in clear. */
-const FORBIDDEN = ['56', '57', '5A', '5F20', '5F24', '99', '9F0B', '9F1F', '9F20', '9F6B'] as const;
 
 /** ISO 8583 processing codes that tag 9C begins with. */
 const TYPE_CODE: Readonly<Record<TransactionType, string>> = {
@@ -33,27 +33,16 @@ const TYPE_CODE: Readonly<Record<TransactionType, string>> = {
   'zero-amount': '00',
 };
 
-/** The ICC data of one tap, by tag in upper-case hex. */
-export type IccData = ReadonlyMap<string, Uint8Array>;
-
-/** Reads ICC data: well formed, complete, each required tag of its length, no account data in clear at any depth. */
+/** Reads the ICC data of a payment: read from a chip without contact, complete, and each known tag of its form. */
 export function readIccData(bytes: Uint8Array): Result<IccData> {
-  const elements = readTlv(bytes, LIMITS);
-  if (!elements.ok) return refuse('EMV_MALFORMED', elements.reason);
-  const icc = new Map<string, Uint8Array>();
-  const pending = [...elements.value];
-  for (let element = pending.pop(); element !== undefined; element = pending.pop()) {
-    if ((FORBIDDEN as readonly string[]).includes(element.tag)) return refuse('EMV_TAG_FORBIDDEN', element.tag);
-    if (icc.has(element.tag)) return refuse('EMV_MALFORMED', `TLV_DUPLICATE ${element.tag}`);
-    icc.set(element.tag, element.value);
-    pending.push(...element.children);
-  }
-  for (const [tag, least, greatest] of REQUIRED) {
-    const value = icc.get(tag);
-    if (value === undefined) return refuse('EMV_TAG_MISSING', tag);
-    if (value.length < least || value.length > greatest) return refuse('EMV_MALFORMED', tag);
-  }
-  return ok(icc);
+  const icc = readElements(bytes);
+  if (!icc.ok) return icc;
+  const mode = entryModeReason(icc.value);
+  if (mode !== null) return refuse(mode);
+  const missing = REQUIRED.find((tag) => !icc.value.has(tag));
+  if (missing !== undefined) return refuse('EMV_TAG_MISSING', missing);
+  const malformed = malformedElement(icc.value);
+  return malformed === null ? icc : refuse('EMV_MALFORMED', malformed);
 }
 
 /** Digits of a numeric (BCD) element, or null where a nibble is no digit or the length is not the expected one. */
@@ -63,19 +52,30 @@ function digits(value: Uint8Array | undefined, length: number): string | null {
   return /^\d+$/.test(text) ? text : null;
 }
 
-/** Cryptogram type in 9F27 (EMV Book 3 §6.5.5.4): 00 AAC, the card has declined. */
+/** Cryptogram type in 9F27 (EMV Book 3 6.5.5.4): AAC, the card has declined; TC, approved offline; ARQC, go online. */
 const CRYPTOGRAM_TYPE = 0xc0;
-const DECLINED = 0x00;
+const CRYPTOGRAM = { declined: 0x00, approvedOffline: 0x40, online: 0x80 } as const;
+
+function checkCryptogram(icc: IccData): Result<null> {
+  const type = (icc.get('9F27')?.[0] ?? CRYPTOGRAM.declined) & CRYPTOGRAM_TYPE;
+  if (type === CRYPTOGRAM.declined) return refuse('EMV_CARD_DECLINED');
+  if (type === CRYPTOGRAM.approvedOffline) return refuse('EMV_OFFLINE_CRYPTOGRAM');
+  return type === CRYPTOGRAM.online ? ok(null) : refuse('EMV_MALFORMED', '9F27');
+}
 
 /**
- * Compares what the card signed with what the intent says: the card has not declined (9F27), amount (9F02), currency
- * (5F2A), type (9C).
+ * Compares what the card signed with what the intent says: the card asks to go online (9F27), amount (9F02) without
+ * cashback (9F03), currency (5F2A), type (9C).
  */
 export function compareWithTerms(icc: IccData, terms: TransactionTerms): Result<null> {
-  if (((icc.get('9F27')?.[0] ?? DECLINED) & CRYPTOGRAM_TYPE) === DECLINED) return refuse('EMV_CARD_DECLINED');
+  const cryptogram = checkCryptogram(icc);
+  if (!cryptogram.ok) return cryptogram;
   const amount = digits(icc.get('9F02'), 6);
   if (amount === null) return refuse('EMV_MALFORMED', '9F02');
   if (BigInt(amount) !== terms.amountMinor) return refuse('EMV_AMOUNT_MISMATCH');
+  const other = digits(icc.get('9F03'), 6);
+  if (other === null) return refuse('EMV_MALFORMED', '9F03');
+  if (BigInt(other) !== 0n) return refuse('EMV_AMOUNT_MISMATCH', '9F03');
   const currency = digits(icc.get('5F2A'), 2);
   if (currency === null) return refuse('EMV_MALFORMED', '5F2A');
   if (Number(currency) !== terms.currency) return refuse('EMV_CURRENCY_MISMATCH');

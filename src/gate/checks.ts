@@ -1,5 +1,6 @@
 import { standingRefusal } from '../devices/device.ts';
-import { compareWithTerms, readIccData } from '../emv/icc.ts';
+import { appraiseTap, type TapEvidence } from '../emv/tap.ts';
+import { signsDeviceClaim } from '../emv/verification.ts';
 import { accountDataHash } from '../encoding/contexts.ts';
 import { equalBytes } from '../encoding/digest.ts';
 import type { HeldPinBlock } from '../pin/store.ts';
@@ -41,29 +42,52 @@ export function grantReason(intent: PaymentIntent, grant: TransactionGrant, now:
   return committed ? null : 'INTENT_GRANT_MISMATCH';
 }
 
-/** The first reason for which the card's data does not fit the intent, or null. */
-export function emvReason(intent: PaymentIntent): { readonly reason: Reason; readonly detail: string } | null {
-  const icc = readIccData(intent.emvData);
-  if (!icc.ok) return { reason: icc.reason, detail: icc.detail ?? '' };
-  const compared = compareWithTerms(icc.value, intent.terms);
-  return compared.ok ? null : { reason: compared.reason, detail: compared.detail ?? '' };
-}
-
-/** The first reason for which the cardholder is not verified as the grant expects, or null. */
-export function verificationReason(
+/** The first reason for which the card's data does not fit the intent, or the cardholder is not verified, or null. */
+export function cardReason(
   intent: PaymentIntent,
   grant: TransactionGrant,
   held: HeldPinBlock | null,
+  now: Date,
 ): Reason | null {
-  const expected: CardholderVerification = grant.expectedVerification;
-  if (intent.pin === null) {
-    return expected === 'online-pin' || intent.claimedVerification === 'online-pin' ? 'CVM_REQUIRED' : null;
-  }
+  const tap = appraiseTap(intent.emvData, intent.terms, now);
+  if (!tap.ok) return tap.reason;
+  return intent.pin === null
+    ? withoutPinReason(intent.claimedVerification, grant.expectedVerification, tap.value)
+    : pinReason(intent, intent.pin, grant, held);
+}
+
+/**
+ * The reason for which a payment without a PIN is not verified as it must be, or null: by the grant, by what the phone
+ * claims, and by what card and kernel claim. A device takes the place of a PIN only where the grant says so, and only
+ * where the card signs that it is one.
+ */
+function withoutPinReason(
+  claimed: CardholderVerification,
+  expected: CardholderVerification,
+  { scheme, verification }: TapEvidence,
+): Reason | null {
+  if ([expected, claimed, verification].includes('online-pin')) return 'CVM_REQUIRED';
+  if (verification === 'incomplete') return 'CVM_REQUIRED';
+  if (claimed !== verification) return 'CVM_CLAIM_MISMATCH';
+  if (expected !== 'device') return null;
+  return verification === 'device' && signsDeviceClaim(scheme) ? null : 'CVM_REQUIRED';
+}
+
+/**
+ * The reason for which a PIN does not count, or null. A PIN may be more than card and kernel asked for: issuers ask for
+ * one, or for another, after the tap and with the same chip data.
+ */
+function pinReason(
+  intent: PaymentIntent,
+  pin: NonNullable<PaymentIntent['pin']>,
+  grant: TransactionGrant,
+  held: HeldPinBlock | null,
+): Reason | null {
   if (!grant.pinAllowed) return 'PIN_NOT_EXPECTED';
   if (held === null) return 'PIN_LOST';
   const data = intent.accountData;
   const bound =
-    equalBytes(held.hash, intent.pin.blockHash) &&
+    equalBytes(held.hash, pin.blockHash) &&
     equalBytes(held.accountDataHash, accountDataHash(data.ksn, data.initializationVector, data.ciphertext));
   return bound ? null : 'PIN_GRANT_MISMATCH';
 }

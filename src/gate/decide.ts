@@ -8,14 +8,7 @@ import type { VolatileStore } from '../ports/volatile.ts';
 import { meaningOf, type Reason } from '../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { DeviceTokenClaims } from '../tokens/claims.ts';
-import {
-  emvReason,
-  grantReason,
-  INITIAL_KEY_ID_BYTES,
-  keySetReason,
-  standingReason,
-  verificationReason,
-} from './checks.ts';
+import { cardReason, grantReason, INITIAL_KEY_ID_BYTES, keySetReason, standingReason } from './checks.ts';
 import type { Decision, GateAnswer } from './decision.ts';
 import type { PaymentIntent } from './intent.ts';
 import type { DecisionStore, NewDecision, Situation } from './store.ts';
@@ -70,13 +63,9 @@ export async function decidePayment(request: PaymentRequest, ports: GatePorts): 
   if (standing !== null) return refused(standing);
   const { grant } = situation.stored;
   const held = intent.pin === null ? null : await ports.held.get(grant.id);
-  const reason =
-    grantReason(intent, grant, ports.clock.now()) ??
-    keySetReason(situation) ??
-    emvReason(intent)?.reason ??
-    verificationReason(intent, grant, held);
-  if (reason !== null)
-    return settle(proven.value, situation, record(proven.value, situation, [reason], ports), null, ports);
+  const now = ports.clock.now();
+  const reason = grantReason(intent, grant, now) ?? keySetReason(situation) ?? cardReason(intent, grant, held, now);
+  if (reason !== null) return settle(proven.value, record(proven.value, situation, [reason], ports), null, ports);
   const translated = await ports.vault.translatePayment({
     intent: request.intent,
     sessionKey: request.sessionKey,
@@ -87,14 +76,14 @@ export async function decidePayment(request: PaymentRequest, ports: GatePorts): 
   if (!translated.ok) {
     if (!ABOUT_THE_PAYMENT.has(translated.reason)) return undecided(translated.reason);
     const refusal = record(proven.value, situation, [translated.reason], ports);
-    return settle(proven.value, situation, refusal, null, ports);
+    return settle(proven.value, refusal, null, ports);
   }
   const approval: NewDecision = {
     ...record(proven.value, situation, [], ports),
     receipt: translated.value.receipt,
     cardReference: translated.value.cardReference,
   };
-  return settle(proven.value, situation, approval, translated.value, ports);
+  return settle(proven.value, approval, translated.value, ports);
 }
 
 /** Token, session key and its signature: what is refused here leaves no trace in the store. */
@@ -120,7 +109,6 @@ function situationOf({ intent, claims }: ProvenIntent, ports: GatePorts): Promis
 /** Commits a new decision; where another came first, answers that one. */
 async function settle(
   proven: ProvenIntent,
-  before: Situation,
   decision: NewDecision,
   translated: TranslatedPayment | null,
   ports: GatePorts,
@@ -213,6 +201,7 @@ function expired(claims: DeviceTokenClaims, now: Date): boolean {
  */
 const ABOUT_THE_PAYMENT: ReadonlySet<Reason> = new Set([
   'ACCOUNT_DATA_INVALID',
+  'CARD_BRAND_MISMATCH',
   'PIN_BLOCK_MALFORMED',
   'PIN_GRANT_MISMATCH',
   'BASE_KEY_RETIRED',

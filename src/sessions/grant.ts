@@ -56,7 +56,8 @@ export function appraiseTerms(
   const zero = terms.type === 'zero-amount';
   if (terms.amountMinor < 0n || zero !== (terms.amountMinor === 0n)) return refuse('MALFORMED_MESSAGE', 'amount_minor');
   if (terms.amountMinor > BigInt(limits.maximumAmountMinor)) return refuse('AMOUNT_OVER_LIMIT');
-  return ok(terms.amountMinor > BigInt(limits.noPinAmountMinor) ? 'online-pin' : 'none');
+  if (terms.amountMinor <= BigInt(limits.noPinAmountMinor)) return ok('none');
+  return ok(limits.deviceVerification === 'allowed' ? 'device' : 'online-pin');
 }
 
 /**

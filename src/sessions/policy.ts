@@ -17,6 +17,12 @@ export const sessionPolicySchema = z.strictObject({
         currency: z.int().min(1).max(999).describe('ISO 4217 numeric'),
         maximumAmountMinor: z.int().min(0).describe('Largest amount of one payment'),
         noPinAmountMinor: z.int().min(0).describe('Above it a PIN is expected'),
+        deviceVerification: z
+          .enum(['allowed', 'refused'])
+          .optional()
+          .describe(
+            'Whether a verifying device that the card signs for may take the place of that PIN; absent: refused',
+          ),
       }),
     )
     .min(1),

@@ -47,6 +47,7 @@ export interface TransactionGrant {
   readonly accountDataKsn: Buffer;
   /** Rises by each grant of a session. */
   readonly sequence: bigint;
+  /** `device`: a device or, in its place, an online PIN. */
   readonly expectedVerification: CardholderVerification;
   readonly pinAllowed: boolean;
   readonly issuedAt: Date;

@@ -14,7 +14,7 @@ import { verifyTokenOfAnyAge } from '../../src/tokens/verify.ts';
 import { decodeIntent, encodeIntent } from '../../src/wire/transaction.ts';
 import { START, TestClock } from '../support/clock.ts';
 import { addGrant, type EnrolledPhone, enrolPhone, uniqueId } from '../support/enrolled.ts';
-import { encodeIcc, iccElements } from '../support/icc.ts';
+import { encodeIcc, iccElements, iccWithPin } from '../support/icc.ts';
 import { compactJws } from '../support/jws.ts';
 import { SeededRandom } from '../support/random.ts';
 import type { SigningKey } from '../support/signing-key.ts';
@@ -109,7 +109,7 @@ export async function payment({
     tokenKey: vault.tokenKey,
     grant: { terms, pinKsn, accountDataKsn: ACCOUNT_DATA.ksn, expectedVerification: withPin ? 'online-pin' : 'none' },
     intent: (intent) => intent,
-    icc: iccElements(terms),
+    icc: withPin ? iccWithPin(terms) : iccElements(terms),
     payload: null,
     context: CONTEXT.paymentIntent,
     sessionKey: sessionKey.spki,

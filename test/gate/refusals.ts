@@ -93,6 +93,7 @@ export const IN_ORDER: readonly Wrong[] = [
     bendIntent((intent) => ({ ...intent, emvData: intent.emvData.subarray(0, -1) }))(draft);
   }),
   kept('a currency that the card did not sign', 'EMV_CURRENCY_MISMATCH', icc('5F2A', '0840')),
+  kept('claims of a PIN that do not go together', 'EMV_CONTRADICTORY', icc('95', '0000008000')),
   kept('a PIN block that is held no more', 'PIN_LOST', (draft) => {
     draft.held = null;
   }),
@@ -124,6 +125,15 @@ export const WITH_PIN: readonly Wrong[] = [
   kept('the PAN in clear', 'EMV_TAG_FORBIDDEN', icc('5A', '4761739001010010')),
   kept('an amount that the card did not sign', 'EMV_AMOUNT_MISMATCH', icc('9F02', '000000001251')),
   kept('a type that the card did not sign', 'EMV_TYPE_MISMATCH', icc('9C', '20')),
+  kept('a tap of another day', 'EMV_DATE_MISMATCH', icc('9A', '260227')),
+  kept('cashback', 'EMV_AMOUNT_MISMATCH', icc('9F03', '000000001000')),
+  kept('a card of an unknown scheme', 'EMV_SCHEME_UNKNOWN', icc('84', 'a0000002771010')),
+  kept('an approval offline', 'EMV_OFFLINE_CRYPTOGRAM', icc('9F27', '40')),
+  kept('a magnetic stripe with a PIN', 'EMV_MAGNETIC_STRIPE', icc('9F39', '91')),
+  kept('a card that was inserted', 'EMV_ENTRY_MODE_NOT_ALLOWED', icc('9F39', '05')),
+  kept('a PAN of another scheme than the application', 'CARD_BRAND_MISMATCH', (draft) => {
+    draft.vaultRefuses = 'CARD_BRAND_MISMATCH';
+  }),
   kept(
     'no PIN, though one is claimed',
     'CVM_REQUIRED',

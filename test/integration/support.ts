@@ -16,6 +16,8 @@ const TAPGATE = fileURLToPath(new URL('../../src/cli/tapgate.ts', import.meta.ur
 const PAUSE = 200;
 const ATTEMPTS = 100;
 
+const AWAY: ReadonlySet<string> = new Set(['SERVICE_UNAVAILABLE', 'VAULT_UNAVAILABLE']);
+
 /** A world in a folder of its own, and how to end it. */
 export async function startWorld(
   vault?: object,
@@ -65,13 +67,18 @@ export async function killVault(world: World): Promise<void> {
   throw new Error('no other vault was started');
 }
 
-/** Tries again while the service is away, as an app does: what it refuses is thrown on. */
+/** Whether the service says no more than that something it stands on is away at this moment. */
+function isAway(error: unknown): boolean {
+  return error instanceof PhoneRefused && error.reasons.every((code) => AWAY.has(code));
+}
+
+/** Tries again while the service is away, or what it stands on, as an app does: what it refuses is thrown on. */
 export async function persistently<T>(step: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       return await step();
     } catch (error) {
-      if (error instanceof PhoneRefused || attempt === ATTEMPTS) throw error;
+      if ((error instanceof PhoneRefused && !isAway(error)) || attempt === ATTEMPTS) throw error;
       await sleep(PAUSE);
     }
   }

@@ -70,6 +70,19 @@ describe('terms', () => {
     const answer = appraiseTerms({ ...TERMS, ...over }, 'shop-1', SESSION_POLICY);
     expect(answer.ok ? answer.value : answer.reason).toBe(expected);
   });
+
+  test.each([
+    ['allowed', 5_000n, 'none'],
+    ['allowed', 5_001n, 'device'],
+    ['refused', 5_001n, 'online-pin'],
+  ] as const)(
+    'with devices %s in the place of a PIN, expect at %d: %s',
+    (deviceVerification, amountMinor, expected) => {
+      const currencies = SESSION_POLICY.currencies.map((limits) => ({ ...limits, deviceVerification }));
+      const answer = appraiseTerms({ ...TERMS, amountMinor }, 'shop-1', { ...SESSION_POLICY, currencies });
+      expect(answer).toEqual({ ok: true, value: expected });
+    },
+  );
 });
 
 describe('a grant', () => {

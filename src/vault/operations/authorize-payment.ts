@@ -1,3 +1,6 @@
+import { panFitsApplication } from '../../emv/brand.ts';
+import { readElements } from '../../emv/elements.ts';
+import { selectedScheme } from '../../emv/scheme.ts';
 import type { ReceiptClaims } from '../../gate/vault.ts';
 import type { AuthorizePaymentAnswer, AuthorizePaymentCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import type { Pan } from '../../payment-crypto/pin-block/pan.ts';
@@ -14,7 +17,8 @@ import { type VerifiedPayment, verifyPayment } from './verify-payment.ts';
 
 /**
  * Translates a payment for its acquirer: account data under the zone data key, the PIN block under the zone PIN key, a
- * reference of the card, and a signed receipt where claims for one are given.
+ * reference of the card, and a signed receipt where claims for one are given. Refuses with CARD_BRAND_MISMATCH where the
+ * PAN is of another scheme than the card's application: nobody else sees both.
  *
  * Nothing is opened before grant, intent, destination and claims are verified here. The clear PIN exists inside one
  * call of `translatePin` only, the clear account data inside this one; both are wiped before the answer.
@@ -46,6 +50,8 @@ function translate(
   ports: VaultPorts,
 ): Result<AuthorizePaymentAnswer> {
   const { zone, intentHash } = payment;
+  const brand = checkBrand(payment.intent.emvData, pan);
+  if (!brand.ok) return brand;
   const pinBlock = translatePinBlock(payment, pan, keys, ports);
   if (!pinBlock.ok) return pinBlock;
   const iv = ports.random.bytes(GCM_IV_BYTES);
@@ -60,6 +66,19 @@ function translate(
     zonePinBlock: pinBlock.value,
     cardReference: reference,
   });
+}
+
+/**
+ * Compares the PAN's issuer with the scheme and name of the application that the card was selected by. Nothing else of the
+ * ICC data is judged here, so that an approval is translated again whatever rules the gate has come to have since.
+ */
+function checkBrand(emvData: Uint8Array, pan: Pan): Result<null> {
+  const icc = readElements(emvData);
+  if (!icc.ok) return icc;
+  const scheme = selectedScheme(icc.value);
+  if (!scheme.ok) return scheme;
+  const name = icc.value.get('84') ?? Buffer.alloc(0);
+  return pan.use((digits) => panFitsApplication(scheme.value, name, digits)) ? ok(null) : refuse('CARD_BRAND_MISMATCH');
 }
 
 /** The PIN block under the zone PIN key, format 4 to format 4 with new random fill; empty where there is none. */

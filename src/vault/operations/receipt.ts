@@ -27,7 +27,12 @@ const claimsSchema: z.ZodType<ReceiptClaims> = z.strictObject({
 
 /** The first reason for which no receipt may say that this payment is approved, or null. */
 function approvalReason({ grant, intent, pinBlock }: VerifiedPayment): Reason | null {
-  if (intent.pin === null) return grant.expectedVerification === 'online-pin' ? 'CVM_REQUIRED' : null;
+  if (intent.pin === null) {
+    const expected = grant.expectedVerification;
+    return expected === 'none' || (expected === 'device' && intent.claimedVerification === 'device')
+      ? null
+      : 'CVM_REQUIRED';
+  }
   return pinBlock === null ? 'PIN_LOST' : null;
 }
 

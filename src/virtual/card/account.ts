@@ -1,5 +1,7 @@
-/** Payment schemes of the virtual cards. */
-export type CardScheme = 'visa' | 'mastercard' | 'mir';
+import type { Scheme } from '../../emv/scheme.ts';
+
+/** Payment schemes of the virtual cards: all that the gate takes. */
+export type CardScheme = Scheme;
 
 /** A card account as its issuer knows it. Plain values, of test cards only. */
 export interface VirtualAccount {
@@ -18,6 +20,16 @@ export interface VirtualAccount {
 export const TEST_ACCOUNTS: Readonly<Record<CardScheme, VirtualAccount>> = {
   visa: { scheme: 'visa', pan: '4111111111111111', expiry: '4912', sequenceNumber: 1, pin: '1234' },
   mastercard: { scheme: 'mastercard', pan: '5555555555554444', expiry: '4912', sequenceNumber: 1, pin: '2345' },
+  'american-express': {
+    scheme: 'american-express',
+    pan: '378282246310005',
+    expiry: '4912',
+    sequenceNumber: 0,
+    pin: '4567',
+  },
+  jcb: { scheme: 'jcb', pan: '3530111333300000', expiry: '4912', sequenceNumber: 1, pin: '5678' },
+  discover: { scheme: 'discover', pan: '6011111111111117', expiry: '4912', sequenceNumber: 1, pin: '6789' },
+  unionpay: { scheme: 'unionpay', pan: '6200000000000005', expiry: '4912', sequenceNumber: 1, pin: '789012' },
   mir: { scheme: 'mir', pan: '2200000000000004', expiry: '4912', sequenceNumber: 1, pin: '3456' },
 };
 

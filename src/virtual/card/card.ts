@@ -4,7 +4,7 @@ import type { Random } from '../../ports/random.ts';
 import type { CardholderVerification, TransactionType } from '../../sessions/transaction.ts';
 import { accountDefect, expiryDay, type VirtualAccount } from './account.ts';
 import { applicationCryptogram, deriveCardKey } from './cryptogram.ts';
-import { CVM_RESULTS, SCHEME_VALUES, VISA_QUALIFIERS } from './scheme.ts';
+import { SCHEME_VALUES, verificationElements } from './scheme.ts';
 
 /** What the terminal puts into a transaction. */
 export interface TapTerms {
@@ -94,7 +94,6 @@ export class VirtualCard {
   #elements(terms: TapTerms, counter: number): Map<string, Buffer> {
     const { scheme } = this.account;
     const values = SCHEME_VALUES[scheme];
-    const verification = terms.verification ?? 'none';
     const date = terms.date.toISOString();
     const icc = new Map([
       ['82', hex(values.interchangeProfile)],
@@ -109,14 +108,10 @@ export class VirtualCard {
       ['9F1A', hex(numeric(terms.country, 4))],
       ['9F27', hex(AUTHORISATION_REQUEST)],
       ['9F33', hex(TERMINAL_CAPABILITIES)],
-      ['9F34', hex(CVM_RESULTS[verification])],
       ['9F36', hex(counter.toString(16).padStart(4, '0'))],
       ['9F37', Buffer.from(terms.unpredictableNumber)],
     ]);
-    if (scheme === 'visa') {
-      icc.set('9F66', hex(VISA_QUALIFIERS[verification].terminal));
-      icc.set('9F6C', hex(VISA_QUALIFIERS[verification].card));
-    }
+    for (const [tag, value] of verificationElements(scheme, terms.verification ?? 'none')) icc.set(tag, hex(value));
     return icc;
   }
 

@@ -66,7 +66,7 @@ export function testPayment({ keys }: VaultFixture, phone: TestPhone, bend: Bend
     thumbprint: phone.thumbprint,
     grantId: grant.id,
     terms: grant.terms,
-    emvData: Buffer.from('9f2701809f360200019f37045a5a5a5a', 'hex'),
+    emvData: Buffer.from('8407a00000000310109f2701809f360200019f37045a5a5a5a', 'hex'),
     accountData: encryptAccountData(phone, grant.id, COUNTER, bend.cardTlv),
     claimedVerification: block === null ? 'none' : 'online-pin',
     pin: block === null ? null : { ksn: grant.pinKsn, blockHash: sha256(block) },

@@ -1,7 +1,9 @@
 import { createCipheriv } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
+import { panFitsApplication } from '../../../src/emv/brand.ts';
 import { compareWithTerms, readIccData } from '../../../src/emv/icc.ts';
+import { appraiseTap } from '../../../src/emv/tap.ts';
 import { readTlv } from '../../../src/encoding/tlv.ts';
 import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import { accountDefect, type CardScheme, expiryDay, TEST_ACCOUNTS } from '../../../src/virtual/card/account.ts';
@@ -42,7 +44,8 @@ describe.each(SCHEMES)('a %s card', (scheme) => {
     const icc = iccOf(cardOf(scheme).tap(TERMS).iccData);
     expect(compareWithTerms(icc, { ...TERMS, merchant: 'm', order: 'o' })).toMatchObject({ ok: true });
     for (const tag of ['9F03', '9F33', '9F34']) expect(icc.has(tag)).toBe(true);
-    expect([icc.has('9F66'), icc.has('9F6C')]).toEqual([scheme === 'visa', scheme === 'visa']);
+    const qualified = scheme === 'visa' || scheme === 'unionpay';
+    expect([icc.has('9F66'), icc.has('9F6C')]).toEqual([qualified, qualified]);
   });
 
   test('signs it with a cryptogram that its issuer verifies and no other card has', () => {
@@ -53,14 +56,26 @@ describe.each(SCHEMES)('a %s card', (scheme) => {
   });
 
   test('gives account data of its account', () => {
-    const { pan, expiry } = TEST_ACCOUNTS[scheme];
+    const { pan, expiry, sequenceNumber } = TEST_ACCOUNTS[scheme];
+    const padded = (digits: string) => (digits.length % 2 === 0 ? digits : `${digits}f`);
     const account = hexByTag(cardOf(scheme).tap(TERMS).accountData);
     expect(account).toEqual({
-      57: `${pan}d${expiry}2010000000000f`.slice(0, pan.length + 18),
-      '5A': pan,
+      57: padded(`${pan}d${expiry}2010000000000`),
+      '5A': padded(pan),
       '5F24': `${expiry}31`,
-      '5F34': '01',
+      '5F34': `0${sequenceNumber}`,
     });
+  });
+
+  test('has a PAN of its scheme', () => {
+    const name = iccOf(cardOf(scheme).tap(TERMS).iccData).get('84')!;
+    expect(panFitsApplication(scheme, name, Buffer.from([...TEST_ACCOUNTS[scheme].pan].map(Number)))).toBe(true);
+  });
+
+  test.each(['none', 'online-pin'] as const)('passes at the gate, verified by %s', (verification) => {
+    const tap = cardOf(scheme).tap({ ...TERMS, verification });
+    const evidence = appraiseTap(tap.iccData, { ...TERMS, merchant: 'm', order: 'o' }, TERMS.date);
+    expect(evidence).toEqual({ ok: true, value: { scheme, verification } });
   });
 
   test('counts its taps', () => {
@@ -100,7 +115,7 @@ describe('the cryptogram', () => {
     const terms = fc.record({
       amountMinor: fc.bigInt({ min: 0n, max: 999_999_999_999n }),
       currency: fc.integer({ min: 0, max: 999 }),
-      country: fc.integer({ min: 0, max: 999 }),
+      country: fc.integer({ min: 1, max: 999 }),
       type: fc.constantFrom('sale', 'refund', 'void', 'zero-amount'),
       date: fc.date({ min: new Date('2020-01-01'), max: new Date('2049-12-31'), noInvalidDate: true }),
       unpredictableNumber: fc.uint8Array({ minLength: 4, maxLength: 4 }),
@@ -121,12 +136,24 @@ describe('the cryptogram', () => {
 
 describe('cardholder verification', () => {
   test.each([
-    ['none', '1f0302', '24804000', '0000'],
-    ['online-pin', '420300', '24c04000', '8000'],
-    ['device', '1f0302', '24c04000', '0080'],
-  ] as const)('%s', (verification, results, terminal, card) => {
-    const tags = hexByTag(cardOf('visa').tap({ ...TERMS, verification }).iccData);
-    expect([tags['9F34'], tags['9F66'], tags['9F6C']]).toEqual([results, terminal, card]);
+    ['visa', 'none', { '9F34': '1f0302', '9F66': '24804000', '9F6C': '0000' }],
+    ['visa', 'online-pin', { '9F34': '420300', '9F66': '24c04000', '9F6C': '8000' }],
+    ['visa', 'device', { '9F34': '1f0302', '9F66': '24c04000', '9F6C': '0080' }],
+    ['unionpay', 'device', { '9F66': '24c04000', '9F6C': '0080' }],
+    ['mastercard', 'none', { '9F34': '1f0302', 82: '1980', 95: '0000008000' }],
+    ['mastercard', 'online-pin', { '9F34': '420300', 82: '1980', 95: '0000048000' }],
+    ['mastercard', 'device', { '9F34': '010002', 82: '1b80', 95: '0000008000' }],
+    ['mir', 'online-pin', { '9F34': '420300', 82: '1980', 95: '0000048000' }],
+    ['mir', 'device', { '9F34': '1f0302', 82: '1980', 95: '0000008000' }],
+  ] as const)('%s: %s', (scheme, verification, expected) => {
+    const tap = cardOf(scheme).tap({ ...TERMS, verification });
+    expect(hexByTag(tap.iccData)).toMatchObject(expected);
+  });
+
+  test.each(['visa', 'unionpay', 'mastercard'] as const)('by a device is claimed by a %s card', (scheme) => {
+    const tap = cardOf(scheme).tap({ ...TERMS, verification: 'device' });
+    const evidence = appraiseTap(tap.iccData, { ...TERMS, merchant: 'm', order: 'o' }, TERMS.date);
+    expect(evidence).toMatchObject({ ok: true, value: { verification: 'device' } });
   });
 });
 
