@@ -20,6 +20,8 @@ export type ServiceAccountFailure =
   /** No private key in plain PKCS #8, or not RSA of 2048 to 4096 bits. */
   | 'SERVICE_ACCOUNT_KEY_INVALID';
 
+/** RFC 7468 §10. */
+const PKCS8_LABEL = 'PRIVATE KEY';
 const MAXIMUM_CHARACTERS = 16_384;
 const MINIMUM_BITS = 2048;
 const MAXIMUM_BITS = 4096;
@@ -31,7 +33,7 @@ const accountSchema = z.looseObject({
     .max(320)
     .regex(/^[\x21-\x3f\x41-\x7e]+@[\x21-\x3f\x41-\x7e]+$/),
   private_key_id: z.string().regex(/^[A-Za-z0-9_-]{1,128}$/),
-  private_key: z.string().startsWith('-----BEGIN PRIVATE KEY-----\n'),
+  private_key: z.string().startsWith(`-----BEGIN ${PKCS8_LABEL}-----\n`),
 });
 
 function privateKeyOf(pem: string): KeyObject | null {
