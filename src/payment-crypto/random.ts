@@ -10,6 +10,25 @@ export function randomOctets(random: Random, length: number): Uint8Array {
 }
 
 /**
+ * A source that asks another one for whole batches of bytes, for work that takes a few of them several times: asking costs
+ * more than the bytes. What was not taken is dropped with it.
+ */
+export function inBatches(random: Random, batch: number): Random {
+  let drawn: Buffer = Buffer.alloc(0);
+  let taken = 0;
+  return {
+    bytes: (length) => {
+      if (length > drawn.length - taken) {
+        drawn = random.bytes(Math.max(length, batch));
+        taken = 0;
+      }
+      taken += length;
+      return drawn.subarray(taken - length, taken);
+    },
+  };
+}
+
+/**
  * Uniform integers in [0, bound), bound 1 to 256; `count` of them.
  *
  * Bytes that would make some values likelier are thrown away. A source that gives no usable byte is a bug and throws,

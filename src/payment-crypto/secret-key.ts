@@ -23,11 +23,28 @@ function lengthAllowed(algorithm: KeyAlgorithm, bytes: number): boolean {
   return bytes > 0 && bytes <= MAX_HMAC_BYTES;
 }
 
-/** Node's name of a key's block cipher in a mode of operation: `aes-256-cbc`, `des-ede-ecb`. */
-function cipherName(algorithm: KeyAlgorithm, bytes: number, mode: 'ecb' | 'cbc' | 'ctr'): string {
-  if (algorithm === 'AES') return `aes-${bytes * 8}-${mode}`;
-  if (algorithm === 'TDES' && mode !== 'ctr') return `${bytes === 16 ? 'des-ede' : 'des-ede3'}-${mode}`;
-  throw new TypeError(`${algorithm} has no ${mode} mode here`);
+type CipherMode = 'ecb' | 'cbc' | 'ctr';
+
+/** Node's names of block ciphers by algorithm, mode and bytes of the key: made once, since a name costs as much as a block. */
+const CIPHER_NAMES: Readonly<
+  Record<KeyAlgorithm, Partial<Readonly<Record<CipherMode, Readonly<Record<number, string>>>>>>
+> = {
+  AES: {
+    ecb: { 16: 'aes-128-ecb', 24: 'aes-192-ecb', 32: 'aes-256-ecb' },
+    cbc: { 16: 'aes-128-cbc', 24: 'aes-192-cbc', 32: 'aes-256-cbc' },
+    ctr: { 16: 'aes-128-ctr', 24: 'aes-192-ctr', 32: 'aes-256-ctr' },
+  },
+  TDES: {
+    ecb: { 16: 'des-ede-ecb', 24: 'des-ede3-ecb' },
+    cbc: { 16: 'des-ede-cbc', 24: 'des-ede3-cbc' },
+  },
+  HMAC: {},
+};
+
+function cipherName(algorithm: KeyAlgorithm, bytes: number, mode: CipherMode): string {
+  const name = CIPHER_NAMES[algorithm][mode]?.[bytes];
+  if (name === undefined) throw new TypeError(`${algorithm} has no ${mode} mode here`);
+  return name;
 }
 
 /**

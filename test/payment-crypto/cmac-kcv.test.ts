@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { cmac, verifyCmac } from '../../src/payment-crypto/cmac.ts';
+import { cmac, shortCmacs, verifyCmac } from '../../src/payment-crypto/cmac.ts';
 import { hexOf } from '../../src/payment-crypto/hex.ts';
 import { checkValueByEncipherment, keyCheckValue } from '../../src/payment-crypto/kcv.ts';
 import { retailMac } from '../../src/payment-crypto/retail-mac.ts';
@@ -32,6 +32,31 @@ describe('CMAC', () => {
   ] as const)('%s %s of %i bytes is that of SP 800-38B', (algorithm, keyText, length, expected) => {
     const mac = cmac(key(algorithm, keyText), bytes(MESSAGE).subarray(0, length));
     expect(hexOf(mac)).toBe(expected);
+  });
+
+  test.each(['AES', 'TDES'] as const)('%s is the same however the message is cut into parts', (algorithm) => {
+    const secret = key(algorithm, AES_128);
+    for (const length of [0, 1, 7, 8, 9, 15, 16, 17, 31, 32, 33, 48]) {
+      const message = bytes(MESSAGE).subarray(0, length);
+      const whole = cmac(secret, message);
+      for (const cut of [0, 1, 8, 16, length]) {
+        const parts = [message.subarray(0, Math.min(cut, length)), message.subarray(Math.min(cut, length))];
+        expect(cmac(secret, ...parts)).toEqual(whole);
+      }
+    }
+    expect(cmac(secret)).toEqual(cmac(secret, new Uint8Array(0)));
+  });
+
+  test.each([
+    ['AES', 16],
+    ['TDES', 8],
+  ] as const)('%s: those of several short messages are those of each, in their order', (algorithm, size) => {
+    const secret = key(algorithm, AES_128);
+    const messages = [0, 1, size - 1, size, 3].map((length) => bytes(MESSAGE).subarray(0, length));
+    const before = messages.map((message) => Buffer.from(message));
+    expect(shortCmacs(secret, messages)).toEqual(Buffer.concat(messages.map((message) => cmac(secret, message))));
+    expect(messages).toEqual(before);
+    expect(() => shortCmacs(secret, [new Uint8Array(size + 1)])).toThrow(RangeError);
   });
 
   test('is verified whole or cut to half, and not shorter, longer or changed', () => {

@@ -45,8 +45,10 @@ export function deriveKey(
 ): SecretKey {
   const material = parent.encipher(derivationData(usage, type, tail));
   const { algorithm, bits } = KEY_TYPES[type];
-  material.fill(0, bits / 8);
-  return SecretKey.ofOwned(algorithm, material.subarray(0, bits / 8));
+  const length = bits / 8;
+  if (material.length === length) return SecretKey.ofOwned(algorithm, material);
+  material.fill(0, length);
+  return SecretKey.ofOwned(algorithm, material.subarray(0, length));
 }
 
 /** Derives the next derivation key of the tree: as long as its parent, at a counter of the walk. */

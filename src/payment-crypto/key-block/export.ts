@@ -1,7 +1,7 @@
 import type { Random } from '../../ports/random.ts';
 import { ok, refuse } from '../../reasons/result.ts';
 import { hexOf } from '../hex.ts';
-import { randomOctets, uniformIntegers } from '../random.ts';
+import { inBatches, randomOctets } from '../random.ts';
 import type { KeyBlockReason, PaymentResult } from '../reason.ts';
 import { SecretBytes } from '../secret.ts';
 import { effectiveStrength, type KeyAlgorithm, SecretKey } from '../secret-key.ts';
@@ -23,11 +23,16 @@ export interface KeyBlockContent {
 }
 
 const HEADER_ALGORITHM: Readonly<Record<KeyAlgorithm, string>> = { AES: 'A', TDES: 'T', HMAC: 'H' };
+/** What the padding of most blocks takes. */
+const DRAWN_OCTETS = 48;
 const PADDING_ALPHABET = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz';
 
+/** Filler that says nothing: that some characters are a little likelier than others tells nobody anything. */
 function paddingCharacters(random: Random, count: number): string {
-  const indices = uniformIntegers(random, PADDING_ALPHABET.length, count);
-  return Array.from(indices, (index) => PADDING_ALPHABET.charAt(index)).join('');
+  let characters = '';
+  for (const octet of randomOctets(random, count))
+    characters += PADDING_ALPHABET.charAt(octet % PADDING_ALPHABET.length);
+  return characters;
 }
 
 function keyFits({ attributes, key }: KeyBlockContent): boolean {
@@ -86,10 +91,11 @@ export function exportKeyBlock(
   const optional = writeOptional(content.optional ?? []);
   if (!optional.ok) return optional;
 
-  const payload = buildPayload(content, random);
+  const drawn = inBatches(random, DRAWN_OCTETS);
+  const payload = buildPayload(content, drawn);
   try {
     const header = formatKeyBlockHeader(version, attributes, optional.value, payload.length, (count) =>
-      paddingCharacters(random, count),
+      paddingCharacters(drawn, count),
     );
     if (!header.ok) return header;
     const { ciphertext, mac } = protectPayload(version, kbpk, header.value, payload);

@@ -1,6 +1,6 @@
 import { equalBytes } from '../../encoding/digest.ts';
 import { ok, refuse } from '../../reasons/result.ts';
-import { cmac } from '../cmac.ts';
+import { cmac, shortCmacs } from '../cmac.ts';
 import type { PaymentResult } from '../reason.ts';
 import { SecretBytes } from '../secret.ts';
 import { SecretKey } from '../secret-key.ts';
@@ -12,6 +12,12 @@ const DERIVED_USAGE = { cbc: 0x0000, mac: 0x0001, ctr: 0x0002 } as const;
 const ENCRYPTION_VARIANT = 0x45;
 const MAC_VARIANT = 0x4d;
 
+/** The two keys of a block, from its KBPK. */
+interface BlockKeys {
+  readonly encryption: SecretKey;
+  readonly mac: SecretKey;
+}
+
 /** Derivation code of the KBPK's own algorithm: 0 two-key TDEA, 1 three-key TDEA, 2 to 4 AES. */
 function algorithmCode(kbpk: SecretKey): number {
   if (kbpk.algorithm === 'AES') return kbpk.bits / 64;
@@ -19,22 +25,33 @@ function algorithmCode(kbpk: SecretKey): number {
 }
 
 /**
- * Derivation binding: CMAC blocks over counter (1) | usage (2) | `00` | algorithm (2) | bits (2), cut to the KBPK's own
- * length.
+ * Inputs of a key's derivation: counter (1) | usage (2) | `00` | algorithm (2) | bits (2), one for each block of the key.
  */
-function deriveBlockKey(kbpk: SecretKey, usage: keyof typeof DERIVED_USAGE): SecretKey {
-  const input = Buffer.alloc(8);
-  input.writeUInt16BE(DERIVED_USAGE[usage], 1);
-  input.writeUInt16BE(algorithmCode(kbpk), 4);
-  input.writeUInt16BE(kbpk.bits, 6);
-  const material = new Uint8Array(new ArrayBuffer(kbpk.length));
-  for (let at = 0; at < kbpk.length; at += kbpk.blockBytes) {
-    input[0] = at / kbpk.blockBytes + 1;
-    const block = cmac(kbpk, input);
-    material.set(block.subarray(0, Math.min(block.length, kbpk.length - at)), at);
-    block.fill(0);
+function derivationInputs(usage: keyof typeof DERIVED_USAGE, kbpk: SecretKey): Buffer[] {
+  const inputs: Buffer[] = [];
+  for (let block = 1; (block - 1) * kbpk.blockBytes < kbpk.length; block++) {
+    const input = Buffer.alloc(8);
+    input[0] = block;
+    input[2] = DERIVED_USAGE[usage];
+    input[5] = algorithmCode(kbpk);
+    input.writeUInt16BE(kbpk.bits, 6);
+    inputs.push(input);
   }
-  return SecretKey.ofOwned(kbpk.algorithm, material);
+  return inputs;
+}
+
+/** Derivation binding: CMACs under the KBPK, as many for each key as its length takes, which is the KBPK's own. */
+function derivedKeys(kbpk: SecretKey, encryptionUsage: 'cbc' | 'ctr'): BlockKeys {
+  const { algorithm, length, blockBytes } = kbpk;
+  const inputs = [...derivationInputs(encryptionUsage, kbpk), ...derivationInputs('mac', kbpk)];
+  const material = shortCmacs(kbpk, inputs);
+  const keyBytes = (inputs.length / 2) * blockBytes;
+  const [encryption, mac] = [material.subarray(0, keyBytes), material.subarray(keyBytes)];
+  for (const beyond of [encryption, mac]) beyond.fill(0, length);
+  return {
+    encryption: SecretKey.ofOwned(algorithm, encryption.subarray(0, length)),
+    mac: SecretKey.ofOwned(algorithm, mac.subarray(0, length)),
+  };
 }
 
 /** Variant binding of versions A and C: every byte of the KBPK XOR `E` or `M`. */
@@ -46,10 +63,10 @@ function variantKey(kbpk: SecretKey, variant: number): SecretKey {
   });
 }
 
-function blockKeys(version: KeyBlockVersion, kbpk: SecretKey): { encryption: SecretKey; mac: SecretKey } {
+function blockKeys(version: KeyBlockVersion, kbpk: SecretKey): BlockKeys {
   if (version === 'A' || version === 'C')
     return { encryption: variantKey(kbpk, ENCRYPTION_VARIANT), mac: variantKey(kbpk, MAC_VARIANT) };
-  return { encryption: deriveBlockKey(kbpk, version === 'E' ? 'ctr' : 'cbc'), mac: deriveBlockKey(kbpk, 'mac') };
+  return derivedKeys(kbpk, version === 'E' ? 'ctr' : 'cbc');
 }
 
 /** True where the KBPK's algorithm is the one of the version: TDEA for A to C, AES for D and E. */
@@ -76,9 +93,7 @@ export function protectPayload(
   const { encryption, mac: macKey } = blockKeys(version, kbpk);
   try {
     return payload.use((clear) => {
-      const bound = Buffer.concat([Buffer.from(header, 'latin1'), clear]);
-      const mac = cmac(macKey, bound);
-      bound.fill(0);
+      const mac = cmac(macKey, Buffer.from(header, 'latin1'), clear);
       return { mac, ciphertext: encryption.cipherIn(version === 'E' ? 'ctr' : 'cbc', mac).update(clear) };
     });
   } finally {
@@ -87,7 +102,7 @@ export function protectPayload(
   }
 }
 
-function openVariant(keys: { encryption: SecretKey; mac: SecretKey }, header: string, sealed: ProtectedPayload) {
+function openVariant(keys: BlockKeys, header: string, sealed: ProtectedPayload) {
   const headerBytes = Buffer.from(header, 'latin1');
   const bound = Buffer.concat([headerBytes, sealed.ciphertext]);
   // A header that fills no whole block is padded with zeros for the CBC-MAC, as ISO 16609 does.
@@ -98,16 +113,9 @@ function openVariant(keys: { encryption: SecretKey; mac: SecretKey }, header: st
   return keys.encryption.decipherIn('cbc', headerBytes.subarray(0, 8)).update(sealed.ciphertext);
 }
 
-function openDerivation(
-  version: KeyBlockVersion,
-  keys: { encryption: SecretKey; mac: SecretKey },
-  header: string,
-  sealed: ProtectedPayload,
-) {
+function openDerivation(version: KeyBlockVersion, keys: BlockKeys, header: string, sealed: ProtectedPayload) {
   const clear = keys.encryption.decipherIn(version === 'E' ? 'ctr' : 'cbc', sealed.mac).update(sealed.ciphertext);
-  const bound = Buffer.concat([Buffer.from(header, 'latin1'), clear]);
-  const genuine = equalBytes(cmac(keys.mac, bound), sealed.mac);
-  bound.fill(0);
+  const genuine = equalBytes(cmac(keys.mac, Buffer.from(header, 'latin1'), clear), sealed.mac);
   if (genuine) return clear;
   clear.fill(0);
   return undefined;

@@ -4,7 +4,7 @@ import { uniformIntegers } from '../random.ts';
 import type { PaymentResult } from '../reason.ts';
 import { SecretBytes } from '../secret.ts';
 import type { ClearPin } from './clear-pin.ts';
-import { bytesOfNibbles, xorInto } from './nibbles.ts';
+import { setNibble, xorInto } from './nibbles.ts';
 import type { Pan } from './pan.ts';
 import { type Fill, readPinField, writePinField } from './pin-field.ts';
 
@@ -36,11 +36,10 @@ export function formatBindsPan(format: ShortFormat | 4): boolean {
 /** PAN field of formats 0 and 3: `0000` | the 12 rightmost digits but the check digit. The caller wipes it. */
 function panField(pan: Pan): Uint8Array {
   return pan.use((digits) => {
-    const nibbles = new Uint8Array(new ArrayBuffer(BLOCK * 2));
+    const field = new Uint8Array(new ArrayBuffer(BLOCK));
     const taken = digits.subarray(Math.max(digits.length - 1 - PAN_DIGITS, 0), digits.length - 1);
-    nibbles.set(taken, nibbles.length - taken.length);
-    const field = bytesOfNibbles(nibbles);
-    nibbles.fill(0);
+    const first = BLOCK * 2 - taken.length;
+    for (let at = 0; at < taken.length; at++) setNibble(field, first + at, taken[at] ?? 0);
     return field;
   });
 }

@@ -4,7 +4,7 @@ import { randomOctets } from '../random.ts';
 import type { PaymentResult } from '../reason.ts';
 import type { SecretKey } from '../secret-key.ts';
 import type { ClearPin } from './clear-pin.ts';
-import { bytesOfNibbles, xorInto } from './nibbles.ts';
+import { setNibble, xorInto } from './nibbles.ts';
 import type { Pan } from './pan.ts';
 import { readPinField, writePinField } from './pin-field.ts';
 
@@ -18,11 +18,8 @@ const LEAST_PAN_DIGITS = 12;
  * The caller wipes it.
  */
 export function format4PinField(pin: ClearPin, random: Uint8Array): Uint8Array {
-  const half = writePinField(CONTROL, pin, FILL);
-  const field = new Uint8Array(new ArrayBuffer(BLOCK));
-  field.set(half);
+  const field = writePinField(CONTROL, pin, FILL, BLOCK);
   field.set(random.subarray(0, BLOCK / 2), BLOCK / 2);
-  half.fill(0);
   return field;
 }
 
@@ -32,11 +29,10 @@ export function format4PinField(pin: ClearPin, random: Uint8Array): Uint8Array {
  */
 export function format4PanField(pan: Pan): Uint8Array {
   return pan.use((digits) => {
-    const nibbles = new Uint8Array(new ArrayBuffer(BLOCK * 2));
-    nibbles[0] = Math.max(digits.length - LEAST_PAN_DIGITS, 0);
-    nibbles.set(digits, 1 + Math.max(LEAST_PAN_DIGITS - digits.length, 0));
-    const field = bytesOfNibbles(nibbles);
-    nibbles.fill(0);
+    const field = new Uint8Array(new ArrayBuffer(BLOCK));
+    setNibble(field, 0, Math.max(digits.length - LEAST_PAN_DIGITS, 0));
+    const first = 1 + Math.max(LEAST_PAN_DIGITS - digits.length, 0);
+    for (let at = 0; at < digits.length; at++) setNibble(field, first + at, digits[at] ?? 0);
     return field;
   });
 }

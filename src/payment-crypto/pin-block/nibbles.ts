@@ -8,11 +8,15 @@ export function nibblesOf(bytes: Uint8Array): Uint8Array {
   return nibbles;
 }
 
-/** Joins an even number of nibbles to bytes in a buffer of their own. */
-export function bytesOfNibbles(nibbles: Uint8Array): Uint8Array {
-  const bytes = new Uint8Array(new ArrayBuffer(nibbles.length / 2));
-  for (let at = 0; at < bytes.length; at++) bytes[at] = ((nibbles[2 * at] ?? 0) << 4) | (nibbles[2 * at + 1] ?? 0);
-  return bytes;
+/** A nibble of bytes, counted from the high one of the first byte; 0 beyond their end. */
+export function nibbleAt(bytes: Uint8Array, at: number): number {
+  const byte = bytes[at >> 1] ?? 0;
+  return (at & 1) === 0 ? byte >>> 4 : byte & 0x0f;
+}
+
+/** Writes a nibble (0 to 15) into bytes in which its place is still 0. */
+export function setNibble(bytes: Uint8Array, at: number, nibble: number): void {
+  bytes[at >> 1] = (bytes[at >> 1] ?? 0) | ((at & 1) === 0 ? nibble << 4 : nibble);
 }
 
 /** XORs `mask` into `target`, which is as long. */

@@ -1,7 +1,7 @@
 import { ok, refuse } from '../../reasons/result.ts';
 import type { PaymentResult } from '../reason.ts';
 import { ClearPin, outsideDigits, PIN_DIGITS } from './clear-pin.ts';
-import { bytesOfNibbles, nibblesOf } from './nibbles.ts';
+import { nibbleAt, setNibble } from './nibbles.ts';
 
 /** What may fill the nibbles behind a PIN: the lowest and the highest value. */
 export interface Fill {
@@ -15,17 +15,16 @@ const PIN_AT = 2;
 
 /**
  * Writes the first 8 bytes that all formats share: control nibble | length | PIN | fill (ISO 9564-1). `fill` gives a
- * nibble for each of the 14 places; a place that the PIN takes is not used. The caller wipes the field.
+ * nibble for each of the 14 places; a place that the PIN takes is not used. What is longer than those 8 bytes ends with zeros.
+ * The caller wipes the field.
  */
-export function writePinField(control: number, pin: ClearPin, fill: Uint8Array): Uint8Array {
+export function writePinField(control: number, pin: ClearPin, fill: Uint8Array, bytes: 8 | 16 = 8): Uint8Array {
   return pin.use((digits) => {
-    const nibbles = new Uint8Array(new ArrayBuffer(PIN_FIELD_NIBBLES));
-    nibbles.set(fill.subarray(0, PIN_FIELD_NIBBLES - PIN_AT), PIN_AT);
-    nibbles[0] = control;
-    nibbles[1] = digits.length;
-    nibbles.set(digits, PIN_AT);
-    const field = bytesOfNibbles(nibbles);
-    nibbles.fill(0);
+    const field = new Uint8Array(new ArrayBuffer(bytes));
+    setNibble(field, 0, control);
+    setNibble(field, 1, digits.length);
+    for (let at = PIN_AT; at < PIN_FIELD_NIBBLES; at++)
+      setNibble(field, at, digits[at - PIN_AT] ?? fill[at - PIN_AT] ?? 0);
     return field;
   });
 }
@@ -45,22 +44,17 @@ export function readPinField(
   field: Uint8Array,
   fill: Fill,
 ): PaymentResult<ClearPin, 'PIN_BLOCK_INVALID'> {
-  const nibbles = nibblesOf(field.subarray(0, PIN_FIELD_NIBBLES / 2));
-  const length = nibbles[1] ?? 0;
-  let wrong = (nibbles[0] ?? 0) ^ control;
+  const length = nibbleAt(field, 1);
+  let wrong = nibbleAt(field, 0) ^ control;
   wrong |= lessThan(length, PIN_DIGITS.least) | lessThan(PIN_DIGITS.most, length);
   for (let at = PIN_AT; at < PIN_FIELD_NIBBLES; at++) {
-    const nibble = nibbles[at] ?? 0;
+    const nibble = nibbleAt(field, at);
     const ofPin = lessThan(at - PIN_AT, length);
     const wrongFill = lessThan(nibble, fill.least) | lessThan(fill.most, nibble);
     wrong |= (ofPin & outsideDigits(nibble)) | (~ofPin & wrongFill);
   }
-  if (wrong !== 0) {
-    nibbles.fill(0);
-    return refuse('PIN_BLOCK_INVALID');
-  }
+  if (wrong !== 0) return refuse('PIN_BLOCK_INVALID');
   const digits = new Uint8Array(new ArrayBuffer(length));
-  digits.set(nibbles.subarray(PIN_AT, PIN_AT + length));
-  nibbles.fill(0);
+  for (let at = 0; at < length; at++) digits[at] = nibbleAt(field, PIN_AT + at);
   return ok(ClearPin.ofDigits(digits));
 }
