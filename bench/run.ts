@@ -3,6 +3,7 @@ import { ATTESTATION } from './attestation/group.ts';
 import { DEVICES } from './devices/group.ts';
 import { GATE } from './gate/group.ts';
 import type { BenchGroup } from './group.ts';
+import { KEYS } from './keys/group.ts';
 import { LEAKS } from './leaks/group.ts';
 import { type BenchLine, formatJson, formatTable, missedGoals } from './lines.ts';
 
@@ -10,6 +11,7 @@ const GROUPS: Readonly<Record<string, BenchGroup>> = {
   attestation: ATTESTATION,
   devices: DEVICES,
   gate: GATE,
+  keys: KEYS,
   leaks: LEAKS,
 };
 

@@ -17,9 +17,9 @@ function measured(subject: LeakSubject) {
   return compare(rounds);
 }
 
-/** Timing differences in MAC checks and PIN paths; planted mistakes must be found. */
+/** Timing differences in MAC checks, RSA-OAEP and PIN paths; planted mistakes must be found. */
 export const LEAKS: BenchGroup = {
-  summary: 'timing differences of MAC checks and PIN paths by Welch t; planted mistakes must be found',
+  summary: 'timing differences of MAC checks, RSA-OAEP and PIN paths by Welch t; planted mistakes must be found',
   run: async ({ line, tell }) => {
     for (const subject of LEAK_SUBJECTS) {
       tell(`${subject.name}: ${ROUNDS} rounds of ${subject.measurements} measurements`);

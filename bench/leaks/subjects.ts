@@ -1,8 +1,9 @@
-import { hash } from 'node:crypto';
+import { constants, generateKeyPairSync, hash, privateDecrypt, publicEncrypt } from 'node:crypto';
 import { equalBytes } from '../../src/encoding/digest.ts';
 import { cmac, verifyCmac } from '../../src/payment-crypto/cmac.ts';
 import { exportKeyBlock } from '../../src/payment-crypto/key-block/export.ts';
 import { importKeyBlock } from '../../src/payment-crypto/key-block/import.ts';
+import { decryptOaep } from '../../src/payment-crypto/oaep.ts';
 import { ClearPin } from '../../src/payment-crypto/pin-block/clear-pin.ts';
 import { decodePinBlock } from '../../src/payment-crypto/pin-block/format0to3.ts';
 import { decipherFormat4, encipherFormat4 } from '../../src/payment-crypto/pin-block/format4.ts';
@@ -124,6 +125,37 @@ function readsClear(block: Uint8Array): boolean {
   return pin.ok;
 }
 
+const RSA_BYTES = 256;
+const RSA_CIPHERTEXTS = 128;
+/** A private operation takes a thousand times as long as what is looked for around it. */
+const RSA_MEASUREMENTS = 4000;
+const transportKey = generateKeyPairSync('rsa', { modulusLength: RSA_BYTES * 8 });
+const RAW = { padding: constants.RSA_NO_PADDING } as const;
+
+/** Ciphertexts that are no OAEP: the first byte of what they decrypt to is 0, as it must be, or it is not (Manger's attack). */
+function noOaep(firstByte: number): Uint8Array[] {
+  return Array.from({ length: RSA_CIPHERTEXTS }, () => {
+    const encoded = random.bytes(RSA_BYTES);
+    encoded[0] = firstByte;
+    return publicEncrypt({ key: transportKey.publicKey, ...RAW }, encoded);
+  });
+}
+
+function opensOaep(ciphertext: Uint8Array): boolean {
+  const message = decryptOaep(transportKey.privateKey, ciphertext);
+  if (message.ok) message.value.wipe();
+  return message.ok;
+}
+
+/** Decrypts OAEP as it must not be decrypted: the mask is taken off only where the first byte is right. */
+function earlyExitOaep(ciphertext: Uint8Array): boolean {
+  const encoded = privateDecrypt({ key: transportKey.privateKey, ...RAW }, ciphertext);
+  if (encoded[0] !== 0) return false;
+  let mask = encoded.subarray(33);
+  for (let block = 0; block < 13; block++) mask = hash('sha1', mask, 'buffer');
+  return mask.length === 0;
+}
+
 const subject = (
   name: string,
   inputs: Subject['inputs'],
@@ -131,7 +163,7 @@ const subject = (
   { repeats = 4, measurements = MEASUREMENTS, planted = false } = {},
 ): LeakSubject => ({ name, inputs, run, repeats, measurements, planted });
 
-/** MAC checks and PIN paths, and beside each the mistake that the harness has to find. */
+/** MAC checks, RSA-OAEP and PIN paths, and beside each the mistake that the harness has to find. */
 export const LEAK_SUBJECTS: readonly LeakSubject[] = [
   subject('nothing-differs', [wrongLast(genuine), wrongLast(genuine)], (mac) => verifyCmac(key, message, mac)),
   subject('compare', [wrongLast(genuine), wrongFirst(genuine)], (mac) => equalBytes(genuine, mac), { repeats: 32 }),
@@ -164,6 +196,12 @@ export const LEAK_SUBJECTS: readonly LeakSubject[] = [
   subject('pin-field-fault', [wrongLast(SOUND_BLOCK), wrongFirst(SOUND_BLOCK)], readsClear, { repeats: 8 }),
   subject('control-pin-field-fault', [wrongLast(SOUND_BLOCK), wrongFirst(SOUND_BLOCK)], earlyExitPinField, {
     repeats: 8,
+    planted: true,
+  }),
+  subject('oaep-first-byte', [noOaep(0), noOaep(1)], opensOaep, { repeats: 1, measurements: RSA_MEASUREMENTS }),
+  subject('control-oaep-first-byte', [noOaep(0), noOaep(1)], earlyExitOaep, {
+    repeats: 1,
+    measurements: RSA_MEASUREMENTS,
     planted: true,
   }),
   subject('pin-digits', [enciphered(() => '1234'), enciphered(drawnDigits)], readsFormat4),

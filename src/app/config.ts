@@ -3,6 +3,7 @@ import { dirname, isAbsolute, join } from 'node:path';
 import { parseDocument } from 'yaml';
 import { z } from 'zod';
 import { PARTY_NAME } from '../devices/invite.ts';
+import { auditConfigSchema } from './audit-config.ts';
 import { databaseConfigSchema, withAbsoluteDatabaseFiles } from './database-config.ts';
 import { playIntegrityConfigSchema, withAbsoluteKeyFiles } from './play-integrity-config.ts';
 import { redisConfigSchema, withAbsoluteFiles } from './redis-config.ts';
@@ -62,6 +63,7 @@ export const configSchema = z.strictObject({
   redis: redisConfigSchema
     .optional()
     .describe('Redis 7 or later for what may be lost; else the memory of this process'),
+  audit: auditConfigSchema.prefault({}).describe('How the audit log is kept'),
   tracing: tracingConfigSchema.optional().describe('OpenTelemetry; without it nothing is traced'),
   reappraisal: z
     .strictObject({
@@ -115,7 +117,12 @@ export function parseYaml(text: string, file: string): unknown {
   const document = parseDocument(text, { prettyErrors: true, maxAliasCount: 0 } as Parameters<typeof parseDocument>[1]);
   const [error] = document.errors;
   if (error !== undefined) throw new ConfigError(`${file}: ${error.message}`);
-  return document.toJS({ maxAliasCount: 0 }) as unknown;
+  try {
+    return document.toJS({ maxAliasCount: 0 }) as unknown;
+  } catch (error) {
+    // An alias: a few lines could stand for gigabytes.
+    throw new ConfigError(`${file}: ${error instanceof Error ? error.message : 'it has aliases'}`);
+  }
 }
 
 /** Says what of a document does not fit its schema, a line a field. */
@@ -147,6 +154,10 @@ export async function readConfig(
     policy: absolute(parsed.data.policy),
     database: parsed.data.database && withAbsoluteDatabaseFiles(parsed.data.database, absolute),
     vault: withAbsoluteVaultFiles(parsed.data.vault, absolute),
+    audit: {
+      ...parsed.data.audit,
+      ...(parsed.data.audit.witness !== undefined && { witness: absolute(parsed.data.audit.witness) }),
+    },
     redis: parsed.data.redis && withAbsoluteFiles(parsed.data.redis, absolute),
     revocation: parsed.data.revocation && {
       ...parsed.data.revocation,

@@ -3,8 +3,8 @@ import { fileURLToPath } from 'node:url';
 import { initCertificates } from '../certs/init.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
+import { initialiseVault } from './new-vault.ts';
 import { systemClock } from './system.ts';
-import { initialiseVault } from './vault.ts';
 
 /** Development certificates that `serve` makes by itself are valid this long. */
 const CERTIFICATE_DAYS = 90;

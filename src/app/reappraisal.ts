@@ -1,28 +1,23 @@
 import type { Logger } from 'pino';
-import type { Appraiser } from '../attestation/appraiser.ts';
-import type { ReappraisalStore } from '../devices/reappraisal.ts';
-import { createReappraisalWorker, type ReappraisalWorker } from '../jobs/reappraisal/worker.ts';
+import { createReappraisalWorker, type ReappraisalPorts, type ReappraisalWorker } from '../jobs/reappraisal/worker.ts';
 import { systemTimer } from '../jobs/timer.ts';
-import type { Presence } from '../sessions/presence.ts';
+import type { OpenCalls } from '../sessions/presence.ts';
 import type { Config } from './config.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 /** What the worker of this replica is made of. */
-export interface ReappraisalParts {
-  readonly store: ReappraisalStore;
-  readonly appraiser: Appraiser;
-  readonly policyVersion: () => string;
-  readonly presence: Presence;
+export interface ReappraisalParts extends Pick<ReappraisalPorts, 'store' | 'judgeOf' | 'policyVersion'> {
+  readonly presence: Pick<OpenCalls, 'end'>;
   readonly pace: Config['reappraisal'];
   readonly logger: Logger;
 }
 
 /** The worker that appraises enrolled phones again; it has not started. */
 export function openReappraisals(parts: ReappraisalParts): ReappraisalWorker {
-  const { store, appraiser, policyVersion, presence, pace, logger } = parts;
+  const { store, judgeOf, policyVersion, presence, pace, logger } = parts;
   return createReappraisalWorker({
     store,
-    appraiser,
+    judgeOf,
     policyVersion,
     pace,
     clock: systemClock,

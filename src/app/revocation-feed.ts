@@ -2,7 +2,7 @@ import type { Logger } from 'pino';
 import { RevocationFollower } from '../jobs/revocations/follower.ts';
 import { pruneRevocations } from '../jobs/revocations/pruning.ts';
 import { systemTimer } from '../jobs/timer.ts';
-import type { Presence } from '../sessions/presence.ts';
+import type { OpenCalls } from '../sessions/presence.ts';
 import type { FeedPolicy } from '../tokens/policy.ts';
 import type { FollowedFeeds, RevocationFeed } from '../tokens/revocation.ts';
 import { startPruning } from './pruning.ts';
@@ -17,7 +17,7 @@ export interface OpenRevocationFeed {
 /** Follows the feed: sessions that are open here end when any replica revokes their tokens. */
 export async function openRevocationFeed(
   feed: RevocationFeed,
-  presence: Presence,
+  presence: Pick<OpenCalls, 'endIssuedBy'>,
   policy: () => FeedPolicy,
   logger: Logger,
 ): Promise<OpenRevocationFeed> {

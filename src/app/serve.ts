@@ -1,8 +1,6 @@
 import { writeFile } from 'node:fs/promises';
 import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createVerifiedIssuers } from '../attestation/android/verified-issuers.ts';
-import { createAppraiser } from '../attestation/appraiser.ts';
-import { createIntegrityAppraiser } from '../attestation/play-integrity/appraiser.ts';
 import { encodePem } from '../encoding/pem.ts';
 import { InitialKeyIdSource } from '../injection/initial-key-ids.ts';
 import { REQUESTED_BY_SERVICE } from '../jobs/reappraisal/worker.ts';
@@ -11,18 +9,23 @@ import { type Around, unwatched } from '../ports/around.ts';
 import { startOps } from '../server/ops/listener.ts';
 import { registerReadMetrics, registerServiceMetrics, type ServiceMetrics } from '../server/ops/service-metrics.ts';
 import { Arrivals } from '../sessions/arrivals.ts';
-import { Presence } from '../sessions/presence.ts';
+import { everyOpenCall, Presence } from '../sessions/presence.ts';
 import type { WatchCall } from '../vault/client.ts';
 import { openAdmission } from './admission.ts';
 import { loadAnchors } from './anchors.ts';
+import { appraisersOver } from './appraisers.ts';
+import { openAudit } from './audit.ts';
 import { buildName } from './build.ts';
 import type { Config } from './config.ts';
 import type { Addresses, DataFolder } from './data-folder.ts';
 import { jwksDocument, publicKeysOf } from './jwks.ts';
+import { openKillSwitches } from './kill-switches.ts';
 import { startListeners } from './listeners.ts';
 import { createLogger } from './log.ts';
 import { openDecoders } from './play-integrity.ts';
-import { readPolicy } from './policy.ts';
+import { openPolicies } from './policies.ts';
+import { reachOpenCalls } from './policy-changes.ts';
+import { openShadow } from './policy-shadow.ts';
 import { prepareFolder } from './prepare.ts';
 import { startPruning } from './pruning.ts';
 import { openReappraisals } from './reappraisal.ts';
@@ -58,12 +61,10 @@ export interface Service {
 export async function serve({ folder, config, tell }: ServeRequest): Promise<Service> {
   await prepareFolder(folder, config, tell);
   const logger = createLogger(config.logLevel, 'tapgate');
-  const policy = await readPolicy(config.policy);
   const anchors = await loadAnchors(config.trustAnchors);
   for (const { name } of config.trustAnchors) {
     logger.warn({ anchor: name }, 'an attestation root beside the published ones is trusted: never in production');
   }
-  tell(`policy ${policy.version} read from ${config.policy}`);
   const undo: (() => Promise<void>)[] = [];
   const unwind = async (): Promise<void> => {
     for (let step = undo.pop(); step !== undefined; step = undo.pop()) await step();
@@ -83,10 +84,36 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     });
     undo.push(() => durable.close());
     tell(config.database === undefined ? 'database started' : 'database connected');
+    const policies = await openPolicies({ store: durable.stores.policies, file: config.policy, logger, tell });
+    undo.push(() => policies.stop());
+    const { shadow, stop: stopShadow } = openShadow(policies, durable.stores.policyShadow, metrics, logger);
+    undo.push(stopShadow);
     const unproven = startPruning('unproven keys', (now) => pruneUnprovenKeys(durable.stores.keySets, now), logger);
     undo.push(() => unproven.stop());
+    const audit = await openAudit({
+      log: durable.stores.auditLog,
+      keyHistory: durable.stores.keyHistory,
+      vault: vault.client,
+      described: vault.described,
+      config: config.audit,
+      logger,
+    });
+    undo.push(() => audit.stop());
     const presence = new Presence();
-    const feed = await openRevocationFeed(durable.stores.revocations, presence, () => policy.document.tokens, logger);
+    const pinEntries = new Presence('PIN_ABORTED');
+    const openCalls = everyOpenCall([presence, pinEntries]);
+    const killSwitches = await openKillSwitches(
+      durable.stores.killReplicas,
+      { sessions: presence, pinEntries },
+      logger,
+    );
+    undo.push(() => killSwitches.stop());
+    const feed = await openRevocationFeed(
+      durable.stores.revocations,
+      openCalls,
+      () => policies.default().document.tokens,
+      logger,
+    );
     undo.push(() => feed.stop());
     const volatile = await openVolatileStores(config.redis, {
       clock: systemClock,
@@ -97,17 +124,20 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     });
     undo.push(() => volatile.close());
     let revocation: Awaited<ReturnType<typeof openRevocation>> = null;
-    const appraiser = createAppraiser({
-      policy: () => policy.document.attestation,
-      statusList: () => revocation?.current() ?? null,
-      anchors,
-      issuers: createVerifiedIssuers(REMEMBERED_ISSUERS),
-    });
+    const decoders = await openDecoders(config.playIntegrity, systemClock);
+    const issuers = createVerifiedIssuers(REMEMBERED_ISSUERS);
+    const appraisers = appraisersOver(
+      { statusList: () => revocation?.current() ?? null, anchors, issuers },
+      (name) => decoders.get(name) ?? null,
+    );
     const reappraisals = openReappraisals({
       store: durable.stores.reappraisals,
-      appraiser,
-      policyVersion: () => policy.version,
-      presence,
+      judgeOf: (subject) => {
+        const { document, version } = policies.for(subject);
+        return { appraiser: appraisers.appraiser(document), policyVersion: version };
+      },
+      policyVersion: () => policies.state().fingerprint(({ attestation }) => attestation),
+      presence: openCalls,
       pace: config.reappraisal,
       logger,
     });
@@ -115,19 +145,18 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     revocation = await openRevocation(
       config.revocation,
       folder.revocation,
-      () => policy.document.revocation,
+      () => policies.default().document.revocation,
       logger,
       () => reappraisals.request('status-list', REQUESTED_BY_SERVICE),
     );
     undo.push(async () => revocation?.stop());
-    const decoders = await openDecoders(config.playIntegrity, systemClock);
     await writeFile(folder.serviceAnchor, encodePem('PUBLIC KEY', vault.described().anchor));
     const publicKeys = publicKeysOf(vault.described);
     const admission = openAdmission({
       clock: systemClock,
       phones: volatile.phoneLimit,
       partners: volatile.partnerLimit,
-      policy: () => policy.document.admission,
+      policy: () => policies.default().document.admission,
       metrics,
       ...(tracing && { aroundAppraisal: tracing.around('attestation') }),
     });
@@ -135,26 +164,29 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
       revocationListFetchedAt: () => revocation?.current()?.fetchedAt ?? null,
       now: () => systemClock.now(),
     });
+    const leaveOpenCalls = reachOpenCalls({ policies, sessions: presence, pinEntries, logger });
+    undo.push(async () => leaveOpenCalls());
     const services = wireServices({
       issuer: config.issuer,
       build: buildName(),
       presence,
+      pinEntries,
+      killSwitches,
       arrivals: new Arrivals(presence, volatile.arrivals),
       followedFeeds: feed.followed,
       clock: systemClock,
       random: systemRandom,
-      policy: () => policy,
-      appraiser,
+      policies,
+      refreshPolicy: () => policies.refresh(),
+      shadow,
+      appraisers,
       requestReappraisal: (prompt, by) => reappraisals.request(prompt, by),
-      integrity: createIntegrityAppraiser({
-        policy: () => policy.document.playIntegrity,
-        decoderOf: (name) => decoders.get(name) ?? null,
-      }),
       revocation,
       stores: durable.stores,
       volatile: volatile.stores,
       vault: vault.client,
       phoneLimit: volatile.phoneLimit,
+      bdkIds: () => vault.described().bdkIds,
       initialKeyIds: new InitialKeyIdSource(durable.stores.keySets, () => vault.described().bdkIds),
       tokenKeys: () => publicKeys().tokenKeys,
       serviceKeys: () => vault.described().serviceKeys,
@@ -162,6 +194,7 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
       lookAtKeys: vault.look,
       admission: admission.attestations,
       admitPayment: (acquirer) => admission.calls.payment(acquirer),
+      auditStanding: audit.standing,
       metrics,
     });
     const drainMilliseconds = config.drainSeconds * 1000;
@@ -180,7 +213,7 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
       registry,
       checks: { database: () => durable.ping(), vault: vault.look, ...volatile.checks },
       jwks: async () => jwksDocument(publicKeys().jwks),
-      jwksMaximumAgeSeconds: policy.document.keys.publishSeconds,
+      jwksMaximumAgeSeconds: () => policies.default().document.keys.publishSeconds,
       logger,
     });
     undo.push(() => ops.close(1000));

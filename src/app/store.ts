@@ -2,8 +2,12 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import type { Logger } from 'pino';
 import type { Around } from '../ports/around.ts';
+import { SqlAuditLog } from '../store/sql/audit-log.ts';
+import { SqlAuditReader } from '../store/sql/audit-reader.ts';
 import { Database } from '../store/sql/database.ts';
+import { SqlDecisionRecords } from '../store/sql/decision-records.ts';
 import { SqlDecisionStore } from '../store/sql/decisions.ts';
+import { SqlDeviceGroupStore } from '../store/sql/device-groups.ts';
 import { SqlDeviceHistory } from '../store/sql/device-history.ts';
 import { SqlReappraisalStore } from '../store/sql/device-reappraisals.ts';
 import { SqlDeviceSearch } from '../store/sql/device-search.ts';
@@ -16,7 +20,14 @@ import { describeServer, takesChanges } from '../store/sql/engine/server.ts';
 import type { Retry } from '../store/sql/engine/transaction.ts';
 import { SqlGrantStore } from '../store/sql/grants.ts';
 import { SqlInviteStore } from '../store/sql/invites.ts';
+import { SqlKeyHistory } from '../store/sql/key-history.ts';
 import { SqlKeySetStore } from '../store/sql/key-sets.ts';
+import { SqlKeyUse } from '../store/sql/key-use.ts';
+import { SqlKillReplicaStore } from '../store/sql/kill-replicas.ts';
+import { SqlKillSwitchStore } from '../store/sql/kill-switches.ts';
+import { SqlOutcomeStore } from '../store/sql/outcomes.ts';
+import { SqlPolicyStore } from '../store/sql/policies.ts';
+import { SqlShadowStore } from '../store/sql/policy-shadow.ts';
 import { SqlRevocationFeed } from '../store/sql/revocations.ts';
 import { databaseAddress } from './database-address.ts';
 import type { DatabaseConfig } from './database-config.ts';
@@ -64,13 +75,24 @@ export function sqlStores(
     invites: new SqlInviteStore(database),
     devices: new SqlDeviceStore(database),
     keySets: new SqlKeySetStore(database),
+    keyUse: new SqlKeyUse(database),
     grants: new SqlGrantStore(database),
     decisions: new SqlDecisionStore(database),
+    auditLog: new SqlAuditLog(database),
+    auditReader: new SqlAuditReader(database),
+    keyHistory: new SqlKeyHistory(database),
+    decisionRecords: new SqlDecisionRecords(database),
+    outcomes: new SqlOutcomeStore(database),
     revocations: new SqlRevocationFeed(database),
     standings: new SqlStandingStore(database),
     search: new SqlDeviceSearch(database),
     history: new SqlDeviceHistory(database),
     reappraisals: new SqlReappraisalStore(database),
+    killSwitches: new SqlKillSwitchStore(database),
+    killReplicas: new SqlKillReplicaStore(database),
+    policies: new SqlPolicyStore(database),
+    deviceGroups: new SqlDeviceGroupStore(database),
+    policyShadow: new SqlShadowStore(database),
   };
 }
 

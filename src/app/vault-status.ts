@@ -5,8 +5,8 @@ import { wipeKeys } from '../vault/keys.ts';
 import { openKeystore } from '../vault/keystore/document.ts';
 import { loadKeystore } from '../vault/keystore/load.ts';
 import { ConfigError } from './config.ts';
+import { openKeystoreOf } from './keystore.ts';
 import { systemRandom } from './system.ts';
-import { openKeystoreOf } from './vault.ts';
 import type { VaultConfig } from './vault-config.ts';
 
 const ANSWERS_WITHIN = 5_000;

@@ -5,11 +5,8 @@ import type { Logger } from 'pino';
 import { VaultChild } from '../vault/child.ts';
 import type { VaultDescription } from '../vault/client/description.ts';
 import { VaultClient, type WatchCall } from '../vault/client.ts';
-import { initialise } from '../vault/keystore/initialise.ts';
-import type { Keystore } from '../vault/keystore/place.ts';
-import { keystoreOf } from '../vault/keystore-source.ts';
 import { ConfigError } from './config.ts';
-import { systemClock, systemRandom } from './system.ts';
+import { systemRandom } from './system.ts';
 import { environmentOf, sourceOf, type VaultConfig } from './vault-config.ts';
 
 const STOP_WITHIN = 5_000;
@@ -24,22 +21,6 @@ export interface OpenVault {
   /** Asks at once. False where the vault does not answer: the description stays as it was. */
   look(): Promise<boolean>;
   close(): Promise<void>;
-}
-
-/** Opens the keystore of a folder as it is configured. Throws ConfigError where its token or passphrase cannot be had. */
-export async function openKeystoreOf(directory: string, config: VaultConfig): Promise<Keystore> {
-  // A module reads its variables from this process; the vault's own process is given them and no others.
-  Object.assign(process.env, environmentOf(config));
-  const keystore = await keystoreOf(directory, sourceOf(config), systemClock);
-  if (!keystore.ok) throw new ConfigError(`The keystore ${directory}: ${keystore.reason} ${keystore.detail ?? ''}`);
-  return keystore.value;
-}
-
-/** Makes the keystore of a folder as it is configured. Throws ConfigError where it cannot be made. */
-export async function initialiseVault(directory: string, config: VaultConfig): Promise<void> {
-  const keystore = await openKeystoreOf(directory, config);
-  const made = initialise(keystore, { random: systemRandom, clock: systemClock });
-  if (!made.ok) throw new ConfigError(`${directory}: ${made.reason} ${made.detail ?? ''}`);
 }
 
 interface VaultProcess {

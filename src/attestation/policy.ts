@@ -63,6 +63,12 @@ const patchesSchema = z.strictObject({
   vendor: patchFloorSchema.nullable().default(YEAR).describe('Floor of the vendor patch level; null: none'),
   boot: patchFloorSchema.nullable().default(YEAR).describe('Floor of the boot patch level; null: none'),
   unknown: z.enum(['refuse', 'tolerate']).default('refuse').describe('A level that is missing, 0 or no date'),
+  adviseDays: z
+    .int()
+    .min(0)
+    .max(366)
+    .default(30)
+    .describe('A phone hears so many days before that its system patch level will be refused'),
   maximumDaysAhead: z.int().min(0).max(366).default(92).describe('A level further in the future is unknown'),
 });
 

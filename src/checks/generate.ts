@@ -3,7 +3,7 @@ import { ROOT } from './root.ts';
 
 if (process.argv.includes('--help')) {
   process.stdout.write(
-    'Usage: npm run generate\n\nWrites src/gen/ from proto/, and docs/reasons.md from src/reasons/.\n',
+    'Usage: npm run generate\n\nWrites src/gen/ from proto/, docs/reasons.md from src/reasons/, docs/policy.schema.json\nand docs/policy-members.md from the policy.\n',
   );
 } else {
   const files = await generate(ROOT);

@@ -10,6 +10,10 @@ export type GeneratedFiles = ReadonlyMap<string, string>;
 const CODE_FOLDER = 'src/gen';
 const REASONS_SOURCE = 'src/reasons/document.ts';
 const REASONS_DOCUMENT = 'docs/reasons.md';
+const POLICY_SOURCE = 'src/app/policy.ts';
+const POLICY_SCHEMA = 'docs/policy.schema.json';
+const POLICY_MEMBERS_SOURCE = 'src/app/policy-members.ts';
+const POLICY_MEMBERS = 'docs/policy-members.md';
 
 /** The error model of gRPC: not part of the contract's own module, so that lint and breaking rules stay with ours. */
 const GOOGLE_RPC = ['google/rpc/status.proto', 'google/rpc/error_details.proto'];
@@ -35,16 +39,19 @@ async function generateGoogleRpc(root: string, work: string, output: string): Pr
   await bufGenerate(root, module, output);
 }
 
-async function reasonsDocument(root: string): Promise<string | undefined> {
-  const source = join(root, REASONS_SOURCE);
-  if (!existsSync(source)) return undefined;
-  const module: { reasonsDocument?: unknown } = await import(source);
-  if (typeof module.reasonsDocument !== 'function') throw new Error(`${REASONS_SOURCE} exports no reasonsDocument()`);
-  return String(module.reasonsDocument());
+/** What a module of the checkout writes of itself; undefined where there is no such module. */
+async function writtenBy(root: string, source: string, name: string): Promise<string | undefined> {
+  const path = join(root, source);
+  if (!existsSync(path)) return undefined;
+  const module: Readonly<Record<string, unknown>> = await import(path);
+  const write = module[name];
+  if (typeof write !== 'function') throw new Error(`${source} exports no ${name}()`);
+  return String(write());
 }
 
 /**
- * Generates everything that is generated: TypeScript from the protos, and docs/reasons.md from the catalogue.
+ * Generates everything that is generated: TypeScript from the protos, docs/reasons.md from the catalogue, the JSON Schema
+ * and the page of members of the policy.
  *
  * @throws where a generator fails or made nothing
  */
@@ -57,8 +64,12 @@ export async function generate(root: string): Promise<GeneratedFiles> {
     const files = new Map<string, string>();
     for (const path of await filesUnder(output)) files.set(relative(output, path), await readFile(path, 'utf8'));
     if (files.size === 0) throw new Error('the protos gave no generated file');
-    const document = await reasonsDocument(root);
+    const document = await writtenBy(root, REASONS_SOURCE, 'reasonsDocument');
     if (document !== undefined) files.set(REASONS_DOCUMENT, document);
+    const schema = await writtenBy(root, POLICY_SOURCE, 'policyJsonSchema');
+    if (schema !== undefined) files.set(POLICY_SCHEMA, schema);
+    const members = await writtenBy(root, POLICY_MEMBERS_SOURCE, 'policyMembersDocument');
+    if (members !== undefined) files.set(POLICY_MEMBERS, members);
     return files;
   } finally {
     await rm(work, { recursive: true, force: true });

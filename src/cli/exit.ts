@@ -1,10 +1,15 @@
 import { ConfigError } from '../app/config.ts';
 import { isReason, meaningOf } from '../reasons/catalogue.ts';
 import { PhoneRefused, ServiceNotTrusted } from '../virtual/phone/refused.ts';
-import { refusalFromError } from '../wire/status.ts';
+import { type ReceivedRefusal, refusalFromError } from '../wire/status.ts';
+import { plain } from './output.ts';
 
 /** Exit codes, for scripts. */
 export const EXIT = { ok: 0, refused: 1, usage: 2, unavailable: 3 } as const;
+
+/** A shorter wait goes without saying; one of an hour is all that a service is believed. */
+const LEAST_TOLD = 10_000;
+const LONGEST_TOLD = 3_600_000;
 
 /** What to tell of an error, and how to leave. */
 export interface Leaving {
@@ -20,6 +25,17 @@ function explain(reasons: readonly string[]): string[] {
   });
 }
 
+/** What a refusal says beside its reasons: what is wrong with the message, and when to come back. */
+function more({ metadata, retryAfterMilliseconds }: ReceivedRefusal): string[] {
+  const lines: string[] = [];
+  if (metadata.detail !== undefined) lines.push(`It says: ${plain(metadata.detail)}`);
+  if (retryAfterMilliseconds !== undefined && retryAfterMilliseconds >= LEAST_TOLD) {
+    const wait = Math.ceil(retryAfterMilliseconds / 1000);
+    lines.push(`Try again in ${wait} seconds${retryAfterMilliseconds >= LONGEST_TOLD ? ', or later' : ''}.`);
+  }
+  return lines;
+}
+
 /** Turns what a command threw into words and an exit code: what is wrong, and what to do. */
 export function leavingFor(error: unknown): Leaving {
   if (error instanceof ConfigError || codeOf(error).startsWith('EMBEDDED_')) {
@@ -30,7 +46,10 @@ export function leavingFor(error: unknown): Leaving {
   const refusal = refusalFromError(error);
   if (refusal !== null) {
     const unavailable = refusal.reasons.some((code) => isReason(code) && meaningOf(code).category === 'unavailable');
-    return { code: unavailable ? EXIT.unavailable : EXIT.refused, lines: explain(refusal.reasons) };
+    return {
+      code: unavailable ? EXIT.unavailable : EXIT.refused,
+      lines: [...explain(refusal.reasons), ...more(refusal)],
+    };
   }
   if (isConnectionError(error)) {
     return { code: EXIT.unavailable, lines: [`The service does not answer: ${messageOf(error)}`] };

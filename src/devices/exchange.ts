@@ -15,11 +15,15 @@ import {
   type Evidence,
   type Identity,
   type PendingChallenge,
+  type ProvenKeys,
   proveKeys,
   type RefusedAttestation,
   refused,
   refusedAppraisal,
 } from './evidence.ts';
+import type { KillGuard } from './kill-guard.ts';
+import { attestedPhone } from './kill-subject.ts';
+import type { KillSubject } from './kill-switch.ts';
 import { partyOf } from './party.ts';
 import type { DevicePolicy } from './policy.ts';
 import { forbiddenSigns } from './posture.ts';
@@ -40,6 +44,7 @@ export interface AttestationPorts extends TokenPorts {
   readonly challenges: VolatileStore<string>;
   readonly appraiser: Appraiser;
   readonly integrity: IntegrityAppraiser;
+  readonly kills: KillGuard;
 }
 
 /** What policy says of the exchange. */
@@ -61,7 +66,7 @@ export interface Attested extends IssuedToken {
 export async function challengePhone(
   hello: Hello,
   policy: AttestationExchangePolicy,
-  ports: AttestationPorts,
+  ports: Omit<AttestationPorts, 'appraiser' | 'integrity'>,
 ): Promise<Result<PendingChallenge>> {
   const now = ports.clock.now();
   const party = await partyOf(hello.identity, now, ports);
@@ -131,7 +136,9 @@ export async function concludeAttestation(
     sightings,
   };
   const judge = judgePhone(proven.value.facts, policy.devices);
-  const kept = await keep(challenge, { deviceKey, attested }, accepted, judge, ports);
+  const killed = ports.kills.reasonAgainst(killSubject(challenge, proven.value), 'any');
+  if (killed !== null) return refused(refuse(killed), checks);
+  const kept = await ports.kills.passage(() => keep(challenge, { deviceKey, attested }, accepted, judge, ports));
   if (!kept.ok) return refusedAfter(kept, checks);
   const all = [...checks, ...kept.value.checks];
   const { deviceId } = kept.value;
@@ -141,6 +148,14 @@ export async function concludeAttestation(
   const issued = await issueToken(subject, policy.tokens, kept.value.issuedAt, ports);
   if (!issued.ok) return refused(issued, all);
   return ok({ deviceId, ...issued.value, checks: all, replaced: kept.value.replaced });
+}
+
+/** The phone as kill switches know it; one that enrols has no device yet. */
+function killSubject({ party }: PendingChallenge, { facts, sightings }: ProvenKeys): KillSubject {
+  const { acquirer, merchant } = party;
+  const deviceId = party.kind === 'device' ? party.deviceId : '';
+  const attestationKeys = sightings.map(({ keyId }) => keyId.toString('hex'));
+  return { deviceId, acquirer, merchant, attestationKeys, ...attestedPhone(facts) };
 }
 
 interface Kept {

@@ -29,6 +29,12 @@ export const devicePolicySchema = z.strictObject({
     .max(2_592_000)
     .default(86_400)
     .describe('Age of an attestation from which a session is not resumed: at least the longest life of a token'),
+  transactionsPerAttestation: z
+    .int()
+    .min(1)
+    .max(1_000_000)
+    .default(10_000)
+    .describe('Transactions that one attestation is good for; then the phone attests with new evidence'),
   sightings: sightingsSchema.prefault({}).describe('Attestation keys that are seen on several devices'),
   postureForbidsAttestation: z.array(z.enum(POSTURE_SIGNS)).describe('Reported signs that forbid attestation'),
 });

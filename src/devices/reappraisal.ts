@@ -45,6 +45,7 @@ export interface KeptChain {
 export interface KeptEvidence {
   readonly deviceId: string;
   readonly acquirer: string;
+  readonly merchant: string;
   /** The current session, which this evidence opened. */
   readonly thumbprint: string;
   readonly session: KeptChain | null;

@@ -7,6 +7,8 @@ import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { TrustVector } from '../tokens/trust-vector.ts';
 import { standingRefusal } from './device.ts';
 import type { AttestationExchangePolicy } from './exchange.ts';
+import type { KillGuard } from './kill-guard.ts';
+import { killSubjectOf } from './kill-subject.ts';
 import type { DevicePolicy } from './policy.ts';
 import { forbiddenSigns, type Posture } from './posture.ts';
 import type { AttestedSession, DeviceStore } from './store.ts';
@@ -25,6 +27,7 @@ export interface ResumePorts extends TokenPorts {
   readonly devices: Pick<DeviceStore, 'session' | 'resume'>;
   /** Nonces given and not yet answered, those of attestations among them. */
   readonly challenges: VolatileStore<string>;
+  readonly kills: KillGuard;
 }
 
 /** A challenge as the stream that gave it knows it; the session is read anew when the proof comes. */
@@ -86,13 +89,15 @@ async function resumable(
   hello: ResumeHello,
   policy: DevicePolicy,
   now: Date,
-  { devices }: ResumePorts,
+  { devices, kills }: ResumePorts,
 ): Promise<Result<ResumableSession>> {
   const session = await devices.session(hello.thumbprint);
   if (session === null || session.deviceId !== hello.deviceId) return refuse('SESSION_UNKNOWN');
   const standing = standingRefusal(session.deviceStatus);
   if (standing !== null) return refuse(standing);
   if (session.status !== 'active' || !session.current) return refuse('SESSION_UNKNOWN', 'ended or replaced');
+  const killed = kills.reasonAgainst(killSubjectOf(session), 'any');
+  if (killed !== null) return refuse(killed);
   const { trustVector } = session;
   if (trustVector === null || attestationDue(session, policy) <= now) return refuse('ATTESTATION_DUE');
   return ok({ ...session, trustVector });

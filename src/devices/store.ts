@@ -86,6 +86,8 @@ export interface AttestedSession {
   readonly current: boolean;
   /** What later keys of this phone are compared with. */
   readonly platform: PlatformFacts;
+  /** SHA-256 of the SubjectPublicKeyInfo of each attestation key that the device has shown, hex. */
+  readonly attestationKeys: readonly string[];
 }
 
 /** Durable devices and their attested session keys. */

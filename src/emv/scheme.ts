@@ -1,8 +1,11 @@
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { IccData } from './elements.ts';
 
+/** Payment schemes whose cards this service takes. */
+export const SCHEMES = ['visa', 'mastercard', 'american-express', 'jcb', 'discover', 'unionpay', 'mir'] as const;
+
 /** A payment scheme whose cards this service takes. */
-export type Scheme = 'visa' | 'mastercard' | 'american-express' | 'jcb' | 'discover' | 'unionpay' | 'mir';
+export type Scheme = (typeof SCHEMES)[number];
 
 /** Length of a registered application provider identifier in bytes (ISO/IEC 7816-5). */
 const RID_BYTES = 5;

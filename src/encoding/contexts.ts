@@ -1,5 +1,6 @@
 import { canonicalBytes } from './canonical.ts';
 import { sha256 } from './digest.ts';
+import type { SignedBytes } from './signed.ts';
 
 /** The challenge that a session key (and at enrolment the device key) is attested for: 32 bytes. */
 export function attestationChallenge(nonce: Uint8Array, hello: Uint8Array): Buffer {
@@ -44,4 +45,25 @@ export function accountDataContext(grantId: string, ksn: Uint8Array): Buffer {
 /** SHA-256 that PIN entry is bound to account data by: 32 bytes. */
 export function accountDataHash(ksn: Uint8Array, initializationVector: Uint8Array, ciphertext: Uint8Array): Buffer {
   return sha256(canonicalBytes('tapgate/v1/account-data-hash', ksn, initializationVector, ciphertext));
+}
+
+/**
+ * SHA-256 of one tap: its ICC data (BER-TLV) and its account data as the phone enciphered it. What is paid again without
+ * another tap is known by it. 32 bytes.
+ */
+export function tapHash(
+  emvData: Uint8Array,
+  ksn: Uint8Array,
+  initializationVector: Uint8Array,
+  ciphertext: Uint8Array,
+): Buffer {
+  return sha256(canonicalBytes('tapgate/v1/tap', emvData, ksn, initializationVector, ciphertext));
+}
+
+/** SHA-256 of the exact bytes that a decision rests on: intent with its signature and key, grant with its signature. */
+export function paymentEvidenceHash(intent: SignedBytes, sessionKey: Uint8Array, grant: SignedBytes): Buffer {
+  const { payload, signature } = intent;
+  return sha256(
+    canonicalBytes('tapgate/v1/payment-evidence', payload, signature, sessionKey, grant.payload, grant.signature),
+  );
 }

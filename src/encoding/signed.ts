@@ -15,6 +15,7 @@ export const CONTEXT = {
   deviceKey: 'tapgate/v1/device-key',
   resume: 'tapgate/v1/resume',
   serviceKey: 'tapgate/v1/service-key',
+  serviceAnchor: 'tapgate/v1/service-anchor',
   keyRequest: 'tapgate/v1/key-request',
   keyOffer: 'tapgate/v1/key-offer',
   keyConfirmation: 'tapgate/v1/key-confirmation',
@@ -25,6 +26,7 @@ export const CONTEXT = {
   pinGrant: 'tapgate/v1/pin-grant',
   pinBlock: 'tapgate/v1/pin-block',
   paymentIntent: 'tapgate/v1/payment-intent',
+  auditCheckpoint: 'tapgate/v1/audit-checkpoint',
 } as const;
 
 /** A purpose that a signature is made for. */

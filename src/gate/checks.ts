@@ -1,29 +1,47 @@
 import { standingRefusal } from '../devices/device.ts';
 import { appraiseTap, type TapEvidence } from '../emv/tap.ts';
 import { signsDeviceClaim } from '../emv/verification.ts';
-import { accountDataHash } from '../encoding/contexts.ts';
 import { equalBytes } from '../encoding/digest.ts';
-import type { HeldPinBlock } from '../pin/store.ts';
 import type { Reason } from '../reasons/catalogue.ts';
 import { type CardholderVerification, sameTerms, type TransactionGrant } from '../sessions/transaction.ts';
-import type { PaymentIntent } from './intent.ts';
+import type { PaymentFacts } from './facts.ts';
+import type { SituationKeySet } from './key-set.ts';
+import type { GatePolicy } from './policy.ts';
 import type { Situation } from './store.ts';
 
 /** An initial key identifier is the head of a key serial number. */
 export const INITIAL_KEY_ID_BYTES = 8;
 
 /** The first reason for which the standing of device and session forbids a new decision, or null. */
-export function standingReason(situation: Situation): Reason | null {
+export function standingReason(situation: Pick<Situation, 'deviceStatus' | 'sessionStatus'>): Reason | null {
   const standing = standingRefusal(situation.deviceStatus);
   if (standing !== null) return standing;
   return situation.sessionStatus === 'revoked' ? 'SESSION_ENDED' : null;
 }
 
 /**
+ * The first reason for which a payment is refused by what is known before the vault sees it, or null: the grant and its
+ * commitment, the keys, the card's data, the verification of its holder, policy. Pure: a decision that was kept is taken
+ * again by this function.
+ */
+export function paymentReason(
+  facts: PaymentFacts,
+  grant: TransactionGrant,
+  keySet: SituationKeySet | null,
+  policy: Pick<GatePolicy, 'schemes'>,
+  now: Date,
+): Reason | null {
+  return grantReason(facts, grant, now) ?? keySetReason(keySet, grant) ?? cardReason(facts, grant, policy, now);
+}
+
+/**
  * The first reason for which the keys of this payment do not count, or null: they are the device's, proven, and were in
  * use and within their age when the grant was issued. A newer injection does not undo an open grant.
  */
-export function keySetReason({ keySet, stored: { grant } }: Situation): Reason | null {
+export function keySetReason(
+  keySet: SituationKeySet | null,
+  grant: Pick<TransactionGrant, 'pinKsn' | 'issuedAt'>,
+): Reason | null {
   if (keySet === null || keySet.status === 'offered') return 'KEYS_NOT_ACTIVE';
   if (!equalBytes(keySet.pinInitialKeyId, grant.pinKsn.subarray(0, INITIAL_KEY_ID_BYTES))) return 'KEYS_NOT_ACTIVE';
   if (grant.issuedAt >= keySet.expiresAt) return 'KEYS_EXHAUSTED';
@@ -31,29 +49,32 @@ export function keySetReason({ keySet, stored: { grant } }: Situation): Reason |
   return keySet.retiredAt !== null && grant.issuedAt <= keySet.retiredAt ? null : 'KEYS_NOT_ACTIVE';
 }
 
-/** The first reason for which the intent is not the one that the grant commits to, or null. */
-export function grantReason(intent: PaymentIntent, grant: TransactionGrant, now: Date): Reason | null {
+/** The first reason for which the payment is not the one that the grant commits to, or null. */
+export function grantReason(facts: PaymentFacts, grant: TransactionGrant, now: Date): Reason | null {
   if (now >= grant.expiresAt) return 'GRANT_EXPIRED';
   const committed =
-    intent.acquirer === grant.acquirer &&
-    sameTerms(intent.terms, grant.terms) &&
-    equalBytes(intent.accountData.ksn, grant.accountDataKsn) &&
-    (intent.pin === null || equalBytes(intent.pin.ksn, grant.pinKsn));
+    facts.acquirer === grant.acquirer &&
+    sameTerms(facts.terms, grant.terms) &&
+    equalBytes(facts.accountDataKsn, grant.accountDataKsn) &&
+    (facts.pinKsn === null || equalBytes(facts.pinKsn, grant.pinKsn)) &&
+    (grant.sameTap === null || equalBytes(facts.tapHash, grant.sameTap.hash));
   return committed ? null : 'INTENT_GRANT_MISMATCH';
 }
 
-/** The first reason for which the card's data does not fit the intent, or the cardholder is not verified, or null. */
-export function cardReason(
-  intent: PaymentIntent,
+/** The first reason for which the card's data does not fit the payment, or the cardholder is not verified, or null. */
+function cardReason(
+  facts: PaymentFacts,
   grant: TransactionGrant,
-  held: HeldPinBlock | null,
+  policy: Pick<GatePolicy, 'schemes'>,
   now: Date,
 ): Reason | null {
-  const tap = appraiseTap(intent.emvData, intent.terms, now);
+  if ('unreadable' in facts.tap) return facts.tap.unreadable;
+  const tap = appraiseTap(facts.tap.emvData, facts.terms, now);
   if (!tap.ok) return tap.reason;
-  return intent.pin === null
-    ? withoutPinReason(intent.claimedVerification, grant.expectedVerification, tap.value)
-    : pinReason(intent, intent.pin, grant, held);
+  if (!policy.schemes.includes(tap.value.scheme)) return 'SCHEME_NOT_ALLOWED';
+  return facts.pin === 'none'
+    ? withoutPinReason(facts.claimedVerification, grant.expectedVerification, tap.value)
+    : pinReason(facts.pin, grant);
 }
 
 /**
@@ -77,17 +98,8 @@ function withoutPinReason(
  * The reason for which a PIN does not count, or null. A PIN may be more than card and kernel asked for: issuers ask for
  * one, or for another, after the tap and with the same chip data.
  */
-function pinReason(
-  intent: PaymentIntent,
-  pin: NonNullable<PaymentIntent['pin']>,
-  grant: TransactionGrant,
-  held: HeldPinBlock | null,
-): Reason | null {
+function pinReason(pin: Exclude<PaymentFacts['pin'], 'none'>, grant: TransactionGrant): Reason | null {
   if (!grant.pinAllowed) return 'PIN_NOT_EXPECTED';
-  if (held === null) return 'PIN_LOST';
-  const data = intent.accountData;
-  const bound =
-    equalBytes(held.hash, pin.blockHash) &&
-    equalBytes(held.accountDataHash, accountDataHash(data.ksn, data.initializationVector, data.ciphertext));
-  return bound ? null : 'PIN_GRANT_MISMATCH';
+  if (pin === 'lost') return 'PIN_LOST';
+  return pin === 'held' ? null : 'PIN_GRANT_MISMATCH';
 }

@@ -1,28 +1,27 @@
+import { paymentEvidenceHash } from '../encoding/contexts.ts';
 import { equalBytes, sha256 } from '../encoding/digest.ts';
 import { p256PublicKey, p256Thumbprint } from '../encoding/p256.ts';
-import { CONTEXT, type SignedBytes, verifySigned } from '../encoding/signed.ts';
+import { CONTEXT, verifySigned } from '../encoding/signed.ts';
 import type { HeldPinBlock } from '../pin/store.ts';
+import type { PolicyVersion } from '../policy/version.ts';
 import type { Clock } from '../ports/clock.ts';
-import { type Random, randomUuid } from '../ports/random.ts';
+import type { Random } from '../ports/random.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
 import { meaningOf, type Reason } from '../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { DeviceTokenClaims } from '../tokens/claims.ts';
-import { cardReason, grantReason, INITIAL_KEY_ID_BYTES, keySetReason, standingReason } from './checks.ts';
+import { cardUseOf, type PaymentCase, type PaymentRequest, type ProvenIntent, receiptClaims, record } from './case.ts';
+import { INITIAL_KEY_ID_BYTES, paymentReason, standingReason } from './checks.ts';
 import type { Decision, GateAnswer } from './decision.ts';
+import { factsOf } from './facts.ts';
+import { guardOf, judgeFound } from './guard.ts';
 import type { PaymentIntent } from './intent.ts';
+import { appraiseKills, type GateKills, haveKillsMoved } from './kills.ts';
+import { type Seller, tallyEntries } from './limits.ts';
+import type { GatePolicy } from './policy.ts';
+import type { ApprovalClaims, RefusalClaims } from './receipt.ts';
 import type { DecisionStore, NewDecision, Situation } from './store.ts';
-import type { GateVault, ReceiptClaims, TranslatedPayment } from './vault.ts';
-
-/** What processing asks the gate. */
-export interface PaymentRequest {
-  /** The acquirer that the client certificate names. */
-  readonly caller: string;
-  readonly token: string;
-  readonly intent: SignedBytes;
-  /** SubjectPublicKeyInfo of the session key. */
-  readonly sessionKey: Buffer;
-}
+import type { GateVault, TranslatedPayment } from './vault.ts';
 
 /** What decisions stand on. */
 export interface GatePorts {
@@ -32,17 +31,15 @@ export interface GatePorts {
   readonly decisions: DecisionStore;
   readonly vault: GateVault;
   readonly held: VolatileStore<HeldPinBlock>;
+  readonly policy: (subject: Seller) => PolicyVersion<GatePolicy>;
+  /** Hash of the last checkpoint of the audit log; null before the first. */
+  readonly lastCheckpoint: () => Buffer | null;
+  readonly kills: GateKills;
+  /** Told how each payment is judged, for candidates of policy. */
+  readonly onJudged?: (subject: Seller, judge: (policy: GatePolicy) => Reason | null) => void;
   /** Verifies signature, issuer and audience of a token, not its expiry: a repeated intent outlives its token. */
   readonly verifyToken: (token: string, audience: string) => Result<DeviceTokenClaims>;
   readonly parseIntent: (payload: Uint8Array) => Result<PaymentIntent>;
-}
-
-/** An intent whose token and signature hold. */
-interface ProvenIntent {
-  readonly request: PaymentRequest;
-  readonly claims: DeviceTokenClaims;
-  readonly intent: PaymentIntent;
-  readonly intentHash: Buffer;
 }
 
 /**
@@ -51,8 +48,9 @@ interface ProvenIntent {
  */
 export async function decidePayment(request: PaymentRequest, ports: GatePorts): Promise<GateAnswer> {
   const proven = proveIntent(request, ports);
-  if (!proven.ok) return refused(proven.reason);
+  if (!proven.ok) return refusedAs(proven.reason);
   const { intent, claims } = proven.value;
+  const refused = (reason: Reason): GateAnswer => refusedAs(unsignedReason(request) ?? reason);
   const situation = await situationOf(proven.value, ports);
   if (situation === null) {
     return refused(expired(claims, ports.clock.now()) ? 'TOKEN_INVALID' : 'GRANT_UNKNOWN');
@@ -61,63 +59,150 @@ export async function decidePayment(request: PaymentRequest, ports: GatePorts): 
   if (expired(claims, ports.clock.now())) return refused('TOKEN_INVALID');
   const standing = standingReason(situation);
   if (standing !== null) return refused(standing);
-  const { grant } = situation.stored;
+  const { grant, signed } = situation.stored;
+  const kills = await appraiseKills(grant, intent.pin !== null, ports.kills);
+  if (kills.reason === 'SERVICE_UNAVAILABLE') return undecided(kills.reason);
+  if (kills.reason !== null) return refused(kills.reason);
   const held = intent.pin === null ? null : await ports.held.get(grant.id);
-  const now = ports.clock.now();
-  const reason = grantReason(intent, grant, now) ?? keySetReason(situation) ?? cardReason(intent, grant, held, now);
-  if (reason !== null) return settle(proven.value, record(proven.value, situation, [reason], ports), null, ports);
-  const translated = await ports.vault.translatePayment({
-    intent: request.intent,
-    sessionKey: request.sessionKey,
-    grant: situation.stored.signed,
-    pinBlock: held?.block ?? null,
-    receipt: receiptClaims(proven.value, situation, ports),
-  });
-  if (!translated.ok) {
-    if (!ABOUT_THE_PAYMENT.has(translated.reason)) return undecided(translated.reason);
-    const refusal = record(proven.value, situation, [translated.reason], ports);
-    return settle(proven.value, refusal, null, ports);
-  }
-  const approval: NewDecision = {
-    ...record(proven.value, situation, [], ports),
-    receipt: translated.value.receipt,
-    cardReference: translated.value.cardReference,
+  const { deviceId, acquirer, terms } = grant;
+  const decided: PaymentCase = {
+    proven: proven.value,
+    situation,
+    facts: factsOf(intent, held),
+    policy: ports.policy({ deviceId, acquirer, merchant: terms.merchant }),
+    evidenceHash: paymentEvidenceHash(request.intent, request.sessionKey, signed),
+    decidedAt: ports.clock.now(),
+    killGeneration: kills.generation,
   };
-  return settle(proven.value, approval, translated.value, ports);
+  const judge = (policy: GatePolicy): Reason | null =>
+    paymentReason(decided.facts, grant, situation.keySet, policy, decided.decidedAt);
+  const reason = judge(decided.policy.document);
+  const onJudged = (): void => ports.onJudged?.({ deviceId, acquirer, merchant: terms.merchant }, judge);
+  if (reason === null) return approve(decided, held, onJudged, ports);
+  const unsigned = unsignedReason(request);
+  if (unsigned !== null) return refusedAs(unsigned);
+  onJudged();
+  return refusePayment(decided, reason, [], ports);
 }
 
-/** Token, session key and its signature: what is refused here leaves no trace in the store. */
+/** Has the vault translate what nothing speaks against, and commits the approval. */
+async function approve(
+  decided: PaymentCase,
+  held: HeldPinBlock | null,
+  onJudged: () => void,
+  ports: GatePorts,
+): Promise<GateAnswer> {
+  const { proven, situation, policy } = decided;
+  const claims: ApprovalClaims = { ...receiptClaims(decided, ports), decision: 'approved' };
+  const translated = await ports.vault.translatePayment({
+    intent: proven.request.intent,
+    sessionKey: proven.request.sessionKey,
+    grant: situation.stored.signed,
+    pinBlock: held?.block ?? null,
+    receipt: claims,
+  });
+  if (!translated.ok) {
+    const { reason } = translated;
+    const unsigned = unsignedReason(proven.request);
+    if (unsigned !== null) return refusedAs(unsigned);
+    if (ABOUT_THE_PAYMENT.has(reason)) onJudged();
+    return ABOUT_THE_PAYMENT.has(reason) ? refusePayment(decided, reason, [reason], ports) : undecided(reason);
+  }
+  onJudged();
+  const { receipt, cardReference } = translated.value;
+  const cardUse = cardUseOf(proven.intent, cardReference);
+  const { grant } = situation.stored;
+  const { deviceId, acquirer, terms } = grant;
+  const seller = { deviceId, acquirer, merchant: terms.merchant };
+  const approval: NewDecision = {
+    ...record(decided, [], []),
+    receipt,
+    cardReference,
+    cardUse,
+    // A tap that is paid again has been counted.
+    tallies: grant.sameTap === null ? tallyEntries(seller, terms, policy.document, decided.decidedAt) : [],
+  };
+  const guard = await guardOf(approval, terms, policy.document, ports.decisions);
+  // A frozen process that wakes here has no lease any more.
+  if (!ports.kills.guard.isOpen) return undecided('SERVICE_UNAVAILABLE');
+  const kept = await ports.kills.guard.passage(() =>
+    guard === null
+      ? ports.decisions.commit(approval)
+      : ports.decisions.commitGuarded(approval, guard, (found) => judgeFound(approval, terms, policy.document, found)),
+  );
+  if (kept === true) return answer(approval, translated.value, false);
+  if (kept !== false) return refusePayment(decided, kept, [kept], ports);
+  const overtaken = await whatStands(decided, ports);
+  if (overtaken !== null) return overtaken;
+  const root = await ports.decisions.rootOfCardUse(cardUse);
+  if (root === null || root === approval.rootGrantId) return refusedAs('COUNTER_BEHIND');
+  return refusePayment(decided, 'CARD_COUNTER_REPEATED', ['CARD_COUNTER_REPEATED'], ports);
+}
+
+/** Commits a refusal, with its receipt. */
+async function refusePayment(
+  decided: PaymentCase,
+  reason: Reason,
+  foundElsewhere: readonly Reason[],
+  ports: GatePorts,
+): Promise<GateAnswer> {
+  const { proven, situation } = decided;
+  const claims: RefusalClaims = { ...receiptClaims(decided, ports), decision: 'refused', reasons: [reason] };
+  const signed = await ports.vault.signRefusal({
+    intent: proven.request.intent,
+    sessionKey: proven.request.sessionKey,
+    grant: situation.stored.signed,
+    claims,
+  });
+  // The vault signs nothing about a grant whose key is compromised; that refusal stands without a receipt.
+  if (!signed.ok && signed.reason !== 'GRANT_KEY_COMPROMISED') return undecided(signed.reason);
+  const refusal = { ...record(decided, [reason], foundElsewhere), receipt: signed.ok ? signed.value : '' };
+  if (await ports.decisions.commit(refusal)) return answer(refusal, null, false);
+  return (await whatStands(decided, ports)) ?? refusedAs('COUNTER_BEHIND');
+}
+
+/**
+ * Why a decision was not kept: another stands, device or session no longer do, or kill switches have moved, and the payment
+ * is decided anew. Null where it is none of these.
+ */
+async function whatStands({ proven, killGeneration }: PaymentCase, ports: GatePorts): Promise<GateAnswer | null> {
+  const now = await situationOf(proven, ports);
+  if (now === null) return refusedAs('GRANT_UNKNOWN');
+  if (now.decision !== null) return repeat(proven, now, now.decision, ports);
+  const standing = standingReason(now);
+  if (standing !== null) return refusedAs(standing);
+  return (await haveKillsMoved(killGeneration, ports.kills)) ? decidePayment(proven.request, ports) : null;
+}
+
+/** Token, session key, and that both are the intent's. */
 function proveIntent(request: PaymentRequest, ports: GatePorts): Result<ProvenIntent> {
   const claims = ports.verifyToken(request.token, request.caller);
   if (!claims.ok) return claims;
   if (p256Thumbprint(request.sessionKey) !== claims.value.cnf.jkt) return refuse('SESSION_KEY_MISMATCH');
-  const key = p256PublicKey(request.sessionKey);
-  if (key === null || !verifySigned(CONTEXT.paymentIntent, request.intent, key))
-    return refuse('INTENT_SIGNATURE_INVALID');
   const intent = ports.parseIntent(request.intent.payload);
-  if (!intent.ok) return intent;
-  if (intent.value.acquirer !== request.caller) return refuse('INTENT_ACQUIRER_MISMATCH');
-  if (intent.value.thumbprint !== claims.value.cnf.jkt) return refuse('SESSION_KEY_MISMATCH');
+  const reason = intent.ok ? partyReason(intent.value, request.caller, claims.value) : intent.reason;
+  if (!intent.ok || reason !== null) return refuse(unsignedReason(request) ?? reason ?? 'MALFORMED_MESSAGE');
   return ok({ request, claims: claims.value, intent: intent.value, intentHash: sha256(request.intent.payload) });
+}
+
+/** The first reason for which an intent is not of this acquirer and session, or null. */
+function partyReason(intent: PaymentIntent, caller: string, claims: DeviceTokenClaims): Reason | null {
+  if (intent.acquirer !== caller) return 'INTENT_ACQUIRER_MISMATCH';
+  return intent.thumbprint === claims.cnf.jkt ? null : 'SESSION_KEY_MISMATCH';
+}
+
+/**
+ * Why an intent counts for nothing, or null where the session key has signed it. Asked before whatever else there is to
+ * say of a payment: nobody learns or leaves anything by an intent that its phone did not sign.
+ */
+function unsignedReason({ intent, sessionKey }: PaymentRequest): Reason | null {
+  const key = p256PublicKey(sessionKey);
+  return key !== null && verifySigned(CONTEXT.paymentIntent, intent, key) ? null : 'INTENT_SIGNATURE_INVALID';
 }
 
 function situationOf({ intent, claims }: ProvenIntent, ports: GatePorts): Promise<Situation | null> {
   const initialKeyId = intent.accountData.ksn.subarray(0, INITIAL_KEY_ID_BYTES);
   return ports.decisions.situation(intent.grantId, claims.cnf.jkt, initialKeyId);
-}
-
-/** Commits a new decision; where another came first, answers that one. */
-async function settle(
-  proven: ProvenIntent,
-  decision: NewDecision,
-  translated: TranslatedPayment | null,
-  ports: GatePorts,
-): Promise<GateAnswer> {
-  if (await ports.decisions.commit(decision)) return answer(decision, translated, false);
-  const now = await situationOf(proven, ports);
-  if (now === null) return refused('GRANT_UNKNOWN');
-  if (now.decision !== null) return repeat(proven, now, now.decision, ports);
-  return refused(standingReason(now) ?? 'COUNTER_BEHIND');
 }
 
 /** Answers a decision that stands; the vault translates again what an approval needs. */
@@ -127,8 +212,12 @@ async function repeat(
   decision: Decision,
   ports: GatePorts,
 ): Promise<GateAnswer> {
-  if (!equalBytes(decision.intentHash, proven.intentHash)) return refused('INTENT_CHANGED');
-  if (decision.outcome === 'refused') return { outcome: 'refused', reasons: decision.reasons };
+  const changed = !equalBytes(decision.intentHash, proven.intentHash);
+  if (changed || decision.outcome === 'refused') {
+    const unsigned = unsignedReason(proven.request);
+    if (unsigned !== null) return refusedAs(unsigned);
+    return changed ? refusedAs('INTENT_CHANGED') : answer(decision, null, false);
+  }
   const held = decision.pinEntered ? await ports.held.get(situation.stored.grant.id) : null;
   const translated = await ports.vault.translatePayment({
     intent: proven.request.intent,
@@ -137,58 +226,19 @@ async function repeat(
     pinBlock: held?.block ?? null,
     receipt: null,
   });
-  // The decision stands whatever the vault says now: without a translation there is nothing to submit, so ask again.
-  if (!translated.ok) return undecided(translated.reason);
+  if (!translated.ok) {
+    const unsigned = unsignedReason(proven.request);
+    // The decision stands whatever the vault says now: without a translation there is nothing to submit, so ask again.
+    return unsigned === null ? undecided(translated.reason) : refusedAs(unsigned);
+  }
   return answer(decision, translated.value, decision.pinEntered && held === null);
 }
 
 function answer(decision: Decision, translated: TranslatedPayment | null, pinLost: boolean): GateAnswer {
-  if (decision.outcome === 'refused' || translated === null) return { outcome: 'refused', reasons: decision.reasons };
+  if (decision.outcome === 'refused' || translated === null)
+    return { outcome: 'refused', reasons: decision.reasons, receipt: decision.receipt };
   const { accountData, pinBlock } = translated;
   return { outcome: 'approved', receipt: decision.receipt, accountData, pinBlock, pinLost };
-}
-
-function record(proven: ProvenIntent, situation: Situation, reasons: readonly Reason[], ports: GatePorts): NewDecision {
-  const { grant } = situation.stored;
-  return {
-    grantId: grant.id,
-    intentHash: proven.intentHash,
-    outcome: reasons.length === 0 ? 'approved' : 'refused',
-    reasons,
-    receipt: '',
-    pinEntered: proven.intent.pin !== null,
-    thumbprint: grant.thumbprint,
-    deviceId: grant.deviceId,
-    acquirer: grant.acquirer,
-    merchant: grant.terms.merchant,
-    order: grant.terms.order,
-    amountMinor: grant.terms.amountMinor,
-    currency: grant.terms.currency,
-    sequence: grant.sequence,
-    policyVersion: grant.policyVersion,
-    cardReference: Buffer.alloc(0),
-    decidedAt: ports.clock.now(),
-  };
-}
-
-function receiptClaims(proven: ProvenIntent, situation: Situation, ports: GatePorts): ReceiptClaims {
-  const { grant } = situation.stored;
-  return {
-    iss: ports.issuer,
-    aud: grant.acquirer,
-    iat: Math.floor(ports.clock.now().getTime() / 1000),
-    jti: randomUuid(ports.random),
-    sub: grant.deviceId,
-    decision: 'approved',
-    grant: grant.id,
-    intent: proven.intentHash.toString('base64url'),
-    merchant: grant.terms.merchant,
-    order: grant.terms.order,
-    amount: grant.terms.amountMinor.toString(),
-    currency: grant.terms.currency,
-    type: grant.terms.type,
-    policy: grant.policyVersion,
-  };
 }
 
 function expired(claims: DeviceTokenClaims, now: Date): boolean {
@@ -215,6 +265,6 @@ function undecided(reason: Reason): GateAnswer {
   return { outcome: 'unavailable', reason: told };
 }
 
-function refused(reason: Reason): GateAnswer {
-  return { outcome: 'refused', reasons: [reason] };
+function refusedAs(reason: Reason): GateAnswer {
+  return { outcome: 'refused', reasons: [reason], receipt: '' };
 }

@@ -25,7 +25,12 @@ export type GateAnswer =
       /** A PIN was entered and approved, but its block is no longer held. */
       readonly pinLost: boolean;
     }
-  | { readonly outcome: 'refused'; readonly reasons: readonly Reason[] }
+  | {
+      readonly outcome: 'refused';
+      readonly reasons: readonly Reason[];
+      /** Compact JWS of a refusal that is kept; empty where nothing was kept. */
+      readonly receipt: string;
+    }
   | { readonly outcome: 'unavailable'; readonly reason: Reason };
 
 /** A decision as it is kept: the audit record of the payment. No PAN, no PIN. */
@@ -35,7 +40,7 @@ export interface Decision {
   readonly intentHash: Buffer;
   readonly outcome: 'approved' | 'refused';
   readonly reasons: readonly Reason[];
-  /** Compact JWS; empty where refused. */
+  /** Compact JWS. Empty for refusals of before they had one, and of grants whose key is compromised. */
   readonly receipt: string;
   readonly pinEntered: boolean;
 }

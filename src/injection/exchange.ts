@@ -9,10 +9,10 @@ import type { RateLimit } from '../ports/rate-limit.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
 import { ok, type Refusal, type Result, refuse } from '../reasons/result.ts';
 import type { InitialKeyIdSource } from './initial-key-ids.ts';
-import type { KeySet, KeySetStore } from './key-set.ts';
+import type { InitialKeyIds, KeySet, KeySetStore } from './key-set.ts';
 import type { KeyPolicy, TransportName } from './policy.ts';
 import { chooseTransportKey, type TransportKeyClaim } from './transport-key.ts';
-import type { InjectionVault } from './vault.ts';
+import type { InjectionVault, OfferRequest } from './vault.ts';
 
 /** A phone's request for keys, parsed from its signed bytes. */
 export interface KeyRequest {
@@ -117,20 +117,21 @@ export async function offerKeys(
   const { appraiser } = ports;
   const chosen = chooseTransportKey(transportKeys, { session, nonce, policy, appraiser, at: now });
   if (!chosen.ok) return chosen;
-  const initialKeyIds = await ports.initialKeyIds.next();
-  if (initialKeyIds === null) return refuse('SERVICE_UNAVAILABLE', 'a base derivation key has no derivation ids left');
   const injectionId = randomUuid(ports.random);
-  const offer = await ports.vault.offerKeys({
-    injectionId,
-    deviceId: session.deviceId,
-    sessionKeyThumbprint: session.thumbprint,
-    transport: chosen.value.transport,
-    transportKey: chosen.value.publicKey,
-    nonce,
-    initialKeyIds,
-    expiresAt: secondsAfter(now, policy.offerSeconds),
-  });
-  if (!offer.ok) return offer;
+  const made = await offerUnused(
+    {
+      injectionId,
+      deviceId: session.deviceId,
+      sessionKeyThumbprint: session.thumbprint,
+      transport: chosen.value.transport,
+      transportKey: chosen.value.publicKey,
+      nonce,
+      expiresAt: secondsAfter(now, policy.offerSeconds),
+    },
+    ports,
+  );
+  if (!made.ok) return made;
+  const { offer, initialKeyIds } = made.value;
   await ports.keySets.addOffered(
     {
       id: injectionId,
@@ -141,9 +142,32 @@ export async function offerKeys(
     },
     now,
   );
-  const pending = { thumbprint: session.thumbprint, payload: offer.value.payload };
+  const pending = { thumbprint: session.thumbprint, payload: offer.payload };
   await ports.offers.putIfAbsent(injectionId, pending, secondsAfter(now, policy.offerSeconds));
-  return offer;
+  return ok(offer);
+}
+
+/**
+ * Has the vault make an offer of initial keys that nobody was offered. What the vault takes for used is given up, and
+ * others are tried once: after a restart it no longer tells the used identifiers of a range from the rest.
+ */
+async function offerUnused(
+  request: Omit<OfferRequest, 'initialKeyIds'>,
+  { initialKeyIds: source, vault }: InjectionPorts,
+): Promise<Result<{ readonly offer: SignedBytes; readonly initialKeyIds: InitialKeyIds }>> {
+  for (let attempt = 1; ; attempt += 1) {
+    const initialKeyIds = await source.next();
+    if (initialKeyIds === null)
+      return refuse('SERVICE_UNAVAILABLE', 'a base derivation key has no derivation ids left');
+    const offer = await vault.offerKeys({ ...request, initialKeyIds });
+    if (offer.ok) {
+      source.accepted(initialKeyIds);
+      return ok({ offer: offer.value, initialKeyIds });
+    }
+    if (offer.reason !== 'DERIVATION_ID_USED') return offer;
+    source.refused(initialKeyIds);
+    if (attempt === 2) return offer;
+  }
 }
 
 function activeKeys({ id, expiresAt }: KeySet, { maximumTransactions }: KeyPolicy): ActiveKeys {

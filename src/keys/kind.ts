@@ -14,6 +14,7 @@ const RULES = {
   'bdk-pin': { family: 'derivation', leastActive: 1 },
   'bdk-account-data': { family: 'derivation', leastActive: 1 },
   'zone-kek': { family: 'ceremony', leastActive: 0 },
+  'zone-kek-tdea': { family: 'ceremony', leastActive: 0 },
   'zone-pin': { family: 'zone', leastActive: 0 },
   'zone-data': { family: 'zone', leastActive: 0 },
   anchor: { family: 'ceremony', leastActive: 1 },
@@ -21,10 +22,13 @@ const RULES = {
   receipt: { family: 'signing', leastActive: 1 },
   grant: { family: 'signing', leastActive: 1 },
   'card-reference': { family: 'ceremony', leastActive: 1 },
+  'derivation-ledger': { family: 'ceremony', leastActive: 1 },
   audit: { family: 'signing', leastActive: 0 },
+  'tr34-device': { family: 'ceremony', leastActive: 0 },
+  'tr34-host': { family: 'ceremony', leastActive: 0 },
 } as const satisfies Record<string, KindRule>;
 
-/** What a slot's key is for. Zone kinds have one series of slots an acquirer, the others one in all. */
+/** What a slot's key is for. Zone and TR-34 kinds have one series of slots an acquirer, the others one in all. */
 export type SlotKind = keyof typeof RULES;
 
 /** Every kind. */
@@ -42,5 +46,5 @@ export function isSlotKind(text: string): text is SlotKind {
 
 /** True for kinds whose slots belong to one acquirer. */
 export function isOfAcquirer(kind: SlotKind): boolean {
-  return kind.startsWith('zone-');
+  return kind.startsWith('zone-') || kind.startsWith('tr34-');
 }

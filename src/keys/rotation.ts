@@ -3,6 +3,7 @@ import { ok, type Result, refuse } from '../reasons/result.ts';
 import { ruleOf, type SlotKind } from './kind.ts';
 import type { RotationPolicy } from './policy.ts';
 import { type KeySlot, type SlotSeries, seriesOf, sinceOf } from './slots.ts';
+import type { KeySetsResting } from './use.ts';
 
 /** Replicas of the service hear of a new key within this time; they look every second. */
 export const PROPAGATION_SECONDS = 5;
@@ -37,18 +38,28 @@ export function drainSeconds(kind: SlotKind, policy: RotationPolicy): number {
   return SIGNING_DRAIN[kind] ?? 0;
 }
 
+/** What is known to rest on draining base derivation keys, by slot id; of a slot that is not there nothing is known. */
+export type Resting = ReadonlyMap<string, KeySetsResting>;
+
+const NOTHING_KNOWN: Resting = new Map();
+
 /**
  * The instant from which the slot's next step may be taken: a prepared signing key is activated once everybody who keeps
- * published keys has fetched it, a draining key is retired once nothing that lives may rest on it. Null where there is no
- * next step, and where nothing is known of the slot's past and no time has to pass.
+ * published keys has fetched it, a draining key is retired once nothing that lives may rest on it. Where no phone's keys
+ * come from a base derivation key any more, it does not have to wait for the longest life of any, but still for the grants
+ * of the last phone that left it. Null where there is no next step, and where nothing is known of the slot's past and no
+ * time has to pass.
  */
-export function nextStepAt(slot: KeySlot, policy: RotationPolicy): Date | null {
+export function nextStepAt(slot: KeySlot, policy: RotationPolicy, resting: Resting = NOTHING_KNOWN): Date | null {
   const since = sinceOf(slot);
   if (since === null) return null;
-  const signing = ruleOf(slot.kind).family === 'signing';
+  const { family } = ruleOf(slot.kind);
   if (slot.state === 'prepared')
-    return signing ? secondsAfter(since, policy.publishSeconds + PROPAGATION_SECONDS) : since;
-  return slot.state === 'draining' ? secondsAfter(since, drainSeconds(slot.kind, policy)) : null;
+    return family === 'signing' ? secondsAfter(since, policy.publishSeconds + PROPAGATION_SECONDS) : since;
+  if (slot.state !== 'draining') return null;
+  const rests = family === 'derivation' ? resting.get(slot.id) : undefined;
+  const isLeft = rests !== undefined && rests.live === 0 && rests.unsettled === 0;
+  return secondsAfter(since, isLeft ? LONGEST_GRANT_SECONDS : drainSeconds(slot.kind, policy));
 }
 
 /** Says whether a slot may be activated now. */
@@ -59,10 +70,15 @@ export function mayActivate(slot: KeySlot, policy: RotationPolicy, now: Date): R
 }
 
 /** Says whether a slot may be retired now. */
-export function mayRetire(slot: KeySlot, policy: RotationPolicy, now: Date): Result<null, RotationFault> | TooEarly {
+export function mayRetire(
+  slot: KeySlot,
+  policy: RotationPolicy,
+  now: Date,
+  resting: Resting = NOTHING_KNOWN,
+): Result<null, RotationFault> | TooEarly {
   if (slot.state === 'retired') return ok(null);
   if (slot.state !== 'draining') return refuse('KEY_STATE_NOT_ALLOWED', `${slot.state} to retired`);
-  return notBefore(nextStepAt(slot, policy), now, 'KEY_STILL_IN_USE');
+  return notBefore(nextStepAt(slot, policy, resting), now, 'KEY_STILL_IN_USE');
 }
 
 function notBefore(at: Date | null, now: Date, reason: TooEarly['reason']): Result<null, never> | TooEarly {
@@ -95,12 +111,13 @@ export function nextRotationStep(
   policy: RotationPolicy,
   now: Date,
   start: RotationStart,
+  resting: Resting = NOTHING_KNOWN,
 ): RotationStep {
   const own = seriesOf(slots, series);
   const steps: RotationStep[] = own
     .filter(({ state }) => state === 'prepared' || state === 'draining')
     .map((slot) => {
-      const until = nextStepAt(slot, policy);
+      const until = nextStepAt(slot, policy, resting);
       if (until !== null && now < until) return { step: 'wait', slot, until };
       return { step: slot.state === 'prepared' ? 'activate' : 'retire', slot };
     });

@@ -8,7 +8,8 @@ import { type Clock, earlier, secondsAfter } from '../ports/clock.ts';
 import { type Random, randomUuid } from '../ports/random.ts';
 import type { VolatileStore } from '../ports/volatile.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
-import type { PostureReport, ReportDue } from '../sessions/open-session.ts';
+import type { PostureReport } from '../sessions/open-session.ts';
+import type { ReportDue } from '../sessions/reports.ts';
 import type { StoredGrant } from '../sessions/store.ts';
 import type { PinPolicy } from './policy.ts';
 import type { HeldPinBlock, PinGrantStore } from './store.ts';
@@ -19,6 +20,8 @@ export interface PinEntryRequest {
   readonly grantId: string;
   readonly accountData: EncryptedAccountData;
   readonly posture: Posture;
+  /** Asks for the keypad in its usual order. */
+  readonly accessibleLayout: boolean;
   readonly signed: SignedBytes;
 }
 
@@ -39,6 +42,8 @@ export interface PinEntryPorts {
   readonly grants: PinGrantStore;
   readonly vault: PinVault;
   readonly held: VolatileStore<HeldPinBlock>;
+  /** Whether device and session stand as they did when the entry began. */
+  readonly stillStands: (session: AttestedSession) => Promise<Result<null>>;
 }
 
 /** An accepted PIN block. */
@@ -46,12 +51,25 @@ export interface PinAccepted {
   readonly heldUntil: Date;
 }
 
+/** What policy alone says of a PIN entry that a phone begins. */
+export function appraiseEntry(
+  { posture, accessibleLayout }: Pick<PinEntryRequest, 'posture' | 'accessibleLayout'>,
+  policy: PinPolicy,
+): Result<null> {
+  if (!policy.allowed) return refuse('PIN_NOT_EXPECTED');
+  const forbidden = forbiddenSigns(posture, policy.postureForbidsPin);
+  if (forbidden.length > 0) return refuse('POSTURE_REFUSED', forbidden.join(','));
+  return accessibleLayout && policy.accessibleLayout !== 'on-request' ? refuse('ACCESSIBLE_LAYOUT_REFUSED') : ok(null);
+}
+
 /**
  * One PIN entry, from the second appraisal to the accepted block.
  *
- * States: begun -> pad shows (reports in time, clean) -> accepted | over. Nothing leaves the last one.
+ * States: begun -> pad shows (reports in time, clean, one at the least) -> accepted | over. Nothing leaves the last one,
+ * and what stops the entry from outside is not undone by a block that is being checked.
  */
 export class PinEntry {
+  readonly #session: AttestedSession;
   readonly #key: KeyObject;
   readonly #grant: StoredGrant;
   readonly #pinGrant: PinGrant;
@@ -61,9 +79,12 @@ export class PinEntry {
   readonly #ports: PinEntryPorts;
   #nonce: Buffer;
   #dueAt: number;
+  #reported = false;
   #over = false;
+  #stopped = false;
 
   private constructor(
+    session: AttestedSession,
     key: KeyObject,
     grant: StoredGrant,
     pinGrant: PinGrant,
@@ -72,6 +93,7 @@ export class PinEntry {
     policy: PinPolicy,
     ports: PinEntryPorts,
   ) {
+    this.#session = session;
     this.#key = key;
     this.#grant = grant;
     this.#pinGrant = pinGrant;
@@ -97,12 +119,13 @@ export class PinEntry {
     const { grant } = stored;
     const now = ports.clock.now();
     if (now >= grant.expiresAt) return refuse('GRANT_EXPIRED');
-    if (!policy.allowed || !grant.pinAllowed) return refuse('PIN_NOT_EXPECTED');
-    const forbidden = forbiddenSigns(request.posture, policy.postureForbidsPin);
-    if (forbidden.length > 0) return refuse('POSTURE_REFUSED', forbidden.join(','));
+    if (!grant.pinAllowed) return refuse('PIN_NOT_EXPECTED');
+    const appraised = appraiseEntry(request, policy);
+    if (!appraised.ok) return appraised;
     if (!equalBytes(request.accountData.ksn, grant.accountDataKsn))
       return refuse('PIN_GRANT_MISMATCH', 'account data KSN');
-    const layout = await ports.vault.shuffleLayout();
+    const { accessibleLayout } = request;
+    const layout = accessibleLayout ? ok(USUAL_LAYOUT) : await ports.vault.shuffleLayout();
     if (!layout.ok) return layout;
     const expiry = secondsAfter(now, policy.entrySeconds);
     const pinGrant: PinGrant = {
@@ -112,6 +135,7 @@ export class PinEntry {
       accountDataHash: hashOf(request.accountData),
       pinKsn: grant.pinKsn,
       layout: layout.value,
+      accessibleLayout,
       minimumLength: policy.minimumLength,
       maximumLength: policy.maximumLength,
       reportIntervalMilliseconds: policy.reportMilliseconds,
@@ -120,8 +144,9 @@ export class PinEntry {
     };
     const signed = await ports.vault.signPinGrant(pinGrant);
     if (!signed.ok) return signed;
-    if (!(await ports.grants.beginPinEntry(grant.id))) return refuse('PIN_ENTRY_BEGUN');
-    const entry = new PinEntry(key, stored, pinGrant, signed.value, request.accountData, policy, ports);
+    const begun = { at: now, layout: accessibleLayout ? ('usual' as const) : ('shuffled' as const) };
+    if (!(await ports.grants.beginPinEntry(grant.id, begun))) return refuse('PIN_ENTRY_BEGUN');
+    const entry = new PinEntry(session, key, stored, pinGrant, signed.value, request.accountData, policy, ports);
     return ok({ entry, pinGrant: signed.value });
   }
 
@@ -138,6 +163,7 @@ export class PinEntry {
       this.#over = true;
       return verdict;
     }
+    this.#reported = true;
     this.#nonce = this.#ports.random.bytes(16);
     const within = this.#policy.reportMilliseconds;
     this.#dueAt = this.#ports.clock.now().getTime() + within + this.#policy.reportGraceMilliseconds;
@@ -148,15 +174,28 @@ export class PinEntry {
     if (this.#over) return refuse('PIN_ABORTED');
     if (!verifySigned(CONTEXT.postureReport, report.signed, this.#key)) return refuse('SESSION_KEY_MISMATCH');
     if (!equalBytes(report.nonce, this.#nonce)) return refuse('REPORT_NONCE_STALE');
-    if (this.#isLate()) return refuse('REPORT_OVERDUE');
+    const late = this.#lateness();
+    if (late !== null) return refuse(late);
     const forbidden = forbiddenSigns(report.posture, this.#policy.postureForbidsPin);
     return forbidden.length > 0 ? refuse('POSTURE_REFUSED', forbidden.join(',')) : ok(null);
   }
 
-  /** The report that is due did not come in time, or the pad has shown as long as it may. */
-  #isLate(): boolean {
+  /** Why it is too late: the pad has shown as long as it may, or the report that is due did not come in time. */
+  #lateness(): 'PIN_TIMEOUT' | 'REPORT_OVERDUE' | null {
     const now = this.#ports.clock.now();
-    return now >= this.#pinGrant.expiresAt || now.getTime() > this.#dueAt;
+    if (now >= this.#pinGrant.expiresAt) return 'PIN_TIMEOUT';
+    return now.getTime() > this.#dueAt ? 'REPORT_OVERDUE' : null;
+  }
+
+  /** Why an entry that heard nothing in time is over. */
+  get overdue(): 'PIN_TIMEOUT' | 'REPORT_OVERDUE' {
+    return this.#lateness() ?? 'REPORT_OVERDUE';
+  }
+
+  /** Ends the entry from outside: no block is accepted from here on, not even one that is being checked. */
+  stop(): void {
+    this.#over = true;
+    this.#stopped = true;
   }
 
   /** Takes the one PIN block of this entry. */
@@ -164,7 +203,10 @@ export class PinEntry {
     if (this.#over) return refuse('PIN_ABORTED');
     this.#over = true;
     if (!verifySigned(CONTEXT.pinBlock, pin.signed, this.#key)) return refuse('SESSION_KEY_MISMATCH');
-    if (this.#isLate()) return refuse('REPORT_OVERDUE');
+    const late = this.#lateness();
+    if (late !== null) return refuse(late);
+    if (!this.#reported) return refuse('REPORT_OVERDUE', 'no report since the pad shows');
+    if (isEarlier(pin.pinKsn, this.#pinGrant.pinKsn)) return refuse('PIN_KSN_STALE');
     const bound =
       pin.pinGrantId === this.#pinGrant.id &&
       pin.grantId === this.#pinGrant.grantId &&
@@ -175,8 +217,13 @@ export class PinEntry {
       pinGrant: this.#signedPinGrant,
       block: pin.block,
       accountData: this.#accountData,
+      accountDataGrantId: this.#grant.grant.sameTap?.rootId ?? this.#grant.grant.id,
     });
     if (!checked.ok) return checked;
+    const stands = await this.#ports.stillStands(this.#session);
+    if (!stands.ok) return stands;
+    if (this.#stopped) return refuse('PIN_ABORTED');
+    if (this.#ports.clock.now() >= this.#grant.grant.expiresAt) return refuse('GRANT_EXPIRED');
     const heldUntil = this.#grant.grant.expiresAt;
     const held: HeldPinBlock = {
       grantId: pin.grantId,
@@ -207,6 +254,14 @@ export async function repeatPinBlock(
   if (held === null) return refuse('PIN_LOST');
   const same = held.pinGrantId === pin.pinGrantId && equalBytes(held.hash, sha256(pin.block));
   return same ? ok({ heldUntil: held.heldUntil }) : refuse('PIN_ALREADY_ENTERED');
+}
+
+/** The keypad as phones have it: 1 to 9, then 0. */
+export const USUAL_LAYOUT = '1234567890';
+
+/** True for a KSN of the same initial key at a lower counter. */
+function isEarlier(ksn: Buffer, granted: Buffer): boolean {
+  return equalBytes(ksn.subarray(0, 8), granted.subarray(0, 8)) && ksn.readUInt32BE(8) < granted.readUInt32BE(8);
 }
 
 function hashOf(data: EncryptedAccountData): Buffer {

@@ -4,8 +4,17 @@ import type { StoredGrant } from '../sessions/store.ts';
 export interface PinGrantStore {
   /** The grant, if it belongs to this session. */
   grantOf(grantId: string, thumbprint: string): Promise<StoredGrant | null>;
-  /** Marks that the pad was shown for this grant; false where it was before: a KSN enciphers one PIN block, once. */
-  beginPinEntry(grantId: string): Promise<boolean>;
+  /**
+   * Marks that the pad was shown for this grant, when and how; false where it was before: a KSN enciphers one PIN block,
+   * once.
+   */
+  beginPinEntry(grantId: string, shown: PadShown): Promise<boolean>;
+}
+
+/** How the pad was shown: kept for auditors, who ask who entered a PIN on a keypad that is not shuffled. */
+export interface PadShown {
+  readonly at: Date;
+  readonly layout: 'shuffled' | 'usual';
 }
 
 /** A PIN block that was accepted: enciphered, held until the grant expires, never in SQL. */

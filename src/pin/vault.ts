@@ -20,6 +20,8 @@ export interface PinGrant {
   readonly pinKsn: Buffer;
   /** Ten digits, each once. */
   readonly layout: string;
+  /** The layout is the usual one, as the phone asked. */
+  readonly accessibleLayout: boolean;
   readonly minimumLength: number;
   readonly maximumLength: number;
   readonly reportIntervalMilliseconds: number;
@@ -34,6 +36,8 @@ export interface PinBlockCheck {
   /** ISO 9564-1 format 4, enciphered, 16 bytes. */
   readonly block: Buffer;
   readonly accountData: EncryptedAccountData;
+  /** The grant that the account data is bound to: that of the tap. */
+  readonly accountDataGrantId: string;
 }
 
 /** The vault's part in PIN entry. */

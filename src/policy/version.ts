@@ -9,7 +9,7 @@ export interface PolicyVersion<P> {
 }
 
 /** JSON with the members of every object in the order of their names. */
-function canonicalJson(value: unknown): string {
+export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(',')}]`;
   if (typeof value !== 'object' || value === null) return JSON.stringify(value);
   const members = Object.entries(value)
@@ -21,6 +21,15 @@ function canonicalJson(value: unknown): string {
 
 /** Names a document by its content. */
 export function versionOf<P>(document: P): PolicyVersion<P> {
-  const digest = sha256(canonicalBytes('tapgate/v1/policy', canonicalJson(document)));
-  return { document, version: digest.toString('hex').slice(0, 16) };
+  return { document, version: versionOfJson(canonicalJson(document)) };
+}
+
+/** The version of a document by its canonical JSON. */
+export function versionOfJson(json: string): string {
+  return sha256(canonicalBytes('tapgate/v1/policy', json)).toString('hex').slice(0, 16);
+}
+
+/** True for the form of a version. */
+export function isPolicyVersion(text: string): boolean {
+  return /^[0-9a-f]{16}$/.test(text);
 }

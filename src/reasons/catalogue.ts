@@ -1,9 +1,11 @@
 import { ATTESTATION_REASONS } from './attestation.ts';
+import { AUDIT_REASONS } from './audit.ts';
 import { COMMON_REASONS } from './common.ts';
 import { DEVICE_REASONS } from './devices.ts';
 import { GATE_REASONS } from './gate.ts';
 import { KEY_REASONS } from './keys.ts';
 import { PLAY_INTEGRITY_REASONS } from './play-integrity.ts';
+import { POLICY_REASONS } from './policy.ts';
 import type { ReasonMeaning } from './reason.ts';
 import { SESSION_REASONS } from './sessions.ts';
 import { TOKEN_REASONS } from './tokens.ts';
@@ -18,6 +20,8 @@ export const REASONS = {
   ...TOKEN_REASONS,
   ...SESSION_REASONS,
   ...GATE_REASONS,
+  ...POLICY_REASONS,
+  ...AUDIT_REASONS,
 } as const satisfies Record<string, ReasonMeaning>;
 
 /** A refusal code. */

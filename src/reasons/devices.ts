@@ -26,6 +26,14 @@ export const DEVICE_REASONS = {
     retry: 'no',
     audience: 'everyone',
   },
+  DEVICE_BLOCKED: {
+    category: 'denied',
+    meaning: 'The security team has stopped what this phone asks for.',
+    action: 'Contact the operator; what stops it is lifted, or stays.',
+    fixableBy: 'operator',
+    retry: 'later',
+    audience: 'everyone',
+  },
   PAGE_TOKEN_INVALID: {
     category: 'invalid',
     meaning: 'The page token is none that this list gave, or it was given for another filter.',

@@ -1,10 +1,12 @@
 import { ATTESTATION_REASONS } from './attestation.ts';
+import { AUDIT_REASONS } from './audit.ts';
 import { REASONS, type Reason } from './catalogue.ts';
 import { COMMON_REASONS } from './common.ts';
 import { DEVICE_REASONS } from './devices.ts';
 import { GATE_REASONS } from './gate.ts';
 import { KEY_REASONS } from './keys.ts';
 import { PLAY_INTEGRITY_REASONS } from './play-integrity.ts';
+import { POLICY_REASONS } from './policy.ts';
 import type { ReasonMeaning } from './reason.ts';
 import { SESSION_REASONS } from './sessions.ts';
 import { TOKEN_REASONS } from './tokens.ts';
@@ -18,6 +20,8 @@ const SECTIONS: readonly [string, Readonly<Record<string, ReasonMeaning>>][] = [
   ['Keys and the vault', KEY_REASONS],
   ['Sessions, grants, PIN entry', SESSION_REASONS],
   ['The payment gate', GATE_REASONS],
+  ['Policy and its versions', POLICY_REASONS],
+  ['The audit log', AUDIT_REASONS],
 ];
 
 const HEAD = `# Reasons

@@ -1,5 +1,6 @@
 import type { Announcements } from '../ports/announcements.ts';
-import type { EndSession, Presence } from './presence.ts';
+import type { OpenCallHandle, Presence } from './presence.ts';
+import type { PresenceSubject } from './subject.ts';
 
 /** A phone has opened a session at a replica; of several arrivals of one phone, the highest number is the newest. */
 export interface Arrival {
@@ -14,7 +15,7 @@ export interface Arrival {
 export class Arrivals {
   readonly #presence: Presence;
   readonly #announcements: Announcements<Arrival>;
-  readonly #here = new Map<string, { readonly number: number; readonly end: EndSession }>();
+  readonly #here = new Map<string, { readonly number: number; readonly handle: OpenCallHandle }>();
 
   constructor(presence: Presence, announcements: Announcements<Arrival>) {
     this.#presence = presence;
@@ -26,19 +27,20 @@ export class Arrivals {
   }
 
   /**
-   * Enters a device's session and ends the ones before, here at once and elsewhere soon; answers how to leave again.
+   * Enters a phone's session and ends the ones before, here at once and elsewhere soon; answers how to leave again.
    * `issuedAt` is when the token that opened it was issued. Rejects where the other replicas cannot be told.
    */
-  async enter(deviceId: string, end: EndSession, issuedAt: Date | null = null): Promise<() => void> {
+  async enter(subject: PresenceSubject, handle: OpenCallHandle, issuedAt: Date | null = null): Promise<() => void> {
+    const { deviceId } = subject;
     const number = await this.#announcements.next(deviceId);
     const standing = this.#here.get(deviceId);
     if (standing !== undefined && standing.number > number) {
-      end('SESSION_UNKNOWN');
+      handle.end('SESSION_UNKNOWN');
       return () => {};
     }
-    const entered = { number, end };
+    const entered = { number, handle };
     this.#here.set(deviceId, entered);
-    const leavePresence = this.#presence.enter(deviceId, end, issuedAt);
+    const leavePresence = this.#presence.enter(subject, handle, issuedAt);
     const leave = (): void => {
       if (this.#here.get(deviceId) === entered) this.#here.delete(deviceId);
       leavePresence();
@@ -55,7 +57,7 @@ export class Arrivals {
   #hear({ deviceId, number }: Arrival): void {
     const here = this.#here.get(deviceId);
     if (here === undefined || here.number === number) return;
-    if (here.number < number) here.end('SESSION_UNKNOWN');
+    if (here.number < number) here.handle.end('SESSION_UNKNOWN');
     else void this.#announce({ deviceId, number: here.number });
   }
 

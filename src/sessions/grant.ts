@@ -1,16 +1,20 @@
 import type { AttestedSession } from '../devices/store.ts';
+import { equalBytes } from '../encoding/digest.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
 import { type Clock, secondsAfter } from '../ports/clock.ts';
 import { type Random, randomUuid } from '../ports/random.ts';
-import { ok, type Result, refuse } from '../reasons/result.ts';
+import { ok, type Refusal, type Result, refuse } from '../reasons/result.ts';
 import type { SessionPolicy } from './policy.ts';
+import { type RepeatPolicy, sameTapOf } from './same-tap.ts';
 import type { GrantStore, StoredGrant } from './store.ts';
 import {
   type CardholderVerification,
   isOrderNumber,
+  type SameTap,
   type TransactionGrant,
   type TransactionTerms,
 } from './transaction.ts';
+import { verificationFor } from './verification-limits.ts';
 
 /** A phone's wish to begin a transaction, parsed from its signed bytes. */
 export interface TransactionRequest {
@@ -19,6 +23,8 @@ export interface TransactionRequest {
   /** 12 bytes each. */
   readonly pinKsn: Buffer;
   readonly accountDataKsn: Buffer;
+  /** The grant whose tap is to be paid again with another PIN; null for a new tap. */
+  readonly parentGrantId: string | null;
   readonly signed: SignedBytes;
 }
 
@@ -38,26 +44,50 @@ export interface GrantPorts {
 /** What policy says of the grant as a whole. */
 export interface GrantPolicy {
   readonly sessions: SessionPolicy;
+  /** Of one set of keys. */
   readonly maximumTransactions: number;
+  readonly transactionsPerAttestation: number;
   readonly pinAllowed: boolean;
+  readonly repeat: Pick<RepeatPolicy, 'pinTries' | 'seconds'>;
   readonly version: string;
 }
 
-/** The verification that policy expects, or the reason why these terms are refused. */
+/** The verification that policy expects, or the reason why these terms are refused. The card is not known yet. */
 export function appraiseTerms(
   terms: TransactionTerms,
-  merchant: string,
+  { merchant, acquirer }: Pick<AttestedSession, 'merchant' | 'acquirer'>,
   policy: SessionPolicy,
+  at: Date,
 ): Result<CardholderVerification> {
   if (terms.merchant !== merchant) return refuse('MERCHANT_MISMATCH');
   if (!isOrderNumber(terms.order)) return refuse('MALFORMED_MESSAGE', 'order');
-  const limits = policy.currencies.find((candidate) => candidate.currency === terms.currency);
-  if (limits === undefined) return refuse('CURRENCY_NOT_ALLOWED');
+  const { amountMinor, currency } = terms;
+  const verification = verificationFor({ scheme: null, country: null, currency, acquirer, amountMinor, at }, policy);
+  if (!verification.ok && verification.reason === 'CURRENCY_NOT_ALLOWED') return verification;
   const zero = terms.type === 'zero-amount';
-  if (terms.amountMinor < 0n || zero !== (terms.amountMinor === 0n)) return refuse('MALFORMED_MESSAGE', 'amount_minor');
-  if (terms.amountMinor > BigInt(limits.maximumAmountMinor)) return refuse('AMOUNT_OVER_LIMIT');
-  if (terms.amountMinor <= BigInt(limits.noPinAmountMinor)) return ok('none');
-  return ok(limits.deviceVerification === 'allowed' ? 'device' : 'online-pin');
+  if (amountMinor < 0n || zero !== (amountMinor === 0n)) return refuse('MALFORMED_MESSAGE', 'amount_minor');
+  return verification;
+}
+
+/**
+ * What policy alone says of a grant of a tap's first PIN: the verification that it expects, or why it refuses. Keys,
+ * counters and earlier grants are not looked at.
+ */
+export function appraiseGrant(
+  terms: TransactionTerms,
+  session: Pick<AttestedSession, 'merchant' | 'acquirer' | 'pinForbidden'>,
+  policy: Pick<GrantPolicy, 'sessions' | 'pinAllowed'>,
+  at: Date,
+): Result<CardholderVerification> {
+  const verification = appraiseTerms(terms, session, policy.sessions, at);
+  if (!verification.ok || verification.value !== 'online-pin') return verification;
+  return withPin(session, policy.pinAllowed) ?? verification;
+}
+
+/** Why no PIN can be entered; null where one can. */
+function withPin({ pinForbidden }: Pick<AttestedSession, 'pinForbidden'>, pinAllowed: boolean): Refusal | null {
+  if (pinForbidden) return refuse('POSTURE_REFUSED', 'other applications may see or cover the pad');
+  return pinAllowed ? null : refuse('PIN_OFF', 'and the amount needs one');
 }
 
 /**
@@ -70,15 +100,15 @@ export async function issueGrant(
   policy: GrantPolicy,
   ports: GrantPorts,
 ): Promise<Result<StoredGrant>> {
-  const verification = appraiseTerms(request.terms, session.merchant, policy.sessions);
+  const now = ports.clock.now();
+  const verification = appraiseTerms(request.terms, session, policy.sessions, now);
   if (!verification.ok) return verification;
   const pinAllowed = policy.pinAllowed && !session.pinForbidden;
-  if (verification.value === 'online-pin' && !pinAllowed) {
-    return session.pinForbidden
-      ? refuse('POSTURE_REFUSED', 'other applications may see or cover the pad')
-      : refuse('AMOUNT_OVER_LIMIT', 'no PIN by policy');
-  }
-  const now = ports.clock.now();
+  const tap = await repeatedTap(session, request, { ...policy.repeat, pinAllowed }, now, ports);
+  if (!tap.ok) return tap;
+  const expectedVerification = tap.value === null ? verification.value : 'online-pin';
+  const withoutPin = expectedVerification === 'online-pin' ? withPin(session, policy.pinAllowed) : null;
+  if (withoutPin !== null) return withoutPin;
   const sequence = await ports.grants.burnCounters(
     {
       deviceId: session.deviceId,
@@ -93,6 +123,7 @@ export async function issueGrant(
     now,
   );
   if (typeof sequence !== 'bigint') return refuse(sequence);
+  if (sequence > BigInt(policy.transactionsPerAttestation)) return refuse('ATTESTATION_DUE', 'transactions');
   const grant: TransactionGrant = {
     id: randomUuid(ports.random),
     nonce: ports.random.bytes(16),
@@ -101,17 +132,43 @@ export async function issueGrant(
     acquirer: session.acquirer,
     terms: request.terms,
     pinKsn: request.pinKsn,
-    accountDataKsn: request.accountDataKsn,
+    accountDataKsn: tap.value?.accountDataKsn ?? request.accountDataKsn,
     sequence,
-    expectedVerification: verification.value,
+    expectedVerification,
     pinAllowed,
     issuedAt: now,
     expiresAt: secondsAfter(now, policy.sessions.grantSeconds),
     policyVersion: policy.version,
+    sameTap: tap.value?.sameTap ?? null,
   };
   const signed = await ports.signer.signGrant(grant);
   if (!signed.ok) return signed;
   const stored = { grant, signed: signed.value };
-  await ports.grants.addGrant(stored);
+  if (grant.sameTap === null) await ports.grants.addGrant(stored);
+  else if (!(await ports.grants.addChildGrant(stored, grant.sameTap)))
+    return refuse('REPEAT_NOT_ALLOWED', 'paid again');
   return ok(stored);
+}
+
+/** What a tap keeps that is paid again; null for a new one. */
+interface RepeatedTap {
+  readonly sameTap: SameTap;
+  readonly accountDataKsn: Buffer;
+}
+
+/** The tap that the request is to pay again: of this session, under keys that are still the phone's. */
+async function repeatedTap(
+  session: AttestedSession,
+  { parentGrantId, terms, accountDataKsn }: TransactionRequest,
+  policy: RepeatPolicy,
+  now: Date,
+  { grants }: GrantPorts,
+): Promise<Result<RepeatedTap | null>> {
+  if (parentGrantId === null) return ok(null);
+  const paid = await grants.paidTap(parentGrantId, session.thumbprint);
+  const sameTap = sameTapOf(paid, terms, policy, now);
+  if (!sameTap.ok || paid === null) return sameTap.ok ? refuse('GRANT_UNKNOWN') : sameTap;
+  const { accountDataKsn: tapped } = paid.grant;
+  const sameKeys = equalBytes(tapped.subarray(0, 8), accountDataKsn.subarray(0, 8));
+  return sameKeys ? ok({ sameTap: sameTap.value, accountDataKsn: tapped }) : refuse('KEYS_NOT_ACTIVE');
 }

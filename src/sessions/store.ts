@@ -1,5 +1,7 @@
 import type { SignedBytes } from '../encoding/signed.ts';
-import type { TransactionGrant } from './transaction.ts';
+import type { KeyWear } from './key-wear.ts';
+import type { PaidTap } from './same-tap.ts';
+import type { SameTap, TransactionGrant } from './transaction.ts';
 
 /** A grant with the bytes that the service signed. */
 export interface StoredGrant {
@@ -31,4 +33,10 @@ export interface GrantStore {
    */
   burnCounters(claim: CounterClaim, now: Date): Promise<bigint | CounterRefusal>;
   addGrant(grant: StoredGrant): Promise<void>;
+  /** A decided grant of this session, or null. */
+  paidTap(grantId: string, thumbprint: string): Promise<PaidTap | null>;
+  /** As `addGrant`, for a tap that is paid again; false where its parent has such a grant already. */
+  addChildGrant(grant: StoredGrant, tap: SameTap): Promise<boolean>;
+  /** How far the device's live keys are used up; null where it has none. */
+  keyWear(deviceId: string): Promise<KeyWear | null>;
 }

@@ -34,6 +34,18 @@ export function sameTerms(a: TransactionTerms, b: TransactionTerms): boolean {
   );
 }
 
+/** A tap that is paid again with another PIN, since its issuer asks for one or the first was lost. */
+export interface SameTap {
+  /** The grant whose payment is repeated. */
+  readonly parentId: string;
+  /** The grant that the card was tapped under; its account data is bound to this one. */
+  readonly rootId: string;
+  /** `tapHash` of ICC data and enciphered account data: nothing else may be paid under the grant. */
+  readonly hash: Buffer;
+  /** PIN entries of the tap, this one included: 2 or more. */
+  readonly attempt: number;
+}
+
 /** One commitment that ties challenge, terms, key counters, PIN and payment together. */
 export interface TransactionGrant {
   readonly id: string;
@@ -53,4 +65,6 @@ export interface TransactionGrant {
   readonly issuedAt: Date;
   readonly expiresAt: Date;
   readonly policyVersion: string;
+  /** Null where the card is to be tapped. */
+  readonly sameTap: SameTap | null;
 }

@@ -8,6 +8,7 @@ import { VaultClient } from './client.ts';
 import { EXIT } from './exit-code.ts';
 import type { KeystoreSource } from './keystore-source.ts';
 import { READY_EVENT } from './log.ts';
+import { sourceArguments } from './source-arguments.ts';
 
 /** Why the vault's process does not come up. Its own log lines say more. */
 export type VaultStartFault =
@@ -69,12 +70,7 @@ export function nodeFlags(directory: string, socket: string, source: KeystoreSou
 
 /** What the vault's program is called with. */
 export function programArguments(directory: string, socket: string, source: KeystoreSource): string[] {
-  const named = ['--directory', directory, '--socket', socket];
-  if (source.kind === 'pkcs11') {
-    const { module, tokenLabel, pinFile } = source;
-    return [...named, '--module', module, '--token-label', tokenLabel, '--pin-file', pinFile];
-  }
-  return source.passphraseFile === undefined ? named : [...named, '--passphrase-file', source.passphraseFile];
+  return ['--directory', directory, '--socket', socket, ...sourceArguments(source)];
 }
 
 /** The vault's program, as source or compiled. */

@@ -1,10 +1,22 @@
+import type { CheckpointSigner } from '../audit/checkpoint.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
-import type { GateVault, PaymentTranslation, TranslatedPayment } from '../gate/vault.ts';
+import type { GateVault, PaymentTranslation, RefusalReceipt, TranslatedPayment } from '../gate/vault.ts';
 import type { KeySlot } from '../gen/tapgate/v1/key_slot.ts';
 import type { SignedMessage } from '../gen/tapgate/v1/signed.ts';
 import type { AuthorizePaymentAnswer } from '../gen/tapgate/vault/v1/vault_service.ts';
 import type { InjectionVault, KeyProof, OfferRequest } from '../injection/vault.ts';
-import type { GeneratedSlot, KeyCustody, ShownSlot } from '../keys/custody.ts';
+import type {
+  ExportedKey,
+  GeneratedSlot,
+  ImportedSlot,
+  IncomingKey,
+  KeyCustody,
+  ShownSlot,
+  Tr34Credential,
+  Tr34Destination,
+  Tr34Request,
+  Tr34Role,
+} from '../keys/custody.ts';
 import type { SlotSeries } from '../keys/slots.ts';
 import type { SlotState } from '../keys/state.ts';
 import type { PinBlockCheck, PinGrant, PinVault } from '../pin/vault.ts';
@@ -17,6 +29,7 @@ import { slotFromWire, slotStateToWire } from '../wire/key-slot.ts';
 import { encodePinGrant } from '../wire/pin.ts';
 import { signedToWire } from '../wire/signed.ts';
 import { accountDataToWire, encodeGrant } from '../wire/transaction.ts';
+import { exportedKey, importCall, importedKey, tr34Credential } from './client/custody.ts';
 import { readDescription, type VaultDescription } from './client/description.ts';
 import { type ExchangeOptions, type VaultAnswer, type VaultCall, VaultExchange } from './client/exchange.ts';
 
@@ -26,7 +39,9 @@ type ValueOf<Case extends VaultAnswer['$case']> = Extract<VaultAnswer, { $case: 
 export type WatchCall = <T>(call: VaultCall['$case'], work: () => Promise<Result<T>>) => Promise<Result<T>>;
 
 /** The vault as the rest of the service sees it: every port that needs keys, over one stream to its process. */
-export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, PinVault, GateVault, KeyCustody {
+export class VaultClient
+  implements CheckpointSigner, TokenSigner, GrantSigner, InjectionVault, PinVault, GateVault, KeyCustody
+{
   readonly #exchange: VaultExchange;
   readonly #watch: WatchCall;
 
@@ -67,6 +82,35 @@ export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, Pi
     return answer.ok ? slotsFromWire(answer.value.changed) : answer;
   }
 
+  async importKey(incoming: IncomingKey, by: string): Promise<Result<ImportedSlot>> {
+    const answer = await this.#call({ $case: 'importKey', value: importCall(incoming, by) }, 'importKey');
+    return answer.ok ? importedKey(answer.value) : answer;
+  }
+
+  async exportKey(
+    slotId: string,
+    tr34: Tr34Destination | null,
+    tolerate: readonly string[],
+    by: string,
+  ): Promise<Result<ExportedKey>> {
+    const value = { slotId, tr34: tr34 ?? undefined, tolerate: [...tolerate], by };
+    const answer = await this.#call({ $case: 'exportKey', value }, 'exportKey');
+    return answer.ok ? exportedKey(answer.value) : answer;
+  }
+
+  async tr34Credential(acquirer: string, role: Tr34Role, revocationList: Buffer): Promise<Result<Tr34Credential>> {
+    const call = { $case: 'tr34Credential', value: { acquirer, host: role === 'host', revocationList } } as const;
+    const answer = await this.#call(call, 'tr34Credential');
+    return answer.ok ? ok(tr34Credential(answer.value)) : answer;
+  }
+
+  async requestTr34Key(acquirer: string): Promise<Result<Tr34Request>> {
+    const answer = await this.#call({ $case: 'requestTr34Key', value: { acquirer } }, 'requestTr34Key');
+    if (!answer.ok) return answer;
+    const { randomNumberToken, expiresAt } = answer.value;
+    return ok({ randomNumberToken, expiresAt: new Date(Number(expiresAt)) });
+  }
+
   async signDeviceToken(claims: DeviceTokenClaims): Promise<Result<string>> {
     const call = { $case: 'signDeviceToken', value: { claims: JSON.stringify(claims) } } as const;
     const answer = await this.#call(call, 'signDeviceToken');
@@ -99,6 +143,11 @@ export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, Pi
     });
   }
 
+  /** Signs a checkpoint of the audit log. */
+  signCheckpoint(payload: Buffer): Promise<Result<SignedBytes>> {
+    return this.#signed({ $case: 'signCheckpoint', value: { payload } });
+  }
+
   async verifyKeyProof({ initialKeyIds, offer, pinCmac, accountDataCmac }: KeyProof): Promise<Result<boolean>> {
     const value = {
       pinInitialKeyId: initialKeyIds.pin,
@@ -118,7 +167,12 @@ export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, Pi
 
   async checkPinBlock(check: PinBlockCheck): Promise<Result<null>> {
     const { block, accountData, pinGrant } = check;
-    const value = { block, accountData: accountDataToWire(accountData), pinGrant: signedToWire(pinGrant) };
+    const value = {
+      block,
+      accountData: accountDataToWire(accountData),
+      pinGrant: signedToWire(pinGrant),
+      accountDataGrantId: check.accountDataGrantId,
+    };
     const answer = await this.#call({ $case: 'checkPinBlock', value }, 'checkPinBlock');
     return answer.ok ? ok(null) : answer;
   }
@@ -133,6 +187,17 @@ export class VaultClient implements TokenSigner, GrantSigner, InjectionVault, Pi
     };
     const answer = await this.#call({ $case: 'authorizePayment', value }, 'authorizePayment');
     return answer.ok ? ok(translatedPayment(answer.value)) : answer;
+  }
+
+  async signRefusal({ intent, sessionKey, grant, claims }: RefusalReceipt): Promise<Result<string>> {
+    const value = {
+      intent: signedToWire(intent),
+      sessionPublicKey: sessionKey,
+      grant: signedToWire(grant),
+      receiptClaims: JSON.stringify(claims),
+    };
+    const answer = await this.#call({ $case: 'signRefusal', value }, 'signRefusal');
+    return answer.ok ? ok(answer.value.receipt) : answer;
   }
 
   /** Ends the exchange; calls that are open are refused. */

@@ -5,12 +5,17 @@ import { classOf, type VaultLog } from './log.ts';
 import { authorizePayment } from './operations/authorize-payment.ts';
 import { checkPinBlock } from './operations/check-pin-block.ts';
 import { describeKeys } from './operations/describe-keys.ts';
+import { exportKey } from './operations/export-key.ts';
+import { importKey } from './operations/import-key.ts';
 import { changeKeyState, generateKey, listKeys } from './operations/key-slots.ts';
 import { offerKeys } from './operations/offer-keys.ts';
 import { shuffleLayout } from './operations/shuffle-layout.ts';
+import { signCheckpoint } from './operations/sign-checkpoint.ts';
 import { signDeviceToken } from './operations/sign-device-token.ts';
 import { signGrant } from './operations/sign-grant.ts';
 import { signPinGrant } from './operations/sign-pin-grant.ts';
+import { signRefusal } from './operations/sign-refusal.ts';
+import { requestTr34Key, tr34Credential } from './operations/tr34.ts';
 import { verifyKeyProof } from './operations/verify-key-proof.ts';
 import { TokenError } from './pkcs11/token-error.ts';
 import type { VaultPorts } from './ports.ts';
@@ -36,7 +41,7 @@ function operate({ call }: ExchangeRequest, custodian: Custodian, ports: VaultPo
     case 'signPinGrant':
       return answered('signed', signPinGrant(call.value, keys, ports));
     case 'offerKeys':
-      return answered('signed', offerKeys(call.value, keys, ports));
+      return answered('signed', offerKeys(call.value, keys, ports, custodian.ledger));
     case 'verifyKeyProof':
       return answered('verifyKeyProof', verifyKeyProof(call.value, keys));
     case 'shuffleLayout':
@@ -45,12 +50,24 @@ function operate({ call }: ExchangeRequest, custodian: Custodian, ports: VaultPo
       return answered('checkPinBlock', checkPinBlock(call.value, keys, ports));
     case 'authorizePayment':
       return answered('authorizePayment', authorizePayment(call.value, keys, ports));
+    case 'signRefusal':
+      return answered('signRefusal', signRefusal(call.value, keys));
+    case 'signCheckpoint':
+      return answered('signed', signCheckpoint(call.value, keys, ports));
     case 'listKeys':
       return answered('listKeys', listKeys(custodian));
     case 'generateKey':
       return answered('generateKey', generateKey(call.value, custodian));
     case 'changeKeyState':
       return answered('changeKeyState', changeKeyState(call.value, custodian));
+    case 'importKey':
+      return answered('importKey', importKey(call.value, custodian, ports));
+    case 'exportKey':
+      return answered('exportKey', exportKey(call.value, custodian, ports));
+    case 'tr34Credential':
+      return answered('tr34Credential', tr34Credential(call.value, custodian));
+    case 'requestTr34Key':
+      return answered('requestTr34Key', requestTr34Key(call.value, custodian, ports));
     default:
       return refuse('MALFORMED_MESSAGE', 'no call');
   }

@@ -1,4 +1,5 @@
 import type { KeyObject } from 'node:crypto';
+import type { SignedBytes } from '../encoding/signed.ts';
 import type { SlotKind } from '../keys/kind.ts';
 import type { SlotState } from '../keys/state.ts';
 import type { DerivationKey } from '../payment-crypto/aes-dukpt/derivation.ts';
@@ -60,6 +61,8 @@ export interface VaultKeys {
   readonly generation: number;
   /** SubjectPublicKeyInfo, DER; its private key is used in ceremonies only and is not held. */
   readonly anchor: Buffer;
+  /** What leads phones that ship an earlier anchor to this one: ServiceAnchor messages, each signed by the one before. */
+  readonly anchorLinks: readonly SignedBytes[];
   /** The active ones: new initial keys come from them. */
   readonly pinBdk: BaseDerivationKey;
   readonly accountDataBdk: BaseDerivationKey;
@@ -67,6 +70,8 @@ export interface VaultKeys {
   readonly otherBdks: ReadonlyMap<string, OtherBdk>;
   readonly deviceToken: SigningKey;
   readonly receipt: SigningKey;
+  /** Signs checkpoints of the audit log; null where none is active. */
+  readonly audit: SigningKey | null;
   /** The service key: signs grants, PIN grants and key offers. */
   readonly grant: SigningKey & EndorsedKey;
   /** Public sides of all signing keys whose bytes are held, active ones included. */
@@ -74,6 +79,8 @@ export interface VaultKeys {
   /** Key ids of signing keys that are known to be compromised. */
   readonly compromised: ReadonlySet<string>;
   readonly cardReference: SecretKey;
+  /** AES-256: the MAC of the record of derivation ids that were offered. */
+  readonly derivationLedger: SecretKey;
   /** By acquirer. */
   readonly zones: ReadonlyMap<string, ZoneKeys>;
 }
@@ -82,9 +89,14 @@ export interface VaultKeys {
 export function secretsOf(keys: VaultKeys): SecretKey[] {
   const others = [...keys.otherBdks.values()].flatMap(({ bdk }) => (bdk === null ? [] : [bdk.key]));
   const zones = [...keys.zones.values()].flatMap(({ pin, data }) => [pin.key, data.key]);
-  return [keys.pinBdk.key, keys.accountDataBdk.key, keys.cardReference, ...others, ...zones].filter(
-    (key) => key instanceof SecretKey,
-  );
+  return [
+    keys.pinBdk.key,
+    keys.accountDataBdk.key,
+    keys.cardReference,
+    keys.derivationLedger,
+    ...others,
+    ...zones,
+  ].filter((key) => key instanceof SecretKey);
 }
 
 /** Wipes every symmetric key that this process holds; the vault cannot work with them afterwards. */

@@ -22,7 +22,8 @@ const SHORTEST_PASSPHRASE = 12;
 const MAX_PASSPHRASE_BYTES = 1024;
 const NEW_LINE = 0x0a;
 
-function readPassphrase(path: string): Result<SecretBytes, 'PASSPHRASE_FILE'> {
+/** A passphrase out of its file, mode 0600, without the new line at its end. The caller wipes it. */
+export function readPassphrase(path: string): Result<SecretBytes, 'PASSPHRASE_FILE'> {
   const bytes = readPrivateFile(dirname(path), basename(path), MAX_PASSPHRASE_BYTES);
   if (!bytes.ok) return refuse('PASSPHRASE_FILE', bytes.reason);
   const end = bytes.value.at(-1) === NEW_LINE ? bytes.value.length - 1 : bytes.value.length;

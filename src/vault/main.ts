@@ -8,6 +8,7 @@ import { type KeystoreSource, keystoreOf } from './keystore-source.ts';
 import { classOf, jsonLog, READY_EVENT, type VaultLog } from './log.ts';
 import { startVaultServer } from './server.ts';
 import type { SocketAccess } from './socket.ts';
+import { SOURCE_OPTIONS, sourceOfArguments } from './source-arguments.ts';
 
 /** Time that open streams have to end after SIGTERM, in milliseconds. */
 const DRAIN_MILLISECONDS = 10_000;
@@ -33,33 +34,17 @@ function readArguments(): Arguments | null {
         socket: { type: 'string' },
         standalone: { type: 'boolean' },
         group: { type: 'boolean' },
-        'passphrase-file': { type: 'string' },
-        module: { type: 'string' },
-        'token-label': { type: 'string' },
-        'pin-file': { type: 'string' },
+        ...SOURCE_OPTIONS,
       },
     });
     const { directory, socket, standalone = false, group = false } = values;
-    const source = sourceOf(values['passphrase-file'], values.module, values['token-label'], values['pin-file']);
+    const source = sourceOfArguments(values);
     return directory === undefined || socket === undefined || source === null
       ? null
       : { directory, socket, source, standalone, socketAccess: group ? 'group' : 'owner' };
   } catch {
     return null;
   }
-}
-
-/** The source that the options name; null where they name half of one, or two. */
-function sourceOf(
-  passphraseFile: string | undefined,
-  module: string | undefined,
-  tokenLabel: string | undefined,
-  pinFile: string | undefined,
-): KeystoreSource | null {
-  if (module === undefined && tokenLabel === undefined && pinFile === undefined)
-    return { kind: 'software', passphraseFile };
-  if (module === undefined || tokenLabel === undefined || pinFile === undefined) return null;
-  return passphraseFile === undefined ? { kind: 'pkcs11', module, tokenLabel, pinFile } : null;
 }
 
 async function run({ directory, socket, source, socketAccess, standalone }: Arguments, log: VaultLog): Promise<void> {

@@ -2,12 +2,14 @@ import { chmodSync } from 'node:fs';
 import { createServer, type Server as NetServer, type Socket } from 'node:net';
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import {
-  type ExchangeRequest,
-  type ExchangeResponse,
+  type BatchCall,
+  ExchangeRequest,
+  ExchangeResponse,
   type VaultServiceServer,
   VaultServiceService,
 } from '../gen/tapgate/vault/v1/vault_service.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
+import { fits, MOST_CALLS } from './batch.ts';
 import { dispatch } from './dispatch.ts';
 import type { Custodian } from './keystore/custodian.ts';
 import { errorCode } from './keystore/fault.ts';
@@ -89,12 +91,40 @@ function serveExchange(
 ): void {
   // Tells the client that the stream is taken, before its first call.
   call.sendMetadata(new Metadata());
+  const answerTo = (request: ExchangeRequest): ExchangeResponse => dispatch(request, custodian, ports, log);
   call.on('data', (request: ExchangeRequest) => {
-    if (!call.write(dispatch(request, custodian, ports, log))) call.pause();
+    for (const response of request.call?.$case === 'batch'
+      ? answersOf(request.call.value, answerTo)
+      : [answerTo(request)]) {
+      if (!call.write(response)) call.pause();
+    }
   });
   call.on('drain', () => call.resume());
   call.on('end', () => call.end());
   call.on('error', () => log('stream failed'));
+}
+
+/** Answers the calls of a batch one after the other: in one message, or in several where they are long. */
+function answersOf({ calls }: BatchCall, answerTo: (request: ExchangeRequest) => ExchangeResponse): ExchangeResponse[] {
+  const requests = calls.slice(0, MOST_CALLS).map((bytes) => decoded(bytes));
+  const messages: Buffer[][] = [];
+  for (const request of requests) {
+    if (request === null) continue;
+    const bytes = Buffer.from(ExchangeResponse.encode(answerTo(request)).finish());
+    const last = messages.at(-1);
+    if (last !== undefined && fits(last, bytes)) last.push(bytes);
+    else messages.push([bytes]);
+  }
+  return messages.map((answers) => ({ id: 0n, answer: { $case: 'batch', value: { answers } } }));
+}
+
+/** A call of a batch; null for what is none: it has no id by which it could be answered. */
+function decoded(bytes: Buffer): ExchangeRequest | null {
+  try {
+    return ExchangeRequest.decode(bytes);
+  } catch {
+    return null;
+  }
 }
 
 function listen(

@@ -6,6 +6,7 @@ import { ok, type Result, refuse } from '../reasons/result.ts';
 import { signedFromWire } from '../wire/signed.ts';
 import type { VaultKeys } from './keys.ts';
 import type { SigningKey } from './keystore/signing-key.ts';
+import { isRemembered, rememberOwn } from './own-signatures.ts';
 import type { VaultPorts } from './ports.ts';
 
 /** What the service key signs for phones. */
@@ -22,7 +23,9 @@ export function signAsService(
 ): Result<SignedMessage, 'SERVICE_KEY_EXPIRED'> {
   const { grant } = keys;
   if (ports.clock.now().getTime() > grant.notAfter * 1000) return refuse('SERVICE_KEY_EXPIRED');
-  return ok({ payload, signature: grant.sign(signingInput(context, payload)), keyId: grant.keyId });
+  const signed = { payload, signature: grant.sign(signingInput(context, payload)), keyId: grant.keyId };
+  rememberOwn(context, signed);
+  return ok(signed);
 }
 
 /**
@@ -41,7 +44,8 @@ export function verifyAsService(
   if (keys.compromised.has(keyId)) return refuse('GRANT_KEY_COMPROMISED');
   const key = keys.publicKeys.find((candidate) => candidate.kind === 'grant' && candidate.keyId === keyId);
   const counts = key !== undefined && useOf(key.state).verifiesRepeats;
-  return counts && verifySigned(context, signed.value, key.publicKey) ? signed : refuse('GRANT_UNKNOWN');
+  const ours = counts && (isRemembered(context, signed.value) || verifySigned(context, signed.value, key.publicKey));
+  return ours ? signed : refuse('GRANT_UNKNOWN');
 }
 
 /** Compact JWS, ES256, over a JSON object (RFC 7515 section 7.1). */

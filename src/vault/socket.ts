@@ -27,11 +27,6 @@ export const SOCKET_MODE: Readonly<Record<SocketAccess, number>> = { owner: FILE
 
 const NOT_FOR_A_GROUP = 0o027;
 
-/** The address of a Unix socket as gRPC writes it. */
-export function socketAddress(path: string): string {
-  return `unix:${path}`;
-}
-
 /**
  * Makes the place of a Unix socket ready: its folder, and no socket that a killed process left behind. The folder gives
  * rights to the owner only; for a group it is there beforehand, and gives the group the right to pass. A socket that

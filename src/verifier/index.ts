@@ -8,9 +8,10 @@ export type { DeviceTokenClaims } from '../tokens/claims.ts';
 export type { Revocation, RevocationReason } from '../tokens/revocation.ts';
 export type { TrustTier, TrustVector } from '../tokens/trust-vector.ts';
 export { httpJwks } from './http-jwks.ts';
-export type { JwksSource, PublishedKey } from './jwks.ts';
+export { type JwksSource, type PublishedKey, parseJwks, receiptKeysOf } from './jwks.ts';
 export type { VerifierPorts } from './ports.ts';
 export { connectProcessing, type ProcessingAddress, type ProcessingConnection } from './processing.ts';
+export { type ReceiptFault, type ReceiptStatement, type ReceiptTrust, verifyReceipt } from './receipt.ts';
 export type { RevocationSource, RevocationUpdate, WatchEnd } from './revocation-keeper.ts';
 export { verifySessionSignature } from './session-signature.ts';
 export {

@@ -59,13 +59,22 @@ export function parseJwks(text: string): Result<readonly PublishedKey[], 'MALFOR
 
 /** The keys that verify device tokens, by key id; one that is no point of the curve is left out. */
 export function deviceTokenKeysOf(published: readonly PublishedKey[]): ReadonlyMap<string, KeyObject> {
+  return keysOf(published, 'device-token');
+}
+
+/** The keys that verify receipts, by key id. */
+export function receiptKeysOf(published: readonly PublishedKey[]): ReadonlyMap<string, KeyObject> {
+  return keysOf(published, 'receipt');
+}
+
+function keysOf(published: readonly PublishedKey[], use: string): ReadonlyMap<string, KeyObject> {
   const keys = new Map<string, KeyObject>();
   for (const { kid, x, y, alg, tapgateUse } of published.slice(0, MAXIMUM_KEYS)) {
-    if (alg !== 'ES256' || tapgateUse !== 'device-token') continue;
+    if (alg !== 'ES256' || tapgateUse !== use) continue;
     try {
       keys.set(kid, createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' }));
     } catch {
-      // Tokens under it will not verify.
+      // What it would have signed will not verify.
     }
   }
   return keys;

@@ -28,3 +28,11 @@ export function exactBytes(value: Uint8Array, length: number, field: string): Re
 export function malformed(field: string): { ok: false; reason: 'MALFORMED_MESSAGE'; detail: string } {
   return { ok: false, reason: 'MALFORMED_MESSAGE', detail: field };
 }
+
+/**
+ * A point in time, or null where the message has none or one beyond what a Date holds: comparisons with that are false both
+ * ways, so that it would neither have come nor have passed.
+ */
+export function instantOf(date: Date | undefined): Date | null {
+  return date === undefined || Number.isNaN(date.getTime()) ? null : date;
+}

@@ -1,7 +1,8 @@
 import { type KeySlot as WireSlot, SlotState as WireState } from '../gen/tapgate/v1/key_slot.ts';
-import type { ShownSlot } from '../keys/custody.ts';
+import { isEntry, type ShownSlot } from '../keys/custody.ts';
 import { isSlotKind } from '../keys/kind.ts';
 import { SLOT_STATES, type SlotState } from '../keys/state.ts';
+import type { KeySetsResting } from '../keys/use.ts';
 import { ok, type Result } from '../reasons/result.ts';
 import { malformed } from './decode.ts';
 
@@ -24,9 +25,9 @@ export function slotStateFromWire(wire: WireState): SlotState | null {
   return SLOT_STATES.find((state) => STATES[state] === wire) ?? null;
 }
 
-/** A slot as a message. `nextStepAt` is left out where there is none. */
-export function slotToWire(slot: ShownSlot, nextStepAt: Date | null = null): WireSlot {
-  const { id, kind, acquirer = '', state, keyCheckValue, keyId, bdkId, history } = slot;
+/** A slot as a message. `nextStepAt` and what rests on it are left out where nothing is known of them. */
+export function slotToWire(slot: ShownSlot, nextStepAt: Date | null = null, resting?: KeySetsResting): WireSlot {
+  const { id, kind, acquirer = '', state, keyCheckValue, keyId, bdkId, history, enteredBy } = slot;
   return {
     slotId: id,
     kind,
@@ -37,6 +38,8 @@ export function slotToWire(slot: ShownSlot, nextStepAt: Date | null = null): Wir
     bdkId,
     history: history.map(({ state: entered, at, by }) => ({ state: STATES[entered], at, by })),
     nextStepAt: nextStepAt ?? undefined,
+    resting: resting && { live: BigInt(resting.live), unsettled: BigInt(resting.unsettled) },
+    enteredBy: enteredBy ?? '',
   };
 }
 
@@ -50,6 +53,8 @@ export function slotFromWire(wire: WireSlot | undefined): Result<ShownSlot, 'MAL
     if (entered === null || change.at === undefined) return malformed('slot: history');
     history.push({ state: entered, at: change.at, by: change.by });
   }
-  const { slotId: id, kind, keyCheckValue, keyId, bdkId } = wire;
-  return ok({ id, kind, acquirer: wire.acquirer || undefined, state, history, keyCheckValue, keyId, bdkId });
+  const { slotId: id, kind, keyCheckValue, keyId, bdkId, enteredBy } = wire;
+  if (enteredBy !== '' && !isEntry(enteredBy)) return malformed('slot: how it entered');
+  const plain = { id, kind, acquirer: wire.acquirer || undefined, state, history, keyCheckValue, keyId, bdkId };
+  return ok(enteredBy === '' ? plain : { ...plain, enteredBy });
 }

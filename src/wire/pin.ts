@@ -1,13 +1,15 @@
 import type { SignedBytes } from '../encoding/signed.ts';
 import {
+  PinEntryAbortCause,
   PinBlock as WireBlock,
   PinGrant as WireGrant,
   PinEntryRequest as WireRequest,
 } from '../gen/tapgate/v1/pin_entry_service.ts';
-import type { PinBlock, PinEntryRequest } from '../pin/entry.ts';
+import { type PinBlock, type PinEntryRequest, USUAL_LAYOUT } from '../pin/entry.ts';
 import type { PinGrant } from '../pin/vault.ts';
-import { ok, type Result } from '../reasons/result.ts';
-import { decodeMessage, exactBytes, malformed } from './decode.ts';
+import type { Reason } from '../reasons/catalogue.ts';
+import { ok, type Result, refuse } from '../reasons/result.ts';
+import { decodeMessage, exactBytes, instantOf, malformed } from './decode.ts';
 import { postureFromWire, postureToWire } from './posture.ts';
 import { accountDataFromWire, accountDataToWire } from './transaction.ts';
 
@@ -18,6 +20,7 @@ export function encodePinEntryRequest(request: Omit<PinEntryRequest, 'signed'>):
       grantId: request.grantId,
       accountData: accountDataToWire(request.accountData),
       posture: postureToWire(request.posture),
+      accessibleLayout: request.accessibleLayout,
     }).finish(),
   );
 }
@@ -30,7 +33,8 @@ export function decodePinEntryRequest(signed: SignedBytes): Result<PinEntryReque
   if (!accountData.ok) return accountData;
   if (decoded.value.posture === undefined) return malformed('posture');
   const posture = postureFromWire(decoded.value.posture);
-  return ok({ grantId: decoded.value.grantId, accountData: accountData.value, posture, signed });
+  const { grantId, accessibleLayout } = decoded.value;
+  return ok({ grantId, accountData: accountData.value, posture, accessibleLayout, signed });
 }
 
 /** Serialises a PIN grant: the bytes that the service signs. */
@@ -43,6 +47,7 @@ export function encodePinGrant(grant: PinGrant): Buffer {
       accountDataHash: grant.accountDataHash,
       pinKsn: grant.pinKsn,
       layout: grant.layout,
+      accessibleLayout: grant.accessibleLayout,
       minimumLength: grant.minimumLength,
       maximumLength: grant.maximumLength,
       reportIntervalMilliseconds: grant.reportIntervalMilliseconds,
@@ -57,8 +62,10 @@ export function decodePinGrant(payload: Uint8Array): Result<PinGrant, 'MALFORMED
   const decoded = decodeMessage(WireGrant, payload);
   if (!decoded.ok) return decoded;
   const message = decoded.value;
-  if (message.expiresAt === undefined) return malformed('expires_at');
+  const expiresAt = instantOf(message.expiresAt);
+  if (expiresAt === null) return malformed('expires_at');
   if (!/^\d{10}$/.test(message.layout) || new Set(message.layout).size !== 10) return malformed('layout');
+  if (message.accessibleLayout && message.layout !== USUAL_LAYOUT) return malformed('accessible_layout');
   return ok({
     id: message.pinGrantId,
     grantId: message.grantId,
@@ -66,10 +73,11 @@ export function decodePinGrant(payload: Uint8Array): Result<PinGrant, 'MALFORMED
     accountDataHash: message.accountDataHash,
     pinKsn: message.pinKsn,
     layout: message.layout,
+    accessibleLayout: message.accessibleLayout,
     minimumLength: message.minimumLength,
     maximumLength: message.maximumLength,
     reportIntervalMilliseconds: message.reportIntervalMilliseconds,
-    expiresAt: message.expiresAt,
+    expiresAt,
     nonce: message.nonce,
   });
 }
@@ -79,16 +87,37 @@ export function encodePinBlock(pin: Omit<PinBlock, 'signed'>): Buffer {
   return Buffer.from(WireBlock.encode({ ...pin }).finish());
 }
 
-/** Parses the signed bytes of a PIN block. */
-export function decodePinBlock(signed: SignedBytes): Result<PinBlock, 'MALFORMED_MESSAGE'> {
+/** Blocks of formats 0 to 3 (ISO 9564-1), 8 bytes under TDES. */
+const OLDER_FORMATS_BYTES = 8;
+
+/** Parses the signed bytes of a PIN block. One of an older format is refused as such. */
+export function decodePinBlock(signed: SignedBytes): Result<PinBlock, 'MALFORMED_MESSAGE' | 'PIN_FORMAT_REFUSED'> {
   const decoded = decodeMessage(WireBlock, signed.payload);
   if (!decoded.ok) return decoded;
   const { pinGrantId, grantId } = decoded.value;
   const pinKsn = exactBytes(decoded.value.pinKsn, 12, 'pin_ksn');
   if (!pinKsn.ok) return pinKsn;
+  if (decoded.value.block.length === OLDER_FORMATS_BYTES) return refuse('PIN_FORMAT_REFUSED');
   const block = exactBytes(decoded.value.block, 16, 'block');
   if (!block.ok) return block;
   const hash = exactBytes(decoded.value.accountDataHash, 32, 'account_data_hash');
   if (!hash.ok) return hash;
   return ok({ pinGrantId, grantId, pinKsn: pinKsn.value, block: block.value, accountDataHash: hash.value, signed });
+}
+
+const ABORT_REASONS: Readonly<Record<number, Reason>> = {
+  [PinEntryAbortCause.USER]: 'PIN_ABORTED_BY_CUSTOMER',
+  [PinEntryAbortCause.OVERLAY]: 'PIN_ABORTED_OVERLAY',
+  [PinEntryAbortCause.FOCUS_LOST]: 'PIN_ABORTED_FOCUS_LOST',
+  [PinEntryAbortCause.SCREEN_CAPTURE]: 'PIN_ABORTED_SCREEN_CAPTURE',
+  [PinEntryAbortCause.ACCESSIBILITY]: 'PIN_ABORTED_ACCESSIBILITY',
+  [PinEntryAbortCause.TIMEOUT]: 'PIN_TIMEOUT',
+  [PinEntryAbortCause.DEBUGGER]: 'PIN_ABORTED_DEBUGGER',
+  [PinEntryAbortCause.HOOKING]: 'PIN_ABORTED_HOOKING',
+  [PinEntryAbortCause.BACKGROUND]: 'PIN_ABORTED_BACKGROUND',
+};
+
+/** The reason of a phone's own abort; PIN_ABORTED for a cause that this version does not know. */
+export function abortReason(cause: PinEntryAbortCause): Reason {
+  return ABORT_REASONS[cause] ?? 'PIN_ABORTED';
 }

@@ -3,20 +3,23 @@ import {
   type AccountData,
   TransactionGrant as WireGrant,
   PaymentIntent as WireIntent,
+  type SameTap as WireSameTap,
   type TransactionTerms as WireTerms,
   TransactionType as WireType,
   CardholderVerification as WireVerification,
 } from '../gen/tapgate/v1/transaction.ts';
 import type { EncryptedAccountData } from '../pin/vault.ts';
+import { isUuid } from '../ports/random.ts';
 import { ok, type Result } from '../reasons/result.ts';
 import {
   type CardholderVerification,
   isOrderNumber,
+  type SameTap,
   type TransactionGrant,
   type TransactionTerms,
   type TransactionType,
 } from '../sessions/transaction.ts';
-import { decodeMessage, exactBytes, malformed } from './decode.ts';
+import { decodeMessage, exactBytes, instantOf, malformed } from './decode.ts';
 
 const TYPES = new Map<WireType, TransactionType>([
   [WireType.SALE, 'sale'],
@@ -88,6 +91,7 @@ export function encodeGrant(grant: TransactionGrant): Buffer {
       issuedAt: grant.issuedAt,
       expiresAt: grant.expiresAt,
       policyVersion: grant.policyVersion,
+      sameTap: grant.sameTap === null ? undefined : sameTapToWire(grant.sameTap),
     }).finish(),
   );
 }
@@ -105,7 +109,12 @@ export function decodeGrant(payload: Uint8Array): Result<TransactionGrant, 'MALF
   if (!accountDataKsn.ok) return accountDataKsn;
   const expectedVerification = VERIFICATIONS.get(message.expectedVerification);
   if (expectedVerification === undefined) return malformed('expected_verification');
-  if (message.issuedAt === undefined || message.expiresAt === undefined) return malformed('expires_at');
+  const issuedAt = instantOf(message.issuedAt);
+  if (issuedAt === null) return malformed('issued_at');
+  const expiresAt = instantOf(message.expiresAt);
+  if (expiresAt === null) return malformed('expires_at');
+  const sameTap = message.sameTap === undefined ? ok(null) : sameTapFromWire(message.sameTap);
+  if (!sameTap.ok) return sameTap;
   return ok({
     id: message.grantId,
     nonce: message.nonce,
@@ -118,10 +127,24 @@ export function decodeGrant(payload: Uint8Array): Result<TransactionGrant, 'MALF
     sequence: message.sequence,
     expectedVerification,
     pinAllowed: message.pinAllowed,
-    issuedAt: message.issuedAt,
-    expiresAt: message.expiresAt,
+    issuedAt,
+    expiresAt,
     policyVersion: message.policyVersion,
+    sameTap: sameTap.value,
   });
+}
+
+function sameTapToWire({ parentId, rootId, hash, attempt }: SameTap): WireSameTap {
+  return { parentGrantId: parentId, rootGrantId: rootId, tapHash: hash, attempt };
+}
+
+function sameTapFromWire(message: WireSameTap): Result<SameTap, 'MALFORMED_MESSAGE'> {
+  const { parentGrantId, rootGrantId, attempt } = message;
+  if (!isUuid(parentGrantId) || !isUuid(rootGrantId)) return malformed('same_tap');
+  const hash = exactBytes(message.tapHash, 32, 'same_tap.tap_hash');
+  if (!hash.ok) return hash;
+  if (attempt < 2) return malformed('same_tap.attempt');
+  return ok({ parentId: parentGrantId, rootId: rootGrantId, hash: hash.value, attempt });
 }
 
 /** Serialises an intent: the bytes that the phone signs. */

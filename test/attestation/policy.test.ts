@@ -14,6 +14,7 @@ describe('attestation policy', () => {
         vendor: { maximumAgeDays: 365, enforceFrom: null },
         boot: { maximumAgeDays: 365, enforceFrom: null },
         unknown: 'refuse',
+        adviseDays: 30,
         maximumDaysAhead: 92,
       },
       attestKeyChains: false,

@@ -53,13 +53,13 @@ describe('the harness', () => {
 });
 
 describe('the subjects', () => {
-  test('have a planted mistake beside the checks of MACs and PIN fields', () => {
+  test('have a planted mistake beside the checks of MACs, OAEP and PIN fields', () => {
     const names = LEAK_SUBJECTS.map(({ name }) => name);
     for (const { name, planted } of LEAK_SUBJECTS) {
       expect(name.startsWith('control-')).toBe(planted);
       if (planted) expect(names).toContain(name.slice('control-'.length));
     }
-    expect(LEAK_SUBJECTS.filter(({ planted }) => planted)).toHaveLength(3);
+    expect(LEAK_SUBJECTS.filter(({ planted }) => planted)).toHaveLength(4);
   });
 
   test('give the same answer for both classes: only time could tell them apart', () => {

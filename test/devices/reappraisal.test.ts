@@ -17,6 +17,7 @@ const CHALLENGE = Buffer.alloc(32, 0xc4);
 const EVIDENCE: KeptEvidence = {
   deviceId: 'device-1',
   acquirer: 'acquirer-a',
+  merchant: 'shop-1',
   thumbprint: 'session-1',
   session: { chain: encodeChain(SESSION), appraisedAt: START, challenge: CHALLENGE },
   deviceKey: { chain: encodeChain(DEVICE), appraisedAt: ENROLLED },

@@ -20,6 +20,7 @@ import { encodePosture } from '../../src/wire/posture.ts';
 import { attestationChain, chainAppraiser } from '../support/appraiser.ts';
 import { TestClock } from '../support/clock.ts';
 import { PLATFORM } from '../support/facts.ts';
+import { openGuard } from '../support/kills.ts';
 import { SeededRandom } from '../support/random.ts';
 import { type SigningKey, signingKey } from '../support/signing-key.ts';
 import { MemoryStores } from '../support/stores.ts';
@@ -87,6 +88,7 @@ export class AttestationTable {
       invites,
       devices,
       challenges,
+      kills: openGuard(),
       signer: vault,
     };
     return { ...exchange, appraiser: chainAppraiser, integrity };

@@ -21,7 +21,7 @@ describe('the command', () => {
   test('explains itself', async () => {
     const { code, stdout } = await run('--help');
     expect(code).toBe(0);
-    for (const target of ['der', 'tlv', 'intent', 'receipt', 'token'])
+    for (const target of ['der', 'tlv', 'intent', 'receipt', 'keyblock', 'tr34', 'token'])
       expect(stdout).toMatch(new RegExp(`^  ${target} `, 'm'));
   });
 
@@ -61,11 +61,14 @@ describe('the command', () => {
     expect(replayed.stdout).toContain('replay: control invariant: broken-invariant');
   });
 
-  test.each([['tlv'], ['intent'], ['receipt'], ['token'], ['der']])('fuzzes %s', async (target) => {
-    const { code, stdout } = await run(target, '--runs', '2000', '--seed', '3', '--findings', folder);
-    expect(stdout.trim().split('\n').at(-1)).toMatch(
-      new RegExp(`^fuzz: ${target} 2000 runs, seed 3, [1-9]\\d* branches, 0 findings$`),
-    );
-    expect(code).toBe(0);
-  });
+  test.each([['tlv'], ['intent'], ['receipt'], ['token'], ['der'], ['keyblock'], ['tr34']])(
+    'fuzzes %s',
+    async (target) => {
+      const { code, stdout } = await run(target, '--runs', '2000', '--seed', '3', '--findings', folder);
+      expect(stdout.trim().split('\n').at(-1)).toMatch(
+        new RegExp(`^fuzz: ${target} 2000 runs, seed 3, [1-9]\\d* branches, 0 findings$`),
+      );
+      expect(code).toBe(0);
+    },
+  );
 });

@@ -2,6 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import { sha256 } from '../../src/encoding/digest.ts';
 import { verifyEs256 } from '../../src/encoding/jws.ts';
 import { decidePayment } from '../../src/gate/decide.ts';
+import type { GateAnswer } from '../../src/gate/decision.ts';
 import { RECEIPT_TYPE } from '../../src/gate/receipt.ts';
 import { REASONS, type Reason } from '../../src/reasons/catalogue.ts';
 import { START } from '../support/clock.ts';
@@ -10,6 +11,13 @@ import { ISSUER, type Payment, payment } from './payment.ts';
 import { IN_ORDER, WITH_PIN, type Wrong } from './refusals.ts';
 
 const pairs = IN_ORDER.flatMap((earlier, index) => IN_ORDER.slice(index + 1).map((later) => [earlier, later] as const));
+
+/** The claims of an answer's receipt, its signature verified. */
+function claimsOf({ vault }: Payment, answer: GateAnswer): unknown {
+  const keys = new Map([['receipt-1', vault.receiptKey.publicKey]]);
+  const claims = verifyEs256('receipt' in answer ? answer.receipt : '', RECEIPT_TYPE, keys);
+  return claims.ok ? claims.value : claims.reason;
+}
 
 /** Ports that do something just before a decision is committed, as another replica or an administrator may. */
 const justBeforeCommit = ({ ports }: Payment, act: () => Promise<unknown>): Payment['ports'] => ({
@@ -71,15 +79,27 @@ describe('a payment with one thing wrong', () => {
   test('is refused where a PIN is claimed and none was entered, though none was expected', async () => {
     const made = await payment();
     const claimed = made.withIntent((intent) => ({ ...intent, claimedVerification: 'online-pin' }));
-    expect(await decidePayment(claimed, made.ports)).toEqual({ outcome: 'refused', reasons: ['CVM_REQUIRED'] });
+    expect(await decidePayment(claimed, made.ports)).toMatchObject({ outcome: 'refused', reasons: ['CVM_REQUIRED'] });
   });
 
   test.each([...IN_ORDER, ...WITH_PIN])('is refused: $what -> $reason', async ({ bend, reason, kept }) => {
     const made = await payment({ withPin: true, bend: [bend] });
-    const refused = { outcome: 'refused', reasons: [reason] };
-    expect(await decidePayment(made.request, made.ports)).toEqual(refused);
-    expect(await made.decision()).toEqual(kept ? expect.objectContaining({ ...refused, receipt: '' }) : null);
-    expect(await decidePayment(made.request, made.ports)).toEqual(refused);
+    const answer = await decidePayment(made.request, made.ports);
+    expect(answer).toMatchObject({ outcome: 'refused', reasons: [reason] });
+    const decision = await made.decision();
+    if (!kept) {
+      expect(answer).toMatchObject({ receipt: '' });
+      expect(decision).toBeNull();
+      return;
+    }
+    expect(decision).toMatchObject(answer);
+    expect(claimsOf(made, answer)).toMatchObject({
+      decision: 'refused',
+      reasons: [reason],
+      grant: made.stored.grant.id,
+      intent: sha256(made.request.intent.payload).toString('base64url'),
+    });
+    expect(await decidePayment(made.request, made.ports)).toEqual(answer);
   });
 
   test('is refused for what is looked at first, where two things are wrong', async () => {
@@ -90,17 +110,25 @@ describe('a payment with one thing wrong', () => {
       expect([earlier.what, later.what, answer]).toEqual([
         earlier.what,
         later.what,
-        { outcome: 'refused', reasons: [earlier.reason] },
+        expect.objectContaining({ outcome: 'refused', reasons: [earlier.reason] }),
       ]);
     }
   });
 
-  test('has cost the vault nothing', async () => {
-    const seenByTheVault: readonly Reason[] = ['ACCOUNT_DATA_INVALID', 'CARD_BRAND_MISMATCH'];
-    for (const { bend, reason } of [...IN_ORDER, ...WITH_PIN]) {
+  test('has cost the vault a receipt where it is kept, and nothing where it is not', async () => {
+    const seenByTheVault: readonly Reason[] = [
+      'ACCOUNT_DATA_INVALID',
+      'CARD_BRAND_MISMATCH',
+      'INTENT_SIGNATURE_INVALID',
+    ];
+    for (const { bend, reason, kept } of [...IN_ORDER, ...WITH_PIN]) {
       const made = await payment({ withPin: true, bend: [bend] });
       await decidePayment(made.request, made.ports);
-      expect([reason, made.vault.calls]).toEqual([reason, seenByTheVault.includes(reason) ? ['translatePayment'] : []]);
+      const calls = [
+        ...(seenByTheVault.includes(reason) ? ['translatePayment'] : []),
+        ...(kept ? ['signRefusal'] : []),
+      ];
+      expect([reason, made.vault.calls]).toEqual([reason, calls]);
     }
   });
 });
@@ -151,9 +179,9 @@ describe('the same intent', () => {
     const made = await payment({ withPin: true });
     const block = await made.held.take(made.stored.grant.id);
     const lost = { outcome: 'refused', reasons: ['PIN_LOST'] };
-    expect(await decidePayment(made.request, made.ports)).toEqual(lost);
+    expect(await decidePayment(made.request, made.ports)).toMatchObject(lost);
     await made.held.putIfAbsent(made.stored.grant.id, block!, made.stored.grant.expiresAt);
-    expect(await decidePayment(made.request, made.ports)).toEqual(lost);
+    expect(await decidePayment(made.request, made.ports)).toMatchObject(lost);
   });
 });
 
@@ -166,7 +194,7 @@ describe('another intent under a decided grant', () => {
       ...intent,
       emvData: Buffer.concat([intent.emvData, Buffer.of(0x9b, 0)]),
     }));
-    expect(await decidePayment(another, made.ports)).toEqual({ outcome: 'refused', reasons: ['INTENT_CHANGED'] });
+    expect(await decidePayment(another, made.ports)).toMatchObject({ outcome: 'refused', reasons: ['INTENT_CHANGED'] });
     expect(await made.decision()).toEqual(decision);
   });
 
@@ -178,7 +206,7 @@ describe('another intent under a decided grant', () => {
     }));
     const answers = await Promise.all([made.request, another].map((request) => decidePayment(request, made.ports)));
     expect(answers.map(({ outcome }) => outcome).toSorted()).toEqual(['approved', 'refused']);
-    expect(answers).toContainEqual({ outcome: 'refused', reasons: ['INTENT_CHANGED'] });
+    expect(answers).toContainEqual({ outcome: 'refused', reasons: ['INTENT_CHANGED'], receipt: '' });
   });
 
   test('is no way to the data of the first one with an expired token', async () => {
@@ -189,7 +217,7 @@ describe('another intent under a decided grant', () => {
       ...intent,
       emvData: Buffer.concat([intent.emvData, Buffer.of(0x9b, 0)]),
     }));
-    expect(await decidePayment(another, made.ports)).toEqual({ outcome: 'refused', reasons: ['INTENT_CHANGED'] });
+    expect(await decidePayment(another, made.ports)).toMatchObject({ outcome: 'refused', reasons: ['INTENT_CHANGED'] });
   });
 });
 
@@ -201,7 +229,7 @@ describe('between reading and committing', () => {
   test('a revocation wins: refused, and nothing is approved', async () => {
     const made = await payment();
     const ports = justBeforeCommit(made, () => made.stores.revoke(made.phone.deviceId));
-    expect(await decidePayment(made.request, ports)).toEqual({ outcome: 'refused', reasons: ['DEVICE_REVOKED'] });
+    expect(await decidePayment(made.request, ports)).toMatchObject({ outcome: 'refused', reasons: ['DEVICE_REVOKED'] });
     expect(await made.decision()).toBeNull();
   });
 
@@ -209,7 +237,7 @@ describe('between reading and committing', () => {
     const made = await payment();
     const later = await addGrant(made.stores, made.phone, { sequence: 2n });
     const ports = justBeforeCommit(made, () => made.stores.decisions.commit(decisionOf(later)));
-    expect(await decidePayment(made.request, ports)).toEqual({ outcome: 'refused', reasons: ['COUNTER_BEHIND'] });
+    expect(await decidePayment(made.request, ports)).toMatchObject({ outcome: 'refused', reasons: ['COUNTER_BEHIND'] });
     expect(await made.decision()).toBeNull();
   });
 
@@ -232,19 +260,20 @@ describe('between reading and committing', () => {
       emvData: Buffer.concat([intent.emvData, Buffer.of(0x9b, 0)]),
     }));
     const ports = justBeforeCommit(made, () => decidePayment(another, made.ports));
-    expect(await decidePayment(made.request, ports)).toEqual({ outcome: 'refused', reasons: ['INTENT_CHANGED'] });
+    expect(await decidePayment(made.request, ports)).toMatchObject({ outcome: 'refused', reasons: ['INTENT_CHANGED'] });
   });
 
   test('a grant that is gone leaves nothing to decide', async () => {
     const made = await payment();
     let reads = 0;
     const decisions = {
+      ...made.ports.decisions,
       commit: async () => false,
       situation: async (...sought: Parameters<typeof made.ports.decisions.situation>) =>
         ++reads === 1 ? made.ports.decisions.situation(...sought) : null,
     };
     const answer = await decidePayment(made.request, { ...made.ports, decisions });
-    expect(answer).toEqual({ outcome: 'refused', reasons: ['GRANT_UNKNOWN'] });
+    expect(answer).toMatchObject({ outcome: 'refused', reasons: ['GRANT_UNKNOWN'] });
   });
 });
 

@@ -1,9 +1,12 @@
 import { accountDataHash } from '../../src/encoding/contexts.ts';
 import { sha256 } from '../../src/encoding/digest.ts';
 import { CONTEXT, type SigningContext } from '../../src/encoding/signed.ts';
-import type { GatePorts, PaymentRequest } from '../../src/gate/decide.ts';
+import type { PaymentRequest } from '../../src/gate/case.ts';
+import type { GatePorts } from '../../src/gate/decide.ts';
 import type { PaymentIntent } from '../../src/gate/intent.ts';
+import { gatePolicySchema } from '../../src/gate/policy.ts';
 import type { HeldPinBlock } from '../../src/pin/store.ts';
+import { versionOf } from '../../src/policy/version.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
 import type { StoredGrant } from '../../src/sessions/store.ts';
@@ -16,6 +19,7 @@ import { START, TestClock } from '../support/clock.ts';
 import { addGrant, type EnrolledPhone, enrolPhone, uniqueId } from '../support/enrolled.ts';
 import { encodeIcc, iccElements, iccWithPin } from '../support/icc.ts';
 import { compactJws } from '../support/jws.ts';
+import { gateKills } from '../support/kills.ts';
 import { SeededRandom } from '../support/random.ts';
 import type { SigningKey } from '../support/signing-key.ts';
 import { MemoryStores } from '../support/stores.ts';
@@ -190,6 +194,9 @@ function gatePorts({ clock, stores, vault, held }: Pick<Payment, 'clock' | 'stor
     decisions: stores.decisions,
     vault,
     held,
+    policy: () => versionOf(gatePolicySchema.parse({})),
+    lastCheckpoint: () => null,
+    kills: gateKills(),
     verifyToken: (token, audience) => verifyTokenOfAnyAge(token, { issuer: ISSUER, keys, audience }),
     parseIntent: decodeIntent,
   };

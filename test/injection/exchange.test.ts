@@ -17,6 +17,7 @@ import type { TransportKeyClaim } from '../../src/injection/transport-key.ts';
 import type { OfferRequest } from '../../src/injection/vault.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
+import { refuse } from '../../src/reasons/result.ts';
 import { MemoryVolatileStore } from '../../src/store/volatile/memory.ts';
 import { MemoryRateLimit } from '../../src/store/volatile/memory-rate-limit.ts';
 import { type Attestation, attestationChain, chainAppraiser, type KeyProperties } from '../support/appraiser.ts';
@@ -248,6 +249,40 @@ describe('an offer', () => {
     expect(await offerKeys(session, requestOf(await begun()), POLICY, without)).toMatchObject({
       reason: 'SERVICE_UNAVAILABLE',
     });
+  });
+
+  const refusingFirst = (times: number) => {
+    const asked: string[] = [];
+    const refusing = {
+      ...ports,
+      vault: {
+        verifyKeyProof: vault.verifyKeyProof.bind(vault),
+        offerKeys: (request: OfferRequest) => {
+          asked.push(request.initialKeyIds.pin.toString('hex', 4));
+          return asked.length > times ? vault.offerKeys(request) : Promise.resolve(refuse('DERIVATION_ID_USED'));
+        },
+      },
+    };
+    return { asked, refusing };
+  };
+
+  test('is made of identifiers of another range where the vault takes the first ones for used', async () => {
+    const { asked, refusing } = refusingFirst(1);
+    const offer = unwrap(await offerKeys(session, requestOf(await begun()), POLICY, refusing));
+    expect(asked).toEqual(['00000000', '00000040']);
+    const kept = await stores.keySets.offered(injectionIdOf(offer), phone.deviceId);
+    expect(kept?.pin.toString('hex')).toBe('0a0a0a0a00000040');
+    unwrap(await confirm(confirmationOf(offer)));
+  });
+
+  test('is tried twice, not more often; the next request goes on', async () => {
+    const { asked, refusing } = refusingFirst(2);
+    expect(await offerKeys(session, requestOf(await begun()), POLICY, refusing)).toMatchObject({
+      reason: 'DERIVATION_ID_USED',
+    });
+    expect(asked).toEqual(['00000000', '00000040']);
+    unwrap(await offerKeys(session, requestOf(await begun()), POLICY, refusing));
+    expect(asked).toHaveLength(3);
   });
 
   test('never names an initial key twice', async () => {

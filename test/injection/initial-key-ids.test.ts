@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { InitialKeyIdSource } from '../../src/injection/initial-key-ids.ts';
-import type { KeySetStore } from '../../src/injection/key-set.ts';
+import type { InitialKeyIds, KeySetStore } from '../../src/injection/key-set.ts';
 import { MemoryStores } from '../support/stores.ts';
 
 const BDK_IDS = { pin: Buffer.from('0a0a0a0a', 'hex'), accountData: Buffer.from('0b0b0b0b', 'hex') };
@@ -75,6 +75,54 @@ describe('initial key identifiers', () => {
     const source = new InitialKeyIdSource(store, () => BDK_IDS);
     await expect(Promise.all([source.next(), source.next()])).rejects.toBe(lost);
     expect(await source.next()).not.toBeNull();
+  });
+
+  const derivationIds = (ids: InitialKeyIds | null) =>
+    ids && [ids.pin.readUInt32BE(4), ids.accountData.readUInt32BE(4)];
+
+  test('that the vault takes for used are given up with the rest of their ranges, once', async () => {
+    const source = new InitialKeyIdSource(new MemoryStores().keySets, () => BDK_IDS);
+    const [first, second] = [await source.next(), await source.next()];
+    source.refused(first!);
+    source.refused(second!);
+    expect(derivationIds(await source.next())).toEqual([64, 64]);
+    // A late refusal of what was given up already costs nothing.
+    source.refused(first!);
+    expect(derivationIds(await source.next())).toEqual([65, 65]);
+  });
+
+  test('that are refused range after range pass ever more leases over, until one is accepted', async () => {
+    const source = new InitialKeyIdSource(new MemoryStores().keySets, () => BDK_IDS);
+    const firsts: number[] = [];
+    for (let refusal = 0; refusal < 6; refusal += 1) {
+      const ids = (await source.next())!;
+      firsts.push(ids.pin.readUInt32BE(4) / 64);
+      source.refused(ids);
+    }
+    expect(firsts).toEqual([0, 1, 3, 6, 11, 20]);
+    const ids = (await source.next())!;
+    expect(derivationIds(ids)).toEqual([37 * 64, 37 * 64]);
+    source.accepted(ids);
+    source.refused(ids);
+    expect(derivationIds(await source.next())).toEqual([38 * 64, 38 * 64]);
+  });
+
+  test('pass no more than 4096 leases over at once, and none where so many are not left', async () => {
+    const { keySets } = new MemoryStores();
+    const source = new InitialKeyIdSource(keySets, () => BDK_IDS);
+    let before = 0;
+    const steps: number[] = [];
+    for (let refusal = 0; refusal < 17; refusal += 1) {
+      const ids = (await source.next())!;
+      const lease = ids.pin.readUInt32BE(4) / 64;
+      steps.push(lease - before);
+      before = lease;
+      source.refused(ids);
+    }
+    expect(steps.slice(-4)).toEqual([2049, 4097, 4097, 4097]);
+    await keySets.leaseDerivationIds(BDK_IDS.pin, 2 ** 32 - 64 - (before + 1) * 64);
+    await keySets.leaseDerivationIds(BDK_IDS.accountData, 2 ** 32 - 64 - (before + 1) * 64);
+    expect(derivationIds(await source.next())).toEqual([2 ** 32 - 64, 2 ** 32 - 64]);
   });
 
   test('end with the last derivation id of a BDK', async () => {

@@ -1,8 +1,7 @@
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { parseDocument } from 'yaml';
 import { KeyOffer } from '../../src/gen/tapgate/v1/key_injection_service.ts';
 import { SecretKey } from '../../src/payment-crypto/secret-key.ts';
 import { outcomeOf, saleOf } from '../../src/virtual/attacks/attack.ts';
@@ -12,7 +11,7 @@ import { PhoneRefused } from '../../src/virtual/phone/refused.ts';
 import { placeInFile, SealedRegisters } from '../../src/virtual/phone/registers.ts';
 import type { PhoneMoment } from '../../src/virtual/phone/stream.ts';
 import type { World } from '../../src/virtual/world/world.ts';
-import { killVault, persistently, startWorld } from './support.ts';
+import { changePolicy, killVault, persistently, startWorld } from './support.ts';
 
 let world: World;
 let end: () => Promise<void> = async () => {};
@@ -23,12 +22,7 @@ const MOST_TRANSACTIONS = 5;
 beforeAll(async () => {
   ({ world, end } = await startWorld());
   folder = await mkdtemp(join(tmpdir(), 'tapgate-registers-'));
-  const file = join(world.folder.data, 'policy.yaml');
-  const policy = parseDocument(await readFile(file, 'utf8'));
-  policy.setIn(['keys', 'maximumTransactions'], MOST_TRANSACTIONS);
-  await writeFile(file, policy.toString());
-  await world.killService();
-  await world.startService();
+  await changePolicy(world, [[['keys', 'maximumTransactions'], MOST_TRANSACTIONS]]);
 }, 120_000);
 
 afterAll(async () => {

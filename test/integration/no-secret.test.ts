@@ -1,11 +1,10 @@
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { parseDocument } from 'yaml';
 import { CONTEXT } from '../../src/encoding/signed.ts';
 import { KeyOffer } from '../../src/gen/tapgate/v1/key_injection_service.ts';
 import type { AuthorizePaymentResponse } from '../../src/gen/tapgate/v1/payment_gate_service.ts';
@@ -39,7 +38,7 @@ import { Scanner, type Sighting, type Source } from './no-secret/scanner.ts';
 import type { Secret } from './no-secret/secret.ts';
 import { bytesSource, fileSource, folderSources, memorySources } from './no-secret/sources.ts';
 import { startCollector, Witness, witnessed } from './no-secret/witness.ts';
-import { killVault, persistently, startWorld, vaultPid } from './support.ts';
+import { changePolicy, killVault, persistently, startWorld, vaultPid } from './support.ts';
 
 const TAPGATE = fileURLToPath(new URL('../../src/cli/tapgate.ts', import.meta.url));
 const run = promisify(execFile);
@@ -163,12 +162,11 @@ describeOnLinux('no key and no PIN is found outside the vault', () => {
   async function start(): Promise<void> {
     folder = await mkdtemp(join(tmpdir(), 'tapgate-snapshots-'));
     ({ world, end } = await startWorld());
-    const file = join(world.folder.data, 'policy.yaml');
-    const policy = parseDocument(await readFile(file, 'utf8'));
-    policy.setIn(['keys', 'publishSeconds'], 1);
-    // A service that writes a snapshot does nothing else meanwhile.
-    policy.setIn(['pin', 'reportMilliseconds'], 30_000);
-    await writeFile(file, policy.toString());
+    await changePolicy(world, [
+      [['keys', 'publishSeconds'], 1],
+      // A service that writes a snapshot does nothing else meanwhile.
+      [['pin', 'reportMilliseconds'], 30_000],
+    ]);
     const collector = await startCollector(spans);
     closeCollector = collector.close;
     await world.killService();

@@ -30,8 +30,8 @@ describe('the ledger', () => {
     const entries = await (await world.processing()).ledger();
     const orders = entries.map(({ order }) => order);
     expect(new Set(orders).size).toBe(orders.length);
-    // Five payments, four with keys of each transport and of a finished injection, four in the life of a device, and the two that attackers let through before they attacked.
-    expect(orders).toHaveLength(15);
+    // Six payments, four with keys of each transport and of a finished injection, four in the life of a device, and the two that attackers let through before they attacked.
+    expect(orders).toHaveLength(16);
     expect(await (await world.processing('rival')).ledger()).toEqual([]);
   });
 });

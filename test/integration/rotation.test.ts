@@ -1,14 +1,11 @@
 import { execFile } from 'node:child_process';
-import { readFile, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { parseDocument } from 'yaml';
 import { saleOf } from '../../src/virtual/attacks/attack.ts';
 import type { VirtualPhone } from '../../src/virtual/phone/phone.ts';
 import type { World } from '../../src/virtual/world/world.ts';
-import { payThrough, persistently, startWorld, vaultPid } from './support.ts';
+import { changePolicy, payThrough, persistently, startWorld, vaultPid } from './support.ts';
 
 const TAPGATE = fileURLToPath(new URL('../../src/cli/tapgate.ts', import.meta.url));
 const run = promisify(execFile);
@@ -18,15 +15,12 @@ let end: () => Promise<void> = async () => {};
 
 beforeAll(async () => {
   ({ world, end } = await startWorld());
-  // Others may keep published keys for a second only, so that a rotation takes seconds.
-  const file = join(world.folder.data, 'policy.yaml');
-  const policy = parseDocument(await readFile(file, 'utf8'));
-  policy.setIn(['keys', 'publishSeconds'], 1);
-  // A phone that pays without end here gets keys after every few payments.
-  policy.setIn(['keys', 'offersPerHour'], 3600);
-  await writeFile(file, policy.toString());
-  await world.killService();
-  await world.startService();
+  await changePolicy(world, [
+    // Others may keep published keys for a second only, so that a rotation takes seconds.
+    [['keys', 'publishSeconds'], 1],
+    // A phone that pays without end here gets keys after every few payments.
+    [['keys', 'offersPerHour'], 3600],
+  ]);
 }, 300_000);
 
 afterAll(() => end(), 60_000);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
+import { parseDocument } from 'yaml';
 import { systemClock, systemRandom } from '../../src/app/system.ts';
 import type { TransactionTerms } from '../../src/sessions/transaction.ts';
 import type { SignedPayment } from '../../src/virtual/phone/intent.ts';
@@ -35,6 +36,18 @@ export async function startWorld(
     await rm(root, { recursive: true, force: true });
   };
   return { world, end };
+}
+
+/** Puts an edited copy of the default policy in force, by paths of its members. */
+export function changePolicy(
+  world: World,
+  edits: readonly (readonly [path: readonly string[], value: unknown])[],
+): Promise<string> {
+  return world.security(async (team) => {
+    const policy = parseDocument((await team.policy()).document);
+    for (const [path, value] of edits) policy.setIn(path, value);
+    return team.activatePolicy(policy.toString());
+  });
 }
 
 /** The vault's process of this world's service (Linux). */

@@ -114,3 +114,31 @@ describe('a rotation', () => {
     });
   });
 });
+
+describe('a draining base derivation key', () => {
+  const LONGEST = 720 * 3_600 + 900;
+  const draining = slot('bdk-pin', 'draining');
+  const resting = (live: number, unsettled: number, id = 'draining') => new Map([[id, { live, unsettled }]]);
+
+  test.each([
+    ['nothing rests on', resting(0, 0), 900],
+    ['one phone rests on', resting(1, 0), LONGEST],
+    ['something of may still come', resting(0, 1), LONGEST],
+    ['nothing is known of', new Map(), LONGEST],
+    ['another of which nothing rests on', resting(0, 0, 'another'), LONGEST],
+  ])('that %s is retired in its time', (_, known, seconds) => {
+    expect(nextStepAt(draining, POLICY, known)).toEqual(later(seconds));
+    const early = mayRetire(draining, POLICY, later(seconds - 0.001), known);
+    expect(early).toMatchObject({ ok: false, reason: 'KEY_STILL_IN_USE', possibleAt: later(seconds) });
+    expect(mayRetire(draining, POLICY, later(seconds), known)).toEqual({ ok: true, value: null });
+    const next = (at: Date) => nextRotationStep([draining], { kind: 'bdk-pin' }, POLICY, at, 'no', known).step;
+    expect(next(later(seconds - 0.001))).toBe('wait');
+    expect(next(later(seconds))).toBe('retire');
+  });
+
+  test('is the only kind of which a count says anything', () => {
+    const receipt = slot('receipt', 'draining');
+    expect(nextStepAt(receipt, POLICY, resting(0, 0))).toEqual(later(86_400));
+    expect(nextStepAt(slot('bdk-pin', 'active'), POLICY, resting(0, 0, 'active'))).toBeNull();
+  });
+});

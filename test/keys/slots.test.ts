@@ -51,16 +51,20 @@ describe('the state machine', () => {
 
 describe('kinds', () => {
   test('know their names, and which belong to an acquirer', () => {
-    expect(SLOT_KINDS.filter(isOfAcquirer)).toEqual(['zone-kek', 'zone-pin', 'zone-data']);
+    const owned = ['zone-kek', 'zone-kek-tdea', 'zone-pin', 'zone-data', 'tr34-device', 'tr34-host'];
+    expect(SLOT_KINDS.filter(isOfAcquirer)).toEqual(owned);
     expect(SLOT_KINDS.every(isSlotKind)).toBe(true);
     for (const text of ['', 'toString', 'Receipt']) expect(isSlotKind(text)).toBe(false);
   });
 
-  test.each(['kek', 'anchor', 'card-reference', 'zone-kek'] as const)('%s changes in ceremonies only', (kind) => {
-    const slots = [slot('a', kind, 'active')];
-    expect(planGeneration(slots, { kind })).toMatchObject({ reason: 'KEY_KIND_FIXED' });
-    for (const to of SLOT_STATES) expect(planChange(slots, 'a', to)).toMatchObject({ reason: 'KEY_KIND_FIXED' });
-  });
+  test.each(['kek', 'anchor', 'card-reference', 'zone-kek', 'zone-kek-tdea', 'tr34-device', 'tr34-host'] as const)(
+    '%s changes in ceremonies only',
+    (kind) => {
+      const slots = [slot('a', kind, 'active')];
+      expect(planGeneration(slots, { kind })).toMatchObject({ reason: 'KEY_KIND_FIXED' });
+      for (const to of SLOT_STATES) expect(planChange(slots, 'a', to)).toMatchObject({ reason: 'KEY_KIND_FIXED' });
+    },
+  );
 });
 
 describe('a change of a slot', () => {

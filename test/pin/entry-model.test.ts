@@ -2,6 +2,7 @@ import { expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { type PinBlock, type PinEntry, repeatPinBlock } from '../../src/pin/entry.ts';
 import type { PinGrant } from '../../src/pin/vault.ts';
+import { refuse } from '../../src/reasons/result.ts';
 import { signingKey } from '../support/signing-key.ts';
 import { MALFORMED_PIN_BLOCK } from '../support/vault.ts';
 import { PIN_POLICY, PinTable } from './support.ts';
@@ -18,6 +19,7 @@ const step = fc.oneof(
   { weight: 2, arbitrary: fc.constantFrom('block', 'another block') },
   { weight: 1, arbitrary: fc.constantFrom('malformed block', 'foreign block', 'stray block') },
   { weight: 3, arbitrary: fc.constant('repeat') },
+  { weight: 1, arbitrary: fc.constantFrom('stopped', 'killed') },
   { weight: 1, arbitrary: fc.constantFrom('vault down', 'vault up', 'past the due time', 'past the hold') },
   { weight: 4, arbitrary: fc.constantFrom('to the due time', 'to the expiry') },
   { weight: 6, arbitrary: fc.integer({ min: 0, max: LATE }) },
@@ -26,6 +28,8 @@ const step = fc.oneof(
 /** What is known of an entry from outside: everything that decides the next answer. */
 class Model {
   over = false;
+  reported = false;
+  killed = false;
   vaultUp = true;
   dueAt: number;
   nonce: Buffer;
@@ -57,6 +61,7 @@ async function act(happening: string, table: PinTable, entry: PinEntry, pinGrant
     model.over ||= !clean;
     if (answer.ok) {
       model.stale = model.nonce;
+      model.reported = true;
       model.nonce = answer.value.nonce;
       model.dueAt = now + LATE;
     }
@@ -69,8 +74,8 @@ async function act(happening: string, table: PinTable, entry: PinEntry, pinGrant
       'stray block': table.block(pinGrant, { pinGrantId: 'another' }),
     }[happening]!;
     const answer = await entry.accept(pin);
-    const good = (happening === 'block' || happening === 'another block') && model.vaultUp;
-    expect([happening, answer.ok]).toEqual([happening, good && alive && model.inTime(now)]);
+    const good = (happening === 'block' || happening === 'another block') && model.vaultUp && model.reported;
+    expect([happening, answer.ok]).toEqual([happening, good && alive && !model.killed && model.inTime(now)]);
     if (answer.ok) {
       expect(model.accepted).toBeNull();
       model.accepted = pin;
@@ -80,7 +85,7 @@ async function act(happening: string, table: PinTable, entry: PinEntry, pinGrant
 }
 
 // Random reports, blocks, repetitions, outages and jumps of the clock, against what is known from outside.
-test('an entry accepts at most one block, in time, after clean reports only; a repetition gets the same answer', async () => {
+test('an entry accepts at most one block, in time, after clean reports, none once it is stopped; a repetition gets the same answer', async () => {
   let accepted = 0;
   await fc.assert(
     fc.asyncProperty(fc.array(step, { minLength: 1, maxLength: 14 }), async (steps) => {
@@ -94,7 +99,13 @@ test('an entry accepts at most one block, in time, after clean reports only; a r
         else if (happening === 'past the due time') table.clock.advance(Math.max(0, model.dueAt + 1 - now));
         else if (happening === 'to the expiry') table.clock.advance(Math.max(0, model.expiresAt - now));
         else if (happening === 'past the hold') table.clock.advance(120_000);
-        else if (happening === 'vault up') {
+        else if (happening === 'stopped') {
+          entry.stop();
+          model.over = true;
+        } else if (happening === 'killed') {
+          table.stands = refuse('DEVICE_REVOKED');
+          model.killed = true;
+        } else if (happening === 'vault up') {
           table.vault.recover();
           model.vaultUp = true;
         } else if (happening === 'vault down') {

@@ -3,9 +3,11 @@ import { POSTURE_SIGNS } from '../../src/devices/posture.ts';
 import { accountDataHash } from '../../src/encoding/contexts.ts';
 import { sha256 } from '../../src/encoding/digest.ts';
 import { CONTEXT, verifySigned } from '../../src/encoding/signed.ts';
-import { type PinBlock, repeatPinBlock } from '../../src/pin/entry.ts';
+import { type PinBlock, repeatPinBlock, USUAL_LAYOUT } from '../../src/pin/entry.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
+import { refuse } from '../../src/reasons/result.ts';
+import { decodePinGrant } from '../../src/wire/pin.ts';
 import { START } from '../support/clock.ts';
 import { decisionOf, uniqueId } from '../support/enrolled.ts';
 import { signingKey } from '../support/signing-key.ts';
@@ -95,6 +97,30 @@ describe('the pad is shown', () => {
     expect(await table.begin()).toMatchObject({ ok: true });
   });
 
+  test('on a keypad in its usual order only as policy says and the phone asks, and it is kept how it was shown', async () => {
+    const asked = { accessibleLayout: true };
+    expect(await table.begin(table.request(asked))).toMatchObject({ reason: 'ACCESSIBLE_LAYOUT_REFUSED' });
+    const shown: unknown[] = [];
+    const beginPinEntry = async (...call: unknown[]) => {
+      shown.push(call);
+      return true;
+    };
+    const ports = { ...table.ports, grants: { ...table.stores.grants, beginPinEntry } };
+    const policy = { ...PIN_POLICY, accessibleLayout: 'on-request' as const };
+    for (const accessibleLayout of [true, false]) {
+      const { pinGrant } = unwrap(await table.begin(table.request({ accessibleLayout }), policy, ports));
+      const { layout } = unwrap(decodePinGrant(pinGrant.payload));
+      expect(layout === USUAL_LAYOUT).toBe(accessibleLayout);
+      expect(unwrap(decodePinGrant(pinGrant.payload)).accessibleLayout).toBe(accessibleLayout);
+    }
+    const { id } = table.grant;
+    expect(shown).toEqual([
+      [id, { at: START, layout: 'usual' }],
+      [id, { at: START, layout: 'shuffled' }],
+    ]);
+    expect(table.vault.calls.filter((call) => call === 'shuffleLayout')).toHaveLength(1);
+  });
+
   test('never where the grant allows no PIN', async () => {
     const without = await PinTable.lay({ pinAllowed: false });
     expect(await without.begin()).toMatchObject({ reason: 'PIN_NOT_EXPECTED' });
@@ -117,9 +143,16 @@ describe('the pad is shown', () => {
   );
 });
 
+/** A KSN so many counters on. */
+function counted(ksn: Buffer, by: number): Buffer {
+  const other = Buffer.from(ksn);
+  other.writeUInt32BE(ksn.readUInt32BE(8) + by, 8);
+  return other;
+}
+
 describe('a PIN block', () => {
   test('is accepted and held, as it is, until the grant expires', async () => {
-    const { entry, pinGrant } = await table.begun();
+    const { entry, pinGrant } = await table.ready();
     const pin = table.block(pinGrant);
     expect(await entry.accept(pin)).toEqual({ ok: true, value: { heldUntil: table.grant.expiresAt } });
     table.clock.set(new Date(table.grant.expiresAt.getTime() - 1));
@@ -137,7 +170,9 @@ describe('a PIN block', () => {
   test.each<[string, (pin: PinBlock) => Partial<PinBlock>, Reason]>([
     ['of another PIN grant', () => ({ pinGrantId: uniqueId() }), 'PIN_GRANT_MISMATCH'],
     ['of another grant', () => ({ grantId: uniqueId() }), 'PIN_GRANT_MISMATCH'],
-    ['at another counter', () => ({ pinKsn: Buffer.alloc(12) }), 'PIN_GRANT_MISMATCH'],
+    ['under another key', () => ({ pinKsn: Buffer.alloc(12) }), 'PIN_GRANT_MISMATCH'],
+    ['at an earlier counter', ({ pinKsn }) => ({ pinKsn: counted(pinKsn, -1) }), 'PIN_KSN_STALE'],
+    ['at a later counter', ({ pinKsn }) => ({ pinKsn: counted(pinKsn, 1) }), 'PIN_GRANT_MISMATCH'],
     ['for other account data', () => ({ accountDataHash: Buffer.alloc(32) }), 'PIN_GRANT_MISMATCH'],
     ['that is not of format 4', () => ({ block: MALFORMED_PIN_BLOCK }), 'PIN_BLOCK_MALFORMED'],
     [
@@ -151,21 +186,58 @@ describe('a PIN block', () => {
       'SESSION_KEY_MISMATCH',
     ],
   ])('%s ends the entry, and nothing is held', async (_what, bend, reason) => {
-    const { entry, pinGrant } = await table.begun();
+    const { entry, pinGrant } = await table.ready();
     const honest = table.block(pinGrant);
     expect(await entry.accept({ ...honest, ...bend(honest) })).toMatchObject({ reason });
     expect(await entry.accept(honest)).toMatchObject({ reason: 'PIN_ABORTED' });
     expect(await table.held.get(table.grant.id)).toBeNull();
   });
 
-  test('is checked by the vault with the account data that the entry began with', async () => {
+  test('is not accepted before the phone has reported once, however soon it comes', async () => {
     const { entry, pinGrant } = await table.begun();
+    expect(await entry.accept(table.block(pinGrant))).toMatchObject({ reason: 'REPORT_OVERDUE' });
+    expect(await table.held.get(table.grant.id)).toBeNull();
+  });
+
+  test('is not accepted from a phone that stands no longer as it did when the entry began', async () => {
+    const { entry, pinGrant } = await table.ready();
+    table.stands = refuse('DEVICE_REVOKED');
+    expect(await entry.accept(table.block(pinGrant))).toMatchObject({ reason: 'DEVICE_REVOKED' });
+    expect(await table.held.get(table.grant.id)).toBeNull();
+  });
+
+  test.each(['before', 'while'] as const)(
+    'is not accepted where the entry is stopped %s it is checked',
+    async (when) => {
+      const { entry, pinGrant, nonce } = await table.ready();
+      const pin = table.block(pinGrant);
+      if (when === 'before') entry.stop();
+      const answer = entry.accept(pin);
+      entry.stop();
+      expect(await answer).toMatchObject({ reason: 'PIN_ABORTED' });
+      expect(entry.report(table.report(nonce))).toMatchObject({ reason: 'PIN_ABORTED' });
+      expect(await table.held.get(table.grant.id)).toBeNull();
+    },
+  );
+
+  test('is not accepted where its grant ends while it is checked', async () => {
+    const { entry, pinGrant } = await table.ready();
+    const { checkPinBlock } = table.vault;
+    table.vault.checkPinBlock = async (check) => {
+      table.clock.set(table.grant.expiresAt);
+      return checkPinBlock.call(table.vault, check);
+    };
+    expect(await entry.accept(table.block(pinGrant))).toMatchObject({ reason: 'GRANT_EXPIRED' });
+  });
+
+  test('is checked by the vault with the account data that the entry began with', async () => {
+    const { entry, pinGrant } = await table.ready();
     await entry.accept(table.block(pinGrant));
     expect(table.vault.calls).toEqual(['shuffleLayout', 'signPinGrant', 'checkPinBlock']);
   });
 
   test('is not accepted while the vault does not answer, and the entry is over', async () => {
-    const { entry, pinGrant } = await table.begun();
+    const { entry, pinGrant } = await table.ready();
     table.vault.refuse('checkPinBlock', 'VAULT_UNAVAILABLE');
     expect(await entry.accept(table.block(pinGrant))).toMatchObject({ reason: 'VAULT_UNAVAILABLE' });
     table.vault.recover();
@@ -177,8 +249,8 @@ describe('a PIN block', () => {
     const { entrySeconds, reportMilliseconds } = PIN_POLICY;
     const at = async (milliseconds: number) => {
       table = await PinTable.lay();
-      const { entry, pinGrant } = await table.begun();
-      let { nonce } = pinGrant;
+      const { entry, pinGrant, nonce: first } = await table.ready();
+      let nonce = first;
       for (let passed = 0; passed < entrySeconds * 1000 - reportMilliseconds; passed += reportMilliseconds) {
         table.clock.advance(reportMilliseconds);
         ({ nonce } = unwrap(entry.report(table.report(nonce))));
@@ -188,7 +260,7 @@ describe('a PIN block', () => {
     };
     for (const [milliseconds, answer] of [
       [-1, { ok: true }],
-      [0, { reason: 'REPORT_OVERDUE' }],
+      [0, { reason: 'PIN_TIMEOUT' }],
     ] as const) {
       const one = await at(milliseconds);
       expect(one.entry.report(one.report)).toMatchObject(answer);
@@ -199,14 +271,14 @@ describe('a PIN block', () => {
   });
 
   test('is one of two that come at once', async () => {
-    const { entry, pinGrant } = await table.begun();
+    const { entry, pinGrant } = await table.ready();
     const another = table.block(pinGrant, { block: Buffer.alloc(16, 0x6c) });
     const answers = await Promise.all([entry.accept(table.block(pinGrant)), entry.accept(another)]);
     expect(answers).toMatchObject([{ ok: true }, { reason: 'PIN_ABORTED' }]);
   });
 
   test('is not accepted over one that is held already', async () => {
-    const { entry, pinGrant } = await table.begun();
+    const { entry, pinGrant } = await table.ready();
     const pin = table.block(pinGrant);
     const held = { ...pin, hash: Buffer.alloc(32, 1), heldUntil: table.grant.expiresAt };
     await table.held.putIfAbsent(table.grant.id, held, held.heldUntil);
@@ -218,7 +290,7 @@ describe('a PIN block that is sent again after a cut', () => {
   const repeat = (pin: PinBlock, by = table) => repeatPinBlock(by.session, by.key.publicKey, pin, table.ports);
 
   const accepted = async (): Promise<PinBlock> => {
-    const { entry, pinGrant } = await table.begun();
+    const { entry, pinGrant } = await table.ready();
     const pin = table.block(pinGrant);
     unwrap(await entry.accept(pin));
     return pin;
@@ -238,7 +310,7 @@ describe('a PIN block that is sent again after a cut', () => {
   });
 
   test('is lost where none was accepted, or it is held no more', async () => {
-    const { pinGrant } = await table.begun();
+    const { pinGrant } = await table.ready();
     expect(await repeat(table.block(pinGrant))).toMatchObject({ reason: 'PIN_LOST' });
     table = await PinTable.lay();
     const pin = await accepted();

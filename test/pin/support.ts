@@ -6,6 +6,7 @@ import { type PinBlock, PinEntry, type PinEntryPorts, type PinEntryRequest } fro
 import type { PinPolicy } from '../../src/pin/policy.ts';
 import type { HeldPinBlock } from '../../src/pin/store.ts';
 import type { EncryptedAccountData, PinGrant } from '../../src/pin/vault.ts';
+import { ok, type Result } from '../../src/reasons/result.ts';
 import type { PostureReport } from '../../src/sessions/open-session.ts';
 import type { TransactionGrant } from '../../src/sessions/transaction.ts';
 import { MemoryVolatileStore } from '../../src/store/volatile/memory.ts';
@@ -25,6 +26,9 @@ export const PIN_POLICY: PinPolicy = {
   reportGraceMilliseconds: 3_000,
   minimumLength: 4,
   maximumLength: 12,
+  tries: 3,
+  formats: ['iso-4'],
+  accessibleLayout: 'refused',
   postureForbidsPin: ['background', 'focus-lost', 'overlay', 'accessibility-service'],
 };
 
@@ -40,6 +44,8 @@ export class PinTable {
   readonly phone: EnrolledPhone;
   readonly session: AttestedSession;
   readonly grant: TransactionGrant;
+  /** How the phone stands when its block comes. */
+  stands: Result<null> = ok(null);
 
   private constructor(phone: EnrolledPhone, session: AttestedSession, grant: TransactionGrant, stores: MemoryStores) {
     this.phone = phone;
@@ -62,7 +68,8 @@ export class PinTable {
 
   get ports(): PinEntryPorts {
     const { clock, held, vault } = this;
-    return { clock, random, grants: this.stores.grants, vault, held };
+    const stillStands = async () => this.stands;
+    return { clock, random, grants: this.stores.grants, vault, held, stillStands };
   }
 
   get key(): SigningKey {
@@ -74,6 +81,7 @@ export class PinTable {
       grantId: this.grant.id,
       accountData: this.accountData,
       posture: new Set(),
+      accessibleLayout: false,
       signed: this.key.sign(CONTEXT.pinEntry, Buffer.from('begin')),
       ...over,
     };
@@ -87,6 +95,13 @@ export class PinTable {
   async begun(policy = PIN_POLICY): Promise<{ readonly entry: PinEntry; readonly pinGrant: PinGrant }> {
     const { entry, pinGrant } = unwrap(await this.begin(this.request(), policy));
     return { entry, pinGrant: unwrap(decodePinGrant(pinGrant.payload)) };
+  }
+
+  /** As `begun`, with the first report made. */
+  async ready(policy = PIN_POLICY) {
+    const { entry, pinGrant } = await this.begun(policy);
+    const { nonce } = unwrap(entry.report(this.report(pinGrant.nonce)));
+    return { entry, pinGrant, nonce };
   }
 
   report(nonce: Buffer, signs: readonly PostureSign[] = [], by = this.key): PostureReport {

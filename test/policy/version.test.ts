@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { versionOf } from '../../src/policy/version.ts';
+import { canonicalJson, isPolicyVersion, versionOf, versionOfJson } from '../../src/policy/version.ts';
 
 /** The same value with the members of every object in the opposite order. */
 function reversed(value: unknown): unknown {
@@ -46,5 +46,31 @@ describe('the version of a policy', () => {
 
   test('comes with the document as it is', () => {
     expect(versionOf(BASE).document).toBe(BASE);
+  });
+});
+
+describe('the canonical form', () => {
+  test.each<[unknown, string]>([
+    [{ b: [1, 'x', null], a: { d: true, c: undefined } }, '{"a":{"d":true},"b":[1,"x",null]}'],
+    [[{ b: 1, a: 2 }, []], '[{"a":2,"b":1},[]]'],
+    [{}, '{}'],
+  ])('of %j', (document, json) => {
+    expect(canonicalJson(document)).toBe(json);
+    expect(versionOfJson(json)).toBe(versionOf(document).version);
+  });
+
+  test('names a document as it always has', () => {
+    expect(versionOfJson('{}')).toBe('abdb5ad95388c760');
+  });
+
+  test.each([
+    ['0123456789abcdef', true],
+    ['0123456789abcde', false],
+    ['0123456789abcdef0', false],
+    ['0123456789ABCDEF', false],
+    ['0123456789abcdeg', false],
+    ['', false],
+  ])('%j is a version: %s', (text, is) => {
+    expect(isPolicyVersion(text)).toBe(is);
   });
 });

@@ -3,6 +3,7 @@ import type { Announcements, Listener } from '../../src/ports/announcements.ts';
 import { type Arrival, Arrivals } from '../../src/sessions/arrivals.ts';
 import { Presence } from '../../src/sessions/presence.ts';
 import { NoOtherReplicas } from '../../src/store/volatile/no-other-replicas.ts';
+import { handleOf, phoneSubject } from '../support/subject.ts';
 
 /** Announcements among replicas of this process, which arrive when the test says so. */
 class Hub {
@@ -52,7 +53,10 @@ function replicas(count: number) {
   const ended: string[] = [];
   const all = Array.from({ length: count }, () => new Arrivals(new Presence(), hub.replica()));
   const enter = (replica: number, name: string) =>
-    all[replica]!.enter('phone', (reason) => ended.push(`${name} ${reason}`));
+    all[replica]!.enter(
+      phoneSubject('phone'),
+      handleOf((reason) => ended.push(`${name} ${reason}`)),
+    );
   return { hub, ended, enter };
 }
 
@@ -121,8 +125,14 @@ describe('the sessions of one phone', () => {
     const ended: string[] = [];
     const presence = new Presence();
     const alone = new Arrivals(presence, new NoOtherReplicas());
-    await alone.enter('one', (reason) => ended.push(`one ${reason}`));
-    const leave = await alone.enter('two', (reason) => ended.push(`two ${reason}`));
+    await alone.enter(
+      phoneSubject('one'),
+      handleOf((reason) => ended.push(`one ${reason}`)),
+    );
+    const leave = await alone.enter(
+      phoneSubject('two'),
+      handleOf((reason) => ended.push(`two ${reason}`)),
+    );
     expect([presence.size, ended]).toEqual([2, []]);
     leave();
     expect(presence.size).toBe(1);

@@ -23,7 +23,9 @@ import { SESSION_POLICY } from './policy.ts';
 const POLICY: GrantPolicy = {
   sessions: SESSION_POLICY,
   maximumTransactions: 100,
+  transactionsPerAttestation: 1000,
   pinAllowed: true,
+  repeat: { pinTries: 3, seconds: 180 },
   version: 'policy-1',
 };
 const TERMS: TransactionTerms = {
@@ -33,6 +35,8 @@ const TERMS: TransactionTerms = {
   merchant: 'shop-1',
   order: 'order-1',
 };
+
+const SHOP = { merchant: 'shop-1', acquirer: 'acquirer-a' };
 
 describe('terms', () => {
   test.each<[string, Partial<TransactionTerms>, CardholderVerification | Reason]>([
@@ -67,7 +71,7 @@ describe('terms', () => {
     ['an order that breaks the line of a log', { order: 'order\nfake' }, 'MALFORMED_MESSAGE'],
     ['an order with half a character', { order: 'order\ud800' }, 'MALFORMED_MESSAGE'],
   ])('are granted or refused by rule: %s', (_name, over, expected) => {
-    const answer = appraiseTerms({ ...TERMS, ...over }, 'shop-1', SESSION_POLICY);
+    const answer = appraiseTerms({ ...TERMS, ...over }, SHOP, SESSION_POLICY, START);
     expect(answer.ok ? answer.value : answer.reason).toBe(expected);
   });
 
@@ -79,7 +83,7 @@ describe('terms', () => {
     'with devices %s in the place of a PIN, expect at %d: %s',
     (deviceVerification, amountMinor, expected) => {
       const currencies = SESSION_POLICY.currencies.map((limits) => ({ ...limits, deviceVerification }));
-      const answer = appraiseTerms({ ...TERMS, amountMinor }, 'shop-1', { ...SESSION_POLICY, currencies });
+      const answer = appraiseTerms({ ...TERMS, amountMinor }, SHOP, { ...SESSION_POLICY, currencies }, START);
       expect(answer).toEqual({ ok: true, value: expected });
     },
   );
@@ -113,6 +117,9 @@ describe('a grant', () => {
       grants: {
         burnCounters: told('burned', stores.grants.burnCounters),
         addGrant: told('kept', stores.grants.addGrant),
+        keyWear: stores.grants.keyWear,
+        paidTap: stores.grants.paidTap,
+        addChildGrant: told('kept', stores.grants.addChildGrant),
       },
       signer: { signGrant: told('signed', (grant) => vault.signGrant(grant)) },
     };
@@ -129,6 +136,7 @@ describe('a grant', () => {
     terms: TERMS,
     pinKsn: ksn(keys.pinInitialKeyId, counter),
     accountDataKsn: ksn(keys.accountDataInitialKeyId, counter),
+    parentGrantId: null,
     signed: phone.sessionKey.sign(CONTEXT.beginTransaction, Buffer.from('begin')),
     ...over,
   });
@@ -149,6 +157,7 @@ describe('a grant', () => {
       issuedAt: START,
       expiresAt: secondsAfter(START, 120),
       policyVersion: 'policy-1',
+      sameTap: null,
     });
     expect(verifySigned(CONTEXT.grant, signed, vault.serviceKey.publicKey)).toBe(true);
     expect(unwrap(decodeGrant(signed.payload))).toEqual(grant);
@@ -193,7 +202,7 @@ describe('a grant', () => {
   test('over the PIN limit is refused where policy allows no PIN; below it says that none is allowed', async () => {
     const noPin = { ...POLICY, pinAllowed: false };
     const above = request({ terms: { ...TERMS, amountMinor: 5_001n } });
-    expect(await issueGrant(session, above, noPin, ports)).toMatchObject({ reason: 'AMOUNT_OVER_LIMIT' });
+    expect(await issueGrant(session, above, noPin, ports)).toMatchObject({ reason: 'PIN_OFF' });
     const { grant } = unwrap(await issueGrant(session, request(), noPin, ports));
     expect(grant).toMatchObject({ pinAllowed: false, expectedVerification: 'none' });
   });

@@ -2,6 +2,7 @@ import type { PlatformFacts } from '../../src/attestation/android/platform.ts';
 import type { AttestedSession } from '../../src/devices/store.ts';
 import { sha256 } from '../../src/encoding/digest.ts';
 import { CONTEXT } from '../../src/encoding/signed.ts';
+import type { DecisionFacts } from '../../src/gate/facts.ts';
 import type { NewDecision } from '../../src/gate/store.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import { randomUuid } from '../../src/ports/random.ts';
@@ -10,6 +11,7 @@ import type { TransactionGrant } from '../../src/sessions/transaction.ts';
 import { encodeGrant } from '../../src/wire/transaction.ts';
 import { START } from './clock.ts';
 import { ATTESTED, NOTHING_AGAINST, newSession } from './facts.ts';
+import { encodeIcc, iccElements } from './icc.ts';
 import { SeededRandom } from './random.ts';
 import { type SigningKey, signingKey } from './signing-key.ts';
 import type { DurableStores } from './stores.ts';
@@ -131,11 +133,31 @@ export async function addGrant(
     issuedAt: START,
     expiresAt: secondsAfter(START, 120),
     policyVersion: 'policy-1',
+    sameTap: null,
     ...over,
   };
   const stored = { grant, signed: signer.sign(CONTEXT.grant, encodeGrant(grant)) };
   await stores.grants.addGrant(stored);
   return stored;
+}
+
+/** Facts of a payment that is as its grant says. */
+export function factsOfGrant(grant: TransactionGrant): DecisionFacts {
+  return {
+    payment: {
+      acquirer: grant.acquirer,
+      terms: grant.terms,
+      accountDataKsn: grant.accountDataKsn,
+      pinKsn: null,
+      pin: 'none',
+      claimedVerification: 'none',
+      tap: { emvData: encodeIcc(iccElements(grant.terms)) },
+      tapHash: random.bytes(32),
+    },
+    keySet: null,
+    appraisalId: null,
+    foundElsewhere: [],
+  };
 }
 
 /** A decision under a grant: an approval, with changes. */
@@ -152,11 +174,19 @@ export function decisionOf({ grant }: StoredGrant, over: Partial<NewDecision> = 
     acquirer: grant.acquirer,
     merchant: grant.terms.merchant,
     order: grant.terms.order,
+    type: grant.terms.type,
     amountMinor: grant.terms.amountMinor,
     currency: grant.terms.currency,
     sequence: grant.sequence,
     policyVersion: grant.policyVersion,
+    gatePolicyVersion: 'policy-2',
+    killGeneration: 0n,
+    rootGrantId: grant.sameTap?.rootId ?? grant.id,
     cardReference: random.bytes(16),
+    cardUse: { reference: random.bytes(16), application: 'a0000000041010-', counter: 7 },
+    tallies: [],
+    evidenceHash: random.bytes(32),
+    facts: factsOfGrant(grant),
     decidedAt: START,
     ...over,
   };

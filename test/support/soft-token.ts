@@ -1,20 +1,16 @@
 import { execFileSync } from 'node:child_process';
-import { existsSync, mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdirSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { describe } from '@jest/globals';
 import type { TokenAddress } from '../../src/vault/pkcs11/token.ts';
+import { softHsmModule } from '../../src/virtual/world/soft-token.ts';
 
-const MODULES = [
-  '/usr/lib/softhsm/libsofthsm2.so',
-  '/usr/lib64/softhsm/libsofthsm2.so',
-  '/opt/homebrew/lib/softhsm/libsofthsm2.so',
-];
-const MODULE = MODULES.find((path) => existsSync(path));
+const MODULE = softHsmModule();
 const SECURITY_OFFICER_PIN = '87654321';
 
 /** Runs where SoftHSM 2 is installed; elsewhere a line says that it was left out. */
-export const describeOnToken: typeof describe = MODULE === undefined ? (skipped() as typeof describe) : describe;
+export const describeOnToken: typeof describe = MODULE === null ? (skipped() as typeof describe) : describe;
 
 function skipped(): unknown {
   process.stdout.write('SoftHSM 2 is not installed: what needs a token is skipped\n');

@@ -6,6 +6,7 @@ import { deviceContract } from './contracts/devices.ts';
 import { grantContract } from './contracts/grants.ts';
 import { inviteContract } from './contracts/invites.ts';
 import { keySetContract } from './contracts/key-sets.ts';
+import { paymentContract } from './contracts/payments.ts';
 import { MemoryStores } from './stores.ts';
 
 // What the rooms are tested with honours the contracts that the SQL stores honour.
@@ -18,4 +19,5 @@ describe('stores in memory', () => {
   keySetContract(open);
   grantContract(open);
   decisionContract(open);
+  paymentContract(open);
 });

@@ -5,10 +5,15 @@ import type { AttestedState, Device, DeviceStatus } from '../../src/devices/devi
 import { type Invite, standingOf } from '../../src/devices/invite-state.ts';
 import type { KeySeen, Sighting } from '../../src/devices/sighting.ts';
 import type { AttestedSession, DeviceStore, InviteStore, NewSession } from '../../src/devices/store.ts';
-import type { DecisionStore, NewDecision, Situation } from '../../src/gate/store.ts';
+import { type Tally, type TallyKey, tallyName } from '../../src/gate/limits.ts';
+import type { OrderTransaction } from '../../src/gate/origin.ts';
+import type { OutcomeStore } from '../../src/gate/outcome.ts';
+import type { CardUse, DecisionStore, NewDecision, Situation } from '../../src/gate/store.ts';
 import type { KeySet, KeySetStore } from '../../src/injection/key-set.ts';
 import type { PinGrantStore } from '../../src/pin/store.ts';
+import type { PaidTap, ReportedOutcome } from '../../src/sessions/same-tap.ts';
 import type { CounterClaim, CounterRefusal, GrantStore, StoredGrant } from '../../src/sessions/store.ts';
+import type { TransactionGrant } from '../../src/sessions/transaction.ts';
 
 /** Every durable port, over one state. */
 export interface DurableStores {
@@ -17,6 +22,7 @@ export interface DurableStores {
   readonly keySets: KeySetStore;
   readonly grants: GrantStore & PinGrantStore;
   readonly decisions: DecisionStore;
+  readonly outcomes: OutcomeStore;
 }
 
 interface InviteRow extends Invite {
@@ -46,6 +52,9 @@ interface KeySetRow extends KeySet {
 
 const DERIVATION_IDS = 2 ** 32;
 
+const useName = ({ reference, application, counter }: CardUse): string =>
+  `${reference.toString('hex')} ${application} ${counter}`;
+
 function keySetOf({ id, deviceId, status, pinInitialKeyId, accountDataInitialKeyId, expiresAt }: KeySetRow): KeySet {
   return { id, deviceId, status, pinInitialKeyId, accountDataInitialKeyId, expiresAt };
 }
@@ -65,6 +74,10 @@ export class MemoryStores implements DurableStores {
   readonly #keySets = new Map<string, KeySetRow>();
   readonly #grants = new Map<string, { readonly stored: StoredGrant; pinEntryBegun: boolean }>();
   readonly #decisions = new Map<string, NewDecision>();
+  readonly #cardUses = new Map<string, { readonly use: CardUse; readonly rootGrantId: string }>();
+  readonly #tallies = new Map<string, Tally>();
+  readonly #outcomes = new Map<string, ReportedOutcome>();
+  readonly #repeated = new Set<string>();
 
   readonly invites: InviteStore = {
     addInvite: async (invite, limit) => {
@@ -221,6 +234,22 @@ export class MemoryStores implements DurableStores {
       this.#grants.set(stored.grant.id, { stored, pinEntryBegun: false });
     },
     grantOf: async (grantId, thumbprint) => this.#grantOf(grantId, thumbprint),
+    paidTap: async (grantId, thumbprint) => {
+      const stored = this.#grantOf(grantId, thumbprint);
+      return stored === null ? null : this.#paidTap(stored.grant);
+    },
+    addChildGrant: async (stored, { parentId }) => {
+      if (this.#repeated.has(parentId)) return false;
+      this.#repeated.add(parentId);
+      this.#grants.set(stored.grant.id, { stored, pinEntryBegun: false });
+      return true;
+    },
+    keyWear: async (deviceId) => {
+      const set = [...this.#keySets.values()].find((row) => row.deviceId === deviceId && row.status === 'active');
+      if (set === undefined) return null;
+      const { offeredAt: activatedAt, expiresAt, transactions, pinInitialKeyId, accountDataInitialKeyId } = set;
+      return { activatedAt, expiresAt, transactions, pinInitialKeyId, accountDataInitialKeyId };
+    },
     beginPinEntry: async (grantId) => {
       const row = this.#grants.get(grantId);
       if (row === undefined || row.pinEntryBegun || this.#decisions.has(grantId)) return false;
@@ -244,16 +273,90 @@ export class MemoryStores implements DurableStores {
         status === undefined || pinInitialKeyId === undefined || expiresAt === undefined
           ? null
           : { status, pinInitialKeyId, expiresAt, retiredAt: retiredAt ?? null };
-      return { deviceStatus: device.status, sessionStatus: session.status, stored, keySet, decision };
+      const appraisalId = session.session.appraisal.id;
+      return { deviceStatus: device.status, sessionStatus: session.status, stored, keySet, appraisalId, decision };
     },
-    commit: async (decision) => {
-      const session = this.#sessions.get(decision.thumbprint);
-      if (session?.status !== 'active' || session.decidedSequence >= decision.sequence) return false;
-      session.decidedSequence = decision.sequence;
-      this.#decisions.set(decision.grantId, decision);
-      return true;
+    tallied: async () => (key) => this.#tallied(key),
+    commit: async (decision) => this.#commit(decision),
+    commitGuarded: async (decision, guard, judge) => {
+      const reason = judge({
+        tallied: (key) => this.#tallied(key),
+        order: guard.order ? this.#orderOf(decision) : [],
+        cardCounter: guard.cardCounter ? this.#highestCounter(decision) : 0,
+      });
+      return reason ?? this.#commit(decision);
+    },
+    rootOfCardUse: async (use) => this.#cardUses.get(useName(use))?.rootGrantId ?? null,
+  };
+
+  readonly outcomes: OutcomeStore = {
+    decided: async (grantId) => {
+      const decision = this.#decisions.get(grantId);
+      const row = this.#grants.get(grantId);
+      if (decision === undefined || row === undefined) return null;
+      const paid = this.#paidTap(row.stored.grant);
+      const { intentHash, outcome, pinEntered } = decision;
+      return paid && { ...paid, intentHash, outcome, pinEntered };
+    },
+    report: async (grantId, outcome) => {
+      const standing = this.#outcomes.get(grantId) ?? outcome;
+      this.#outcomes.set(grantId, standing);
+      return standing;
     },
   };
+
+  #commit(decision: NewDecision): boolean {
+    const session = this.#sessions.get(decision.thumbprint);
+    if (session?.status !== 'active' || session.decidedSequence >= decision.sequence) return false;
+    const { cardUse, rootGrantId } = decision;
+    if (cardUse !== null) {
+      const used = this.#cardUses.get(useName(cardUse));
+      if (used !== undefined && used.rootGrantId !== rootGrantId) return false;
+      this.#cardUses.set(useName(cardUse), { use: cardUse, rootGrantId });
+    }
+    session.decidedSequence = decision.sequence;
+    this.#decisions.set(decision.grantId, decision);
+    for (const { key, amountMinor } of decision.tallies) {
+      const before = this.#tallied(key);
+      this.#tallies.set(tallyName(key), {
+        payments: before.payments + 1n,
+        amountMinor: before.amountMinor + amountMinor,
+      });
+    }
+    return true;
+  }
+
+  #tallied(key: TallyKey): Tally {
+    return this.#tallies.get(tallyName(key)) ?? { payments: 0n, amountMinor: 0n };
+  }
+
+  #orderOf({ acquirer, merchant, order }: NewDecision): OrderTransaction[] {
+    return [...this.#decisions.values()]
+      .filter((other) => other.outcome === 'approved' && other.acquirer === acquirer)
+      .filter((other) => other.merchant === merchant && other.order === order)
+      .map(({ grantId, type, amountMinor, currency, cardReference }) => {
+        return { type, amountMinor, currency, cardReference, reported: this.#outcomes.get(grantId) ?? null };
+      });
+  }
+
+  #highestCounter({ cardUse, rootGrantId }: NewDecision): number {
+    const others = [...this.#cardUses.values()].filter(
+      (other) =>
+        cardUse !== null &&
+        other.rootGrantId !== rootGrantId &&
+        other.use.application === cardUse.application &&
+        other.use.reference.equals(cardUse.reference),
+    );
+    return Math.max(0, ...others.map(({ use }) => use.counter));
+  }
+
+  #paidTap(grant: TransactionGrant): PaidTap | null {
+    const decision = this.#decisions.get(grant.id);
+    if (decision === undefined) return null;
+    const { reasons, facts, decidedAt } = decision;
+    const reported = this.#outcomes.get(grant.id) ?? null;
+    return { grant, tapHash: facts.payment.tapHash, reasons, reported, decidedAt };
+  }
 
   /** Suspends a device, as an operator would. */
   async suspend(deviceId: string): Promise<void> {
@@ -346,6 +449,9 @@ export class MemoryStores implements DurableStores {
       attestedAt: row.session.appraisal.appraisedAt,
       current: device.sessionThumbprint === thumbprint,
       platform: row.session.appraisal.facts,
+      attestationKeys: this.#sightings.flatMap((seen) =>
+        seen.deviceId === device.id ? seen.keyId.toString('hex') : [],
+      ),
     };
   }
 

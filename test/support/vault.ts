@@ -5,7 +5,7 @@ import { equalBytes, sha256 } from '../../src/encoding/digest.ts';
 import { p256PublicKey } from '../../src/encoding/p256.ts';
 import { CONTEXT, type SignedBytes, verifySigned } from '../../src/encoding/signed.ts';
 import { RECEIPT_TYPE } from '../../src/gate/receipt.ts';
-import type { GateVault, PaymentTranslation, TranslatedPayment } from '../../src/gate/vault.ts';
+import type { GateVault, PaymentTranslation, RefusalReceipt, TranslatedPayment } from '../../src/gate/vault.ts';
 import type { InjectionVault, KeyProof, OfferRequest } from '../../src/injection/vault.ts';
 import type { PinBlockCheck, PinGrant, PinVault } from '../../src/pin/vault.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
@@ -94,6 +94,15 @@ export class SigningVault implements VaultPorts {
 
   translatePayment(translation: PaymentTranslation): Promise<Result<TranslatedPayment>> {
     return this.#do('translatePayment', () => this.#translate(translation));
+  }
+
+  signRefusal({ grant, claims }: RefusalReceipt): Promise<Result<string>> {
+    const header = { alg: 'ES256', kid: 'receipt-1', typ: RECEIPT_TYPE };
+    return this.#do('signRefusal', () =>
+      verifySigned(CONTEXT.grant, grant, this.serviceKey.publicKey)
+        ? ok(compactJws(header, claims, this.receiptKey.privateKey))
+        : refuse('GRANT_UNKNOWN'),
+    );
   }
 
   #translate({ intent, sessionKey, grant, pinBlock, receipt }: PaymentTranslation): Result<TranslatedPayment> {

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import type { ExchangeResponse } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
+import { ExchangeResponse } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { Backoff } from '../../src/vault/backoff.ts';
 import { type ExchangeOptions, VaultExchange } from '../../src/vault/client/exchange.ts';
 import { VaultClient } from '../../src/vault/client.ts';
@@ -73,6 +73,64 @@ describe('answers', () => {
     const one = client();
     expect(await one.shuffleLayout()).toEqual({ ok: true, value: 'layout 1' });
     expect(await one.shuffleLayout()).toEqual({ ok: true, value: 'layout 2' });
+  });
+});
+
+describe('calls that come up together', () => {
+  const ordered = (count: number): Promise<string[]> => {
+    const one = client();
+    const asked = Array.from({ length: count }, () => one.shuffleLayout());
+    return Promise.all(asked.map(async (layout) => JSON.stringify(await layout)));
+  };
+  const numbered = (count: number): string[] =>
+    Array.from({ length: count }, (_, at) => JSON.stringify({ ok: true, value: `layout ${at + 1}` }));
+
+  test.each([
+    [1, 1],
+    [2, 1],
+    [16, 1],
+    [17, 2],
+    [40, 3],
+  ])('%i of them travel in %i messages, in their order', async (count, messages) => {
+    vault.onRequest = (request, stream) => stream.write(layoutAnswer(request, `layout ${request.id}`));
+    expect(await ordered(count)).toEqual(numbered(count));
+    expect(vault.messages).toBe(messages);
+    expect(vault.received.map(({ id }) => Number(id))).toEqual(Array.from({ length: count }, (_, at) => at + 1));
+  });
+
+  test('are answered together, apart, or in part refused', async () => {
+    vault.onRequest = ({ id }, stream) => {
+      if (id !== 4n) return;
+      const answers = [3n, 1n].map((of) =>
+        Buffer.from(ExchangeResponse.encode(layoutAnswer({ id: of }, `layout ${of}`)).finish()),
+      );
+      stream.write({ id: 0n, answer: { $case: 'batch', value: { answers } } });
+      stream.write({ id: 2n, answer: { $case: 'refused', value: 'GRANT_UNKNOWN' } });
+      stream.write(layoutAnswer({ id }, 'layout 4'));
+    };
+    const [first, second, third, fourth] = await ordered(4);
+    expect([first, third, fourth]).toEqual(numbered(4).filter((_, at) => at !== 1));
+    expect(second).toContain('GRANT_UNKNOWN');
+  });
+
+  test('are refused where what is answered is no answer, and the next ones are answered', async () => {
+    vault.onRequest = (request, stream) => {
+      const answers = [Buffer.from([0x0a, 0xff])];
+      if (request.id > 2n) stream.write(layoutAnswer(request));
+      else stream.write({ id: 0n, answer: { $case: 'batch', value: { answers } } });
+    };
+    const one = client();
+    const refused = await Promise.all([one.shuffleLayout(), one.shuffleLayout()]);
+    expect(refused).toMatchObject([UNAVAILABLE, UNAVAILABLE]);
+    expect((await one.shuffleLayout()).ok).toBe(true);
+  });
+
+  test('of which two fill half of the longest message travel apart', async () => {
+    vault.onRequest = (request, stream) => stream.write(layoutAnswer(request));
+    const one = exchange();
+    const long = { $case: 'signGrant', value: { payload: Buffer.alloc(70_000) } } as const;
+    await Promise.all([one.call(long), one.call(long), one.call(LAYOUT)]);
+    expect(vault.messages).toBe(2);
   });
 });
 

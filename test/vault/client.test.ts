@@ -40,6 +40,7 @@ test('describe: keys by purpose, endorsements, BDK ids, acquirers', async () => 
   expect(described.signingKeys.map(({ purpose, keyId }) => [purpose, keyId])).toEqual([
     ['device-token', fixture.keys.deviceToken.keyId],
     ['receipt', fixture.keys.receipt.keyId],
+    ['audit', fixture.keys.audit?.keyId],
     ['grant', fixture.keys.grant.keyId],
   ]);
   expect(
@@ -83,6 +84,7 @@ test('signGrant and signPinGrant: bytes under the service key', async () => {
       accountDataHash: Buffer.alloc(32, 1),
       pinKsn: phone.pin.ksn(7),
       layout: unwrap(await vault.shuffleLayout()),
+      accessibleLayout: false,
       minimumLength: 4,
       maximumLength: 12,
       reportIntervalMilliseconds: 2_000,
@@ -116,7 +118,7 @@ test('checkPinBlock: null, or the refusal', async () => {
   const { block, accountData: wire, pinGrant } = testPinCheck(fixture, phone);
   const accountData = unwrap(accountDataFromWire(wire));
   if (pinGrant === undefined) throw new Error('no PIN grant');
-  const check = { block, accountData, pinGrant };
+  const check = { block, accountData, pinGrant, accountDataGrantId: '' };
   expect(await vault.checkPinBlock(check)).toEqual({ ok: true, value: null });
   const another = { ...check, block: encipherPin(phone, 8) };
   expect(await vault.checkPinBlock(another)).toEqual({ ok: false, reason: 'PIN_BLOCK_MALFORMED' });

@@ -261,3 +261,40 @@ describe('a drain', () => {
     expect(await cut).toBeGreaterThan(0);
   });
 });
+
+describe('a batch', () => {
+  const LAYOUT = { $case: 'shuffleLayout', value: {} } as const;
+  const batch = (...calls: Buffer[]): Buffer => request({ $case: 'batch', value: { calls } }, 0n);
+  const answersIn = ({ id, answer }: ExchangeResponse): ExchangeResponse[] => {
+    expect(id).toBe(0n);
+    return answer?.$case === 'batch' ? answer.value.answers.map((bytes) => ExchangeResponse.decode(bytes)) : [];
+  };
+
+  test('is answered call by call, in its order, under their own ids: refusals, too', async () => {
+    await started();
+    const stream = rawExchange();
+    const unknown = { $case: 'signGrant', value: { payload: Buffer.from('x') } } as const;
+    stream.write(batch(request(LAYOUT, 3n), request(unknown, 1n), request(undefined, 2n), request(LAYOUT, 9n)));
+    const answers = answersIn(await next(stream));
+    expect(answers.map(({ id, answer }) => [id, answer?.$case])).toEqual([
+      [3n, 'shuffleLayout'],
+      [1n, 'refused'],
+      [2n, 'refused'],
+      [9n, 'shuffleLayout'],
+    ]);
+  });
+
+  test('has no batch in it, nothing that is no call, and no more than 16 calls', async () => {
+    await started();
+    const stream = rawExchange();
+    stream.write(batch(batch(request(LAYOUT, 1n)), Buffer.from([0x0a, 0xff]), request(LAYOUT, 5n)));
+    expect(answersIn(await next(stream)).map(({ id, answer }) => [id, answer?.$case])).toEqual([
+      [0n, 'refused'],
+      [5n, 'shuffleLayout'],
+    ]);
+    stream.write(batch(...Array.from({ length: 17 }, (_, at) => request(LAYOUT, BigInt(at)))));
+    expect(answersIn(await next(stream)).map(({ id }) => id)).toEqual(
+      Array.from({ length: 16 }, (_, at) => BigInt(at)),
+    );
+  });
+});

@@ -108,7 +108,7 @@ fieldsOf('a grant', {
     ['a PIN counter of 11 bytes', { pinKsn: bytes(11) }, 'pin_ksn'],
     ['an account data counter of 13 bytes', { accountDataKsn: bytes(13) }, 'account_data_ksn'],
     ['no verification', { expectedVerification: CLAIMED.UNSPECIFIED }, 'expected_verification'],
-    ['no beginning', { issuedAt: undefined }, 'expires_at'],
+    ['no beginning', { issuedAt: undefined }, 'issued_at'],
     ['no end', { expiresAt: undefined }, 'expires_at'],
     ...badTerms,
   ],
@@ -160,7 +160,7 @@ fieldsOf('a PIN block', {
   read: decodePinBlock,
   bad: [
     ['a counter of 10 bytes', { pinKsn: bytes(10) }, 'pin_ksn'],
-    ['a block of 8 bytes', { block: bytes(8) }, 'block'],
+    ['a block of 15 bytes', { block: bytes(15) }, 'block'],
     ['a hash of 31 bytes', { accountDataHash: bytes(31) }, 'account_data_hash'],
   ],
 });

@@ -53,6 +53,9 @@ const grant = fc.record({
   issuedAt: instant,
   expiresAt: instant,
   policyVersion: name,
+  sameTap: fc.option(
+    fc.record({ parentId: fc.uuid(), rootId: fc.uuid(), hash: exactly(32), attempt: fc.integer({ min: 2, max: 9 }) }),
+  ),
 });
 const intentBody = { acquirer: name, thumbprint: name, grantId: name, terms, emvData: between(0, 64), accountData };
 const intent = fc.oneof(
@@ -70,6 +73,7 @@ const pinGrant = fc.record({
   accountDataHash: exactly(32),
   pinKsn: exactly(12),
   layout: fc.shuffledSubarray([...'0123456789'], { minLength: 10 }).map((digits) => digits.join('')),
+  accessibleLayout: fc.constant(false),
   minimumLength: fc.integer({ min: 4, max: 12 }),
   maximumLength: fc.integer({ min: 4, max: 12 }),
   reportIntervalMilliseconds: fc.nat(60_000),
@@ -109,7 +113,13 @@ describe('what one side writes is what the other reads', () => {
   });
 
   test('the beginning of a transaction', () => {
-    const request = fc.record({ nonce: exactly(16), terms, pinKsn: exactly(12), accountDataKsn: exactly(12) });
+    const request = fc.record({
+      nonce: exactly(16),
+      terms,
+      pinKsn: exactly(12),
+      accountDataKsn: exactly(12),
+      parentGrantId: fc.option(fc.uuid()),
+    });
     fc.assert(
       fc.property(request, (written) => {
         const signed = signedOf(encodeBeginTransaction(written));
@@ -121,7 +131,7 @@ describe('what one side writes is what the other reads', () => {
 
   test('the beginning of PIN entry', () => {
     fc.assert(
-      fc.property(fc.record({ grantId: name, accountData, posture }), (written) => {
+      fc.property(fc.record({ grantId: name, accountData, posture, accessibleLayout: fc.boolean() }), (written) => {
         const signed = signedOf(encodePinEntryRequest(written));
         expect(unwrap(decodePinEntryRequest(signed))).toEqual({ ...written, signed });
       }),

@@ -17,6 +17,7 @@ import {
 } from '../device-view.ts';
 import { print, printJson } from '../output.ts';
 import { listReappraisals, reappraiseDevices } from '../reappraisal-view.ts';
+import { deviceGroupCommand } from './device-group.ts';
 
 interface PageOptions extends AdminOptions {
   readonly limit: number;
@@ -133,7 +134,7 @@ export function deviceCommand(): Command {
   ];
   const device = new Command('device').description('enrolled phones');
   for (const made of commands) device.addCommand(withAdminOptions(made));
-  return device;
+  return device.addCommand(deviceGroupCommand());
 }
 
 function listCommand(): Command {

@@ -1,26 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Command } from 'commander';
-import { KeyAdminServiceClient, RotationStep } from '../../gen/tapgate/v1/key_admin_service.ts';
-import { type KeySlot, SlotState } from '../../gen/tapgate/v1/key_slot.ts';
+import { KeyAdminServiceClient, type RotateKeyResponse, RotationStep } from '../../gen/tapgate/v1/key_admin_service.ts';
+import type { KeySlot } from '../../gen/tapgate/v1/key_slot.ts';
 import { type AdminOptions, adminOptions, callOnce, withClient } from '../admin.ts';
-import { print, printJson, printTable, when } from '../output.ts';
-
-const STATE = new Map<SlotState, string>([
-  [SlotState.PREPARED, 'prepared'],
-  [SlotState.ACTIVE, 'active'],
-  [SlotState.DRAINING, 'draining'],
-  [SlotState.RETIRED, 'retired'],
-  [SlotState.DESTROYED, 'destroyed'],
-  [SlotState.COMPROMISED, 'compromised'],
-]);
-
-const STEP = new Map<RotationStep, string>([
-  [RotationStep.GENERATE, 'generate'],
-  [RotationStep.ACTIVATE, 'activate'],
-  [RotationStep.RETIRE, 'retire'],
-  [RotationStep.WAIT, 'wait'],
-  [RotationStep.COMPLETE, 'complete'],
-]);
+import { plainSlot, printSlot, printSlots, restingText, stateOf, stepOf } from '../key-view.ts';
+import { print, printJson, when } from '../output.ts';
+import { exportCommand, importCommand, tr34Command } from './key-exchange.ts';
 
 /** Longest sleep between two looks at a rotation that waits. */
 const LOOK_EVERY = 10_000;
@@ -73,6 +58,12 @@ export function keyCommand(): Command {
   const retire = ofSlot('retire', 'takes a draining key out of use').action((slotId: string, options: AdminOptions) =>
     changed(options, (client) => callOnce(client.retireKey.bind(client), { slotId })),
   );
+  const destroy = ofSlot(
+    'destroy',
+    'destroys the bytes of a retired key, or of one that was never used: for good',
+  ).action((slotId: string, options: AdminOptions) =>
+    changed(options, (client) => callOnce(client.destroyKey.bind(client), { slotId })),
+  );
   const compromise = ofSlot('compromise', 'from now on nothing counts that rests on this key; its bytes are destroyed')
     .requiredOption('--cause <text>', 'why, for the record')
     .action((slotId: string, options: AdminOptions & { readonly cause: string }) =>
@@ -89,8 +80,10 @@ export function keyCommand(): Command {
         '\nExample:\n  tapgate key rotate --kind device-token',
     )
     .action((options: RotateOptions) => rotateKey(options));
-  const key = new Command('key').description('key slots and their rotation');
-  for (const command of [list, show, generate, activate, retire, compromise, rotate]) key.addCommand(command);
+  const key = new Command('key').description('key slots: their states and rotation, keys that come in and go out');
+  const exchange = [importCommand(), exportCommand(), tr34Command()];
+  for (const command of [list, show, generate, ...exchange, activate, retire, destroy, compromise, rotate])
+    key.addCommand(command);
   return key;
 }
 
@@ -106,16 +99,7 @@ async function showKey(slotId: string, options: AdminOptions): Promise<void> {
   const { slot } = await withClient(options, KeyAdminServiceClient, (client) =>
     callOnce(client.getKey.bind(client), { slotId }),
   );
-  if (slot === undefined) return;
-  const { history, ...plain } = plainSlot(slot);
-  if (options.json) return printJson({ ...plain, history });
-  for (const [name, value] of Object.entries(plain)) print(`${name.padEnd(12)} ${value || '-'}`);
-  print();
-  printTable(
-    ['state', 'since', 'by'],
-    history.map(({ state, at, by }) => [state, at, by]),
-    'Its past is older than the record.',
-  );
+  if (slot !== undefined) printSlot(slot, options);
 }
 
 async function generateKey(options: SeriesOptions): Promise<void> {
@@ -142,12 +126,9 @@ async function rotateKey(options: RotateOptions): Promise<void> {
   await withClient(options, KeyAdminServiceClient, async (client) => {
     for (let begin = true; ; begin = false) {
       const answer = await callOnce(client.rotateKey.bind(client), { kind, acquirer, begin, again: begin && again });
-      const { changed: slots, waitUntil, next, keyBlock } = answer;
-      const step = STEP.get(answer.step) ?? '?';
-      const waits = { ...(waitUntil && { until: waitUntil.toISOString(), next: STEP.get(next) ?? '?' }) };
-      const told = { step, slots: slots.map(plainSlot), ...waits, ...(keyBlock && { keyBlock }) };
-      if (options.json) printJson(told);
-      else tellStep(step, slots, waitUntil, STEP.get(next) ?? '?', keyBlock);
+      if (options.json) printJson(plainStep(answer));
+      else tellStep(answer);
+      const { waitUntil, next } = answer;
       // What follows an activation takes as long as the longest-lived thing under the old key.
       const done = answer.step === RotationStep.COMPLETE || next === RotationStep.RETIRE;
       if (done || !options.wait) return;
@@ -156,55 +137,22 @@ async function rotateKey(options: RotateOptions): Promise<void> {
   });
 }
 
-function tellStep(step: string, slots: readonly KeySlot[], until: Date | undefined, next: string, block: string): void {
-  if (until !== undefined) {
-    print(`wait      until ${when(until)}, then ${next}`);
-    return;
-  }
-  const names = slots.map(({ slotId, state, keyCheckValue }) => `${slotId} ${STATE.get(state)} (${keyCheckValue})`);
-  print(`${step.padEnd(9)} ${names.join(', ') || 'nothing is under way'}`);
-  if (block) print(`Key block for the acquirer: ${block}`);
-}
-
-function printSlots(slots: readonly KeySlot[], options: AdminOptions, empty: string): void {
-  if (options.json) {
-    for (const slot of slots) printJson(plainSlot(slot));
-    return;
-  }
-  printTable(
-    ['slot', 'acquirer', 'state', 'check value', 'since', 'by', 'next step from'],
-    slots.map((slot) => {
-      const last = slot.history.at(-1);
-      const state = STATE.get(slot.state) ?? '?';
-      return [
-        slot.slotId,
-        slot.acquirer,
-        state,
-        slot.keyCheckValue,
-        when(last?.at),
-        last?.by ?? '-',
-        when(slot.nextStepAt),
-      ];
-    }),
-    empty,
-  );
-}
-
-function plainSlot(slot: KeySlot) {
-  const { slotId, kind, acquirer, state, keyCheckValue, keyId, bdkId, history, nextStepAt } = slot;
+function plainStep({ step, changed: slots, waitUntil, next, keyBlock, waiting }: RotateKeyResponse) {
   return {
-    slot: slotId,
-    kind,
-    acquirer,
-    state: STATE.get(state) ?? '?',
-    keyCheckValue,
-    keyId,
-    bdkId,
-    nextStepFrom: nextStepAt?.toISOString() ?? '',
-    history: history.map((change) => ({
-      state: STATE.get(change.state) ?? '?',
-      at: change.at?.toISOString() ?? '',
-      by: change.by,
-    })),
+    step: stepOf(step),
+    slots: slots.map(plainSlot),
+    ...(waitUntil && { until: waitUntil.toISOString(), next: stepOf(next), waiting: waiting.map(plainSlot) }),
+    ...(keyBlock && { keyBlock }),
   };
+}
+
+function tellStep({ step, changed: slots, waitUntil, next, keyBlock, waiting }: RotateKeyResponse): void {
+  if (waitUntil !== undefined) {
+    const rests = waiting.map(({ slotId, resting }) => (resting ? `; ${slotId}: ${restingText(resting)}` : ''));
+    print(`wait      until ${when(waitUntil)}, then ${stepOf(next)}${rests.join('')}`);
+    return;
+  }
+  const names = slots.map((slot) => `${slot.slotId} ${stateOf(slot)} (${slot.keyCheckValue})`);
+  print(`${stepOf(step).padEnd(9)} ${names.join(', ') || 'nothing is under way'}`);
+  if (keyBlock) print(`Key block for the acquirer: ${keyBlock}`);
 }

@@ -1,4 +1,4 @@
-import { Command, Option } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { ConfigError } from '../../app/config.ts';
 import { systemClock, systemRandom } from '../../app/system.ts';
 import { encodePem } from '../../encoding/pem.ts';
@@ -7,13 +7,16 @@ import type { TransportName } from '../../injection/policy.ts';
 import { type CardScheme, TEST_ACCOUNTS } from '../../virtual/card/account.ts';
 import { createStrayCard } from '../../virtual/card/card.ts';
 import { PHONE_KINDS } from '../../virtual/kinds/kinds.ts';
+import type { PhoneBehaviour } from '../../virtual/phone/behaviour.ts';
 import type { InjectedKeys } from '../../virtual/phone/inject.ts';
 import type { VirtualPhone } from '../../virtual/phone/phone.ts';
+import type { PinTampering } from '../../virtual/phone/pin.ts';
 import { TRANSPORTS } from '../../virtual/phone/transport-keys.ts';
 import { dataOption } from '../admin.ts';
 import { print, printJson, printTable, when } from '../output.ts';
 import { generateVirtualKey, KEY_ALGORITHMS, type KeyOptions } from '../virtual-keystore.ts';
-import { inviteFor, makeVirtualPhone, type PhoneOptions, withPhoneOptions } from '../virtual-phone.ts';
+import { inviteFor, makeVirtualPhone, type PhoneOptions, phoneProfile, withPhoneOptions } from '../virtual-phone.ts';
+import { type FleetOptions, runFleet } from './phone-fleet.ts';
 
 interface RunOptions extends PhoneOptions {
   readonly amount: string;
@@ -31,7 +34,9 @@ export function phoneCommand(): Command {
     .addHelpText('after', '\nExample:\n  tapgate phone attest --profile unlocked')
     .action((options: PhoneOptions) => withPhone(options, (phone) => attestOnly(phone, options)));
   const run = withPhoneOptions(new Command('run'))
-    .description('runs one virtual phone through the path: attest, inject, session, grant, tap, PIN, signed intent')
+    .description(
+      'runs one virtual phone through the path: attest, inject, session, grant, tap, PIN, signed intent; or keeps many going',
+    )
     .option('--amount <minor>', 'amount in minor units', '1250')
     .option('--currency <number>', 'ISO 4217 numeric', '978')
     .addOption(
@@ -43,8 +48,29 @@ export function phoneCommand(): Command {
         'how keys are sent to the phone; by default the first that policy allows',
       ).choices(TRANSPORTS),
     )
-    .addHelpText('after', '\nExample:\n  tapgate phone run --amount 9900 --transport rsa')
-    .action((options: RunOptions) => withPhone(options, (phone) => runPath(phone, options)));
+    .option(
+      '--count <number>',
+      'keeps so many phones going until Ctrl-C, and shows how they fare',
+      wholeNumber(1, 100_000),
+    )
+    .option('--pause <seconds>', 'with --count: between two payments of a phone', wholeNumber(1, 86_400), 10)
+    .option('--rate <number>', 'with --count: phones that begin in a second', wholeNumber(1, 1000), 20)
+    .option(
+      '--connections <number>',
+      'with --count: connections that they share, at the most',
+      wholeNumber(1, 5000),
+      100,
+    )
+    .option('--seconds <number>', 'with --count: ends by itself', wholeNumber(1, 864_000))
+    .addHelpText(
+      'after',
+      '\nExamples:\n  tapgate phone run --amount 9900 --transport rsa\n  tapgate phone run --count 50 --profile clean,overlay,silent',
+    )
+    .action((options: RunOptions & Partial<FleetOptions>) =>
+      options.count === undefined
+        ? withPhone(options, (phone) => runPath(phone, options))
+        : runFleet({ ...options, count: options.count } as FleetOptions),
+    );
   const key = new Command('key')
     .description(
       'makes an attested key of a virtual phone and shows its private key: to try a client of any language, nothing else',
@@ -113,7 +139,28 @@ async function inject(phone: VirtualPhone, { transport, profile }: RunOptions): 
   }
 }
 
+/** A whole number in a range, as an option is given. */
+function wholeNumber(least: number, most: number): (text: string) => number {
+  return (text) => {
+    const number = Number(text);
+    if (/^\d+$/.test(text) && number >= least && number <= most) return number;
+    throw new InvalidArgumentError(`A whole number from ${least} to ${most}.`);
+  };
+}
+
+/** The phone as its profile has it while the pad shows. */
+function atPad(phone: VirtualPhone, { posture, pinPosture }: PhoneBehaviour): PinTampering {
+  return {
+    whilePadShows: (pad) => {
+      phone.memory.posture = new Set([...posture, ...pinPosture]);
+      return pad.report();
+    },
+  };
+}
+
 async function runPath(phone: VirtualPhone, options: RunOptions): Promise<void> {
+  const { behaviour } = phoneProfile(options.profile);
+  phone.memory.posture = new Set(behaviour.posture);
   const tell: Tell = (step, facts) => {
     if (options.json) return printJson({ step, ...facts });
     const told = Object.entries(facts).map(([name, value]) => `${name} ${value}`);
@@ -140,8 +187,10 @@ async function runPath(phone: VirtualPhone, options: RunOptions): Promise<void> 
   tell('grant', { id: grant.id, verification: grant.expectedVerification });
   const account = TEST_ACCOUNTS[options.card];
   const tap = phone.tap(transaction, createStrayCard(account, systemRandom));
-  const wanted = grant.expectedVerification === 'online-pin';
-  const entered = wanted ? await phone.enterPin(tap, { pin: account.pin, pan: account.pan }) : null;
+  const entered =
+    tap.verification === 'online-pin'
+      ? await phone.enterPin(tap, { pin: account.pin, pan: account.pan }, atPad(phone, behaviour))
+      : null;
   if (entered !== null) tell('pin', { until: when(entered.heldUntil) });
   const payment = phone.sign(tap, entered);
   tell('intent', { bytes: payment.intent?.payload.length ?? 0, order: grant.terms.order });

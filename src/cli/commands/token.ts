@@ -1,14 +1,13 @@
 import { Command } from 'commander';
-import { ConfigError, readText } from '../../app/config.ts';
-import { DataFolder } from '../../app/data-folder.ts';
+import { ConfigError } from '../../app/config.ts';
 import { readCompact } from '../../encoding/jws.ts';
 import type { DeviceTokenClaims } from '../../tokens/claims.ts';
 import { verifyDeviceToken } from '../../tokens/verify.ts';
-import { httpJwks } from '../../verifier/http-jwks.ts';
-import { deviceTokenKeysOf, type PublishedKey, parseJwks } from '../../verifier/jwks.ts';
+import { deviceTokenKeysOf } from '../../verifier/jwks.ts';
 import { dataOption } from '../admin.ts';
 import { EXIT } from '../exit.ts';
 import { plain, print, printJson, printTable, when } from '../output.ts';
+import { publishedKeys } from '../published-keys.ts';
 import { meaningOfClaims } from '../token-view.ts';
 
 interface ShowOptions {
@@ -22,9 +21,6 @@ interface VerifyOptions extends ShowOptions {
   readonly audience?: string;
   readonly at?: string;
 }
-
-/** A URL with its scheme; what has none is a file. */
-const URL_FORM = /^https?:\/\//;
 
 /** `tapgate token`. */
 export function tokenCommand(): Command {
@@ -85,7 +81,7 @@ async function verifyToken(token: string, options: VerifyOptions): Promise<void>
   const now = options.at === undefined ? new Date() : new Date(options.at);
   if (Number.isNaN(now.getTime()))
     throw new ConfigError(`--at ${options.at}: not an instant such as 2026-02-22T00:00:00Z`);
-  const keys = deviceTokenKeysOf(await publishedKeys(options));
+  const keys = deviceTokenKeysOf(await publishedKeys(options.jwks, options.data));
   const { issuer, audience = null } = options;
   const verified = verifyDeviceToken(token, { issuer, audience, keys, now });
   if (!verified.ok) process.exitCode = EXIT.refused;
@@ -98,26 +94,4 @@ function printValid({ sub, aud, merchant, exp, cnf, submods }: DeviceTokenClaims
   print(`valid until ${when(new Date(exp * 1000))}; whether it was revoked meanwhile was not looked up`);
   print(`device ${plain(sub)} of merchant ${plain(merchant)}, acquirer ${plain(aud)}: ${submods.phone['ear.status']}`);
   print(`good only with a signature of the session key ${cnf.jkt}`);
-}
-
-async function publishedKeys({ jwks, data }: VerifyOptions): Promise<readonly PublishedKey[]> {
-  const location = jwks ?? (await jwksOfService(data));
-  if (URL_FORM.test(location)) return fetchKeys(location);
-  const keys = parseJwks(await readText(location));
-  if (!keys.ok) throw new ConfigError(`${location}: ${keys.detail ?? keys.reason}`);
-  return keys.value;
-}
-
-async function fetchKeys(url: string): Promise<readonly PublishedKey[]> {
-  try {
-    return await httpJwks(url)();
-  } catch (error) {
-    throw new ConfigError(`No published keys: ${error instanceof Error ? error.message : String(error)}`);
-  }
-}
-
-async function jwksOfService(data: string): Promise<string> {
-  const { ops } = await new DataFolder(data).addresses();
-  const host = ops.host.includes(':') ? `[${ops.host}]` : ops.host;
-  return `http://${host}:${ops.port}/.well-known/jwks.json`;
 }

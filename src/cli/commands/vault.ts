@@ -1,25 +1,19 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { stringify } from 'yaml';
-import { ConfigError } from '../../app/config.ts';
-import { systemClock, systemRandom } from '../../app/system.ts';
-import { initialiseVault, openKeystoreOf } from '../../app/vault.ts';
-import { type KeyComponent, newComponent } from '../../vault/keystore/components.ts';
-import { enterZoneKek, makeZoneKeys } from '../../vault/keystore/zone-ceremony.ts';
+import { initialiseVault } from '../../app/new-vault.ts';
+import { systemRandom } from '../../app/system.ts';
+import { newComponent } from '../../vault/keystore/components.ts';
 import { dataOption } from '../admin.ts';
 import { configuredVault, type SourceOptions, type VaultOptions, vaultConfigOption } from '../configured-vault.ts';
 import { print, printJson } from '../output.ts';
+import { bdkCommand } from './vault-bdk.ts';
 import { vaultServeCommand, vaultStatusCommand } from './vault-process.ts';
+import { vaultRotateCommand } from './vault-rotate.ts';
+import { tr34Command } from './vault-tr34.ts';
+import { zoneCommand } from './vault-zone.ts';
 
 interface InitOptions extends VaultOptions, SourceOptions {
-  readonly json?: boolean;
-}
-
-interface ZoneOptions extends VaultOptions {
-  readonly acquirer: string;
-  readonly component: readonly string[];
-  readonly out: string;
-  readonly replace?: boolean;
   readonly json?: boolean;
 }
 
@@ -41,20 +35,6 @@ export function vaultCommand(): Command {
         ' --token-label tapgate --pin-file token.pin',
     )
     .action((options: InitOptions) => makeVault(options));
-  const zone = new Command('zone')
-    .description("enters an acquirer's key-encryption key from components and makes its zone keys under it")
-    .addOption(dataOption())
-    .addOption(vaultConfigOption())
-    .requiredOption('--acquirer <name>', 'acquirer')
-    .requiredOption('--component <file...>', 'two or more files, one a custodian: hex, a space, check value')
-    .requiredOption('--out <file>', "where the acquirer's key blocks are written")
-    .option('--replace', 'take keys out of use that are there already')
-    .option('--json', 'one JSON object')
-    .addHelpText(
-      'after',
-      '\nExample:\n  tapgate vault zone --acquirer acquirer --component one.txt two.txt --out acquirer-zone.json',
-    )
-    .action((options: ZoneOptions) => enterZone(options));
   const component = new Command('component')
     .description("makes one custodian's random component of a key, with its check value")
     .requiredOption('--out <file>', 'a new file, to be kept by that custodian alone')
@@ -66,8 +46,11 @@ export function vaultCommand(): Command {
     .addCommand(init)
     .addCommand(vaultStatusCommand())
     .addCommand(vaultServeCommand())
+    .addCommand(vaultRotateCommand())
     .addCommand(component)
-    .addCommand(zone);
+    .addCommand(zoneCommand())
+    .addCommand(bdkCommand())
+    .addCommand(tr34Command());
 }
 
 async function makeVault(options: InitOptions): Promise<void> {
@@ -90,38 +73,4 @@ async function makeComponent(options: { readonly out: string; readonly json?: bo
   await writeFile(options.out, `${component} ${kcv}\n`, { mode: 0o600, flag: 'wx' });
   if (options.json) return printJson({ file: options.out, kcv });
   print(`A component was written to ${options.out}: check value ${kcv}. Nobody but its custodian may read it.`);
-}
-
-async function readComponent(file: string): Promise<KeyComponent> {
-  const [hex = '', kcv = ''] = (await readFile(file, 'utf8')).trim().split(/\s+/);
-  return { component: hex, kcv };
-}
-
-async function enterZone(options: ZoneOptions): Promise<void> {
-  const { folder, vault } = await configuredVault(options);
-  const keystore = await openKeystoreOf(folder.vault, vault);
-  const { acquirer, replace = false } = options;
-  const components = await Promise.all(options.component.map(readComponent));
-  const ceremony = { random: systemRandom, clock: systemClock, by: 'ceremony', replace };
-  const kek = enterZoneKek(keystore, { acquirer, components }, ceremony);
-  if (!kek.ok) throw new ConfigError(`The zone key of ${acquirer} was not entered: ${kek.reason} ${kek.detail ?? ''}`);
-  const keys = makeZoneKeys(keystore, acquirer, ceremony);
-  if (!keys.ok)
-    throw new ConfigError(`The zone keys of ${acquirer} were not made: ${keys.reason} ${keys.detail ?? ''}`);
-  const { pin, data } = keys.value;
-  const blocks = { acquirer, pinKeyBlock: pin.block, dataKeyBlock: data.block };
-  await writeFile(options.out, `${JSON.stringify(blocks, null, 2)}\n`, { mode: 0o600 });
-  const shown = {
-    acquirer,
-    kekKcv: kek.value.kcv,
-    pinKey: pin.keyId,
-    pinKcv: pin.kcv,
-    dataKey: data.keyId,
-    dataKcv: data.kcv,
-  };
-  if (options.json) return printJson(shown);
-  print(`Key-encryption key of ${acquirer}: check value ${shown.kekKcv}`);
-  print(`Zone PIN key  ${pin.keyId}: check value ${pin.kcv}`);
-  print(`Zone data key ${data.keyId}: check value ${data.kcv}`);
-  print(`Key blocks for the acquirer: ${options.out}. A running service takes the keys at its next start.`);
 }

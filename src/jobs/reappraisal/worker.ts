@@ -9,6 +9,7 @@ import {
   type Reappraised,
   reappraise,
 } from '../../devices/reappraisal.ts';
+import type { PolicySubject } from '../../policy/resolve.ts';
 import { type Clock, secondsAfter } from '../../ports/clock.ts';
 import { type Random, randomUuid } from '../../ports/random.ts';
 import type { Reason } from '../../reasons/catalogue.ts';
@@ -26,7 +27,9 @@ export interface ReappraisalPace {
 /** What the worker stands on. */
 export interface ReappraisalPorts {
   readonly store: ReappraisalStore;
-  readonly appraiser: Appraiser;
+  /** What a phone is judged by: the version of policy that holds for it. */
+  readonly judgeOf: (subject: PolicySubject) => { readonly appraiser: Appraiser; readonly policyVersion: string };
+  /** What holds for all phones together: a run is noted where it is not what the latest run went by. */
   readonly policyVersion: () => string;
   readonly clock: Clock;
   readonly random: Random;
@@ -139,11 +142,12 @@ class Worker implements ReappraisalWorker {
       // An appraisal is a millisecond of arithmetic: payments go in between.
       await nextTurn();
       if (this.#stopping.signal.aborted) return 'stopped';
-      const { clock, appraiser } = this.#ports;
+      const { clock, judgeOf } = this.#ports;
+      const { appraiser, policyVersion } = judgeOf(evidence);
       const result = reappraise(evidence, clock.now(), appraiser);
       if (result.outcome === 'stands') continue;
       if (result.outcome === 'undecided') undecided += 1;
-      else if ((await this.#end(evidence, result, lease)) === 'lease-lost') return 'lease-lost';
+      else if ((await this.#end(evidence, result, policyVersion, lease)) === 'lease-lost') return 'lease-lost';
     }
     return undecided;
   }
@@ -151,10 +155,11 @@ class Worker implements ReappraisalWorker {
   async #end(
     { deviceId, acquirer, thumbprint }: KeptEvidence,
     result: Extract<Reappraised, { readonly checks: unknown }>,
+    policyVersion: string,
     lease: Lease,
   ): Promise<'ended' | 'moved-on' | 'lease-lost'> {
-    const { store, clock, random, policyVersion, onEnded } = this.#ports;
-    const appraisal = { appraisalId: randomUuid(random), policyVersion: policyVersion(), ...result };
+    const { store, clock, random, onEnded } = this.#ports;
+    const appraisal = { appraisalId: randomUuid(random), policyVersion, ...result };
     const ended = await store.end(lease, { deviceId, acquirer, thumbprint, ...appraisal }, () => clock.now());
     if (ended === 'ended') onEnded(deviceId, result.reasons);
     return ended;

@@ -8,7 +8,7 @@ const limit = (burst: number, rate: number, per: keyof typeof SECONDS) =>
     .strictObject({
       burst: z.int().min(1).max(10_000_000).default(burst).describe('Calls at once, after a quiet time'),
       rate: z.number().positive().max(10_000_000).default(rate).describe('Calls that come back each `per`'),
-      per: z.enum(['second', 'minute', 'hour']).default(per),
+      per: z.enum(['second', 'minute', 'hour']).default(per).describe('The time of `rate`'),
     })
     .prefault({});
 
@@ -30,7 +30,7 @@ export const admissionPolicySchema = z.strictObject({
         .describe("What an unknown invite code or device costs of the address's attestations"),
       atOneTime: z.int().min(1).max(10_000).default(256).describe('Exchanges between hello and result'),
       waiting: z.int().min(0).max(10_000).default(128).describe('Hellos that wait for their turn'),
-      appraisalsAtOneTime: z.int().min(1).max(256).default(16),
+      appraisalsAtOneTime: z.int().min(1).max(256).default(16).describe('Appraisals of evidence under way'),
     })
     .prefault({}),
 });

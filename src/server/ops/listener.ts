@@ -13,7 +13,7 @@ export interface OpsOptions {
   /** The JSON Web Key Set (RFC 7517) of device tokens and receipts; public keys only. */
   readonly jwks: () => Promise<{ readonly keys: readonly object[] }>;
   /** How long a cache may keep the key set: shorter than a new key is announced before it signs. */
-  readonly jwksMaximumAgeSeconds: number;
+  readonly jwksMaximumAgeSeconds: () => number;
   readonly logger: Logger;
   /** Time of each readiness check; 2 seconds where it is not stated. */
   readonly checkMilliseconds?: number;
@@ -72,7 +72,7 @@ function routesOf(options: OpsOptions): ReadonlyMap<string, Route> {
         status: 200,
         type: 'application/jwk-set+json',
         body: JSON.stringify(await options.jwks()),
-        cacheControl: `public, max-age=${options.jwksMaximumAgeSeconds}`,
+        cacheControl: `public, max-age=${options.jwksMaximumAgeSeconds()}`,
       }),
     ],
   ]);

@@ -16,6 +16,8 @@ export interface ServiceMetrics {
   /** Reasons of failed checks, as operators know them. */
   readonly checkReasons: Counter<'reason'>;
   readonly storeRetries: Counter;
+  /** Decisions that a candidate of policy would have made otherwise. */
+  readonly shadowDifferences: Counter<'point' | 'outcome'>;
   /** Calls to the vault's process, by the reason of its refusal, or `ok`. */
   readonly vaultSeconds: Histogram<'call' | 'outcome'>;
   /** Limits that this process had to keep alone because Redis did not answer. */
@@ -66,6 +68,12 @@ export function registerServiceMetrics(registry: Registry): ServiceMetrics {
     storeRetries: new Counter({
       name: 'tapgate_store_retries_total',
       help: 'Transactions tried again after a conflict',
+      registers,
+    }),
+    shadowDifferences: new Counter({
+      name: 'tapgate_policy_shadow_differences_total',
+      help: 'Decisions that a candidate of policy would have made otherwise',
+      labelNames: ['point', 'outcome'],
       registers,
     }),
     vaultSeconds: new Histogram({

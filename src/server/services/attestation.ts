@@ -17,6 +17,7 @@ import {
   Hello as WireHello,
 } from '../../gen/tapgate/v1/attestation_service.ts';
 import { type AppraisalCheck, CheckStatus } from '../../gen/tapgate/v1/refusal.ts';
+import type { PolicySubject } from '../../policy/resolve.ts';
 import { meaningOf, type Reason } from '../../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { decodeMessage, malformed } from '../../wire/decode.ts';
@@ -40,10 +41,16 @@ const STATUSES: Readonly<Record<Check['status'], CheckStatus>> = {
   tolerated: CheckStatus.TOLERATED,
 };
 
+/** What judges the evidence of one phone. */
+export type PhoneAppraisers = Pick<AttestationPorts, 'appraiser' | 'integrity'>;
+
 /** What the attestation service is made of. */
 export interface AttestationServiceParts {
-  readonly ports: AttestationPorts;
-  readonly policy: () => AttestationExchangePolicy;
+  readonly ports: Omit<AttestationPorts, keyof PhoneAppraisers>;
+  /** Appraises by the policy that holds for a phone. */
+  readonly appraisers: (subject: PolicySubject) => PhoneAppraisers;
+  /** The policy that holds for a phone; of one that is not known yet, null, the default. */
+  readonly policy: (subject: PolicySubject | null) => AttestationExchangePolicy;
   readonly admission: AttestationAdmission;
   /** Told the checks of each appraisal, for the metrics. */
   readonly onAppraised: (checks: readonly Check[]) => void;
@@ -77,8 +84,10 @@ async function afterHello(
   context: CallContext,
   parts: AttestationServiceParts,
 ): Promise<void> {
-  const { ports, policy, serviceKeys } = parts;
-  const challenge = orRefuse(await challengePhone(hello, policy(), ports));
+  const { ports, appraisers, policy, serviceKeys } = parts;
+  const challenge = orRefuse(await challengePhone(hello, policy(null), ports));
+  const { party } = challenge;
+  const subject = { ...party, deviceId: party.kind === 'device' ? party.deviceId : null };
   let answered = false;
   try {
     await stream.send({
@@ -87,7 +96,7 @@ async function afterHello(
         value: {
           nonce: challenge.nonce,
           expiresAt: challenge.expiresAt,
-          deviceKeyRequired: challenge.party.kind === 'invite',
+          deviceKeyRequired: party.kind === 'invite',
           serviceKeys: serviceKeys().map(signedToWire),
         },
       },
@@ -96,7 +105,7 @@ async function afterHello(
     const evidence = orRefuse(evidenceFromWire(await stream.next({ withinMilliseconds })));
     const appraise = () => {
       answered = true;
-      return concludeAttestation(challenge, evidence, policy(), ports);
+      return concludeAttestation(challenge, evidence, policy(subject), { ...ports, ...appraisers(subject) });
     };
     const attested = accepted(await parts.admission.appraise(appraise, stream.signal), context, parts);
     await stream.send({ message: { $case: 'result', value: resultToWire(attested) } });

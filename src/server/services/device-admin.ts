@@ -8,7 +8,7 @@ import {
   type ReappraiseDevicesResponse,
 } from '../../gen/tapgate/v1/device_admin_service.ts';
 import type { Clock } from '../../ports/clock.ts';
-import type { Presence } from '../../sessions/presence.ts';
+import type { OpenCalls } from '../../sessions/presence.ts';
 import {
   appraisalToWire,
   changeToWire,
@@ -50,7 +50,7 @@ export interface DeviceAdminServiceParts {
   readonly reappraisals: Pick<ReappraisalStore, 'reappraisal' | 'latest'>;
   readonly requestReappraisal: RequestReappraisal;
   readonly clock: Clock;
-  readonly presence: Presence;
+  readonly presence: Pick<OpenCalls, 'end'>;
   /** Told that a revocation was published here, so that it goes out at once. */
   readonly onPublished: () => void;
 }

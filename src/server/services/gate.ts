@@ -1,15 +1,21 @@
 import type { Counter } from 'prom-client';
-import { decidePayment, type GatePorts, type PaymentRequest } from '../../gate/decide.ts';
+import type { PaymentRequest } from '../../gate/case.ts';
+import { decidePayment, type GatePorts } from '../../gate/decide.ts';
 import type { GateAnswer } from '../../gate/decision.ts';
+import { type OutcomePorts, type OutcomeReport, type RecordedOutcome, reportOutcome } from '../../gate/outcome.ts';
 import {
   type AuthorizePaymentRequest,
   type AuthorizePaymentResponse,
   type AuthorizePaymentsRequest,
   type AuthorizePaymentsResponse,
   PaymentGateServiceService,
+  type ReportOutcomeRequest,
+  type ReportOutcomeResponse,
 } from '../../gen/tapgate/v1/payment_gate_service.ts';
-import { ok, type Result } from '../../reasons/result.ts';
+import { meaningOf } from '../../reasons/catalogue.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { malformed } from '../../wire/decode.ts';
+import { outcomeReportFromWire } from '../../wire/outcome.ts';
 import { refusalMessage } from '../../wire/refusal.ts';
 import { signedFromWire } from '../../wire/signed.ts';
 import type { CallContext } from '../transport/context.ts';
@@ -31,6 +37,7 @@ const STREAM_LIMITS = {
 /** What the gate's service is made of. */
 export interface GateServiceParts {
   readonly ports: GatePorts;
+  readonly outcomes: OutcomePorts;
   /** Counts decisions; labels outcome and reason. */
   readonly decisions: Counter<'outcome' | 'reason'>;
   /** Null, or the milliseconds that the acquirer's next payment on a stream has to wait. */
@@ -42,6 +49,7 @@ export function gateService(parts: GateServiceParts) {
   return service(PaymentGateServiceService, {
     authorizePayment: unary((request, context) => authorize(request, context, parts), UNARY_WITHIN),
     authorizePayments: conversation((stream, context) => authorizeMany(stream, context, parts), STREAM_LIMITS),
+    reportOutcome: unary((request, context) => report(request, context, parts), UNARY_WITHIN),
   });
 }
 
@@ -104,6 +112,42 @@ async function decide(payment: PaymentRequest, context: CallContext, ports: Gate
   }
 }
 
+async function report(
+  request: ReportOutcomeRequest,
+  context: CallContext,
+  { outcomes }: GateServiceParts,
+): Promise<ReportOutcomeResponse> {
+  const message = outcomeReportFromWire(request, requireAcquirer(context.caller));
+  const recorded = message.ok ? await recordedOutcome(message.value, context, outcomes) : message;
+  if (!recorded.ok) {
+    context.refused([recorded.reason]);
+    const refusal = refusalMessage('partner', [recorded.reason]);
+    return meaningOf(recorded.reason).category === 'unavailable'
+      ? { answer: { $case: 'unavailable', value: { refusal, retryAfterMilliseconds: RETRY_AFTER } } }
+      : { answer: { $case: 'refused', value: { refusal, receipt: '' } } };
+  }
+  const { repeat } = recorded.value;
+  const value = {
+    parentGrantId: repeat === null ? '' : request.grantId,
+    pinTriesLeft: repeat?.triesLeft ?? 0,
+    beginUntil: repeat?.until,
+  };
+  return { answer: { $case: 'recorded', value } };
+}
+
+async function recordedOutcome(
+  outcome: OutcomeReport,
+  context: CallContext,
+  ports: OutcomePorts,
+): Promise<Result<RecordedOutcome>> {
+  try {
+    return await reportOutcome(outcome, ports);
+  } catch (error) {
+    context.logger.error({ err: error }, 'outcome not recorded');
+    return refuse('SERVICE_UNAVAILABLE');
+  }
+}
+
 function overLimit(retryAfterMilliseconds: number, context: CallContext): AuthorizePaymentResponse {
   context.refused(['TOO_MANY_REQUESTS']);
   const refusal = refusalMessage('partner', ['TOO_MANY_REQUESTS']);
@@ -111,7 +155,7 @@ function overLimit(retryAfterMilliseconds: number, context: CallContext): Author
 }
 
 function refusedBy(reason: 'MALFORMED_MESSAGE'): GateAnswer {
-  return { outcome: 'refused', reasons: [reason] };
+  return { outcome: 'refused', reasons: [reason], receipt: '' };
 }
 
 function paymentFromWire(
@@ -131,8 +175,10 @@ function answerToWire(answer: GateAnswer): AuthorizePaymentResponse {
       const value = { receipt, accountData, pinBlock: pinBlock ?? undefined, pinLost };
       return { outcome: { $case: 'approved', value } };
     }
-    case 'refused':
-      return { outcome: { $case: 'refused', value: { refusal: refusalMessage('partner', answer.reasons) } } };
+    case 'refused': {
+      const { reasons, receipt } = answer;
+      return { outcome: { $case: 'refused', value: { refusal: refusalMessage('partner', reasons), receipt } } };
+    }
     case 'unavailable': {
       const refusal = refusalMessage('partner', [answer.reason]);
       return { outcome: { $case: 'unavailable', value: { refusal, retryAfterMilliseconds: RETRY_AFTER } } };

@@ -1,3 +1,4 @@
+import type { Appraiser } from '../../attestation/appraiser.ts';
 import type { AttestedSession } from '../../devices/store.ts';
 import type { SignedBytes } from '../../encoding/signed.ts';
 import {
@@ -14,6 +15,8 @@ import {
   offerKeys,
 } from '../../injection/exchange.ts';
 import type { KeyPolicy } from '../../injection/policy.ts';
+import type { PolicySubject } from '../../policy/resolve.ts';
+import { subjectOf } from '../../sessions/subject.ts';
 import { decodeKeyConfirmation, decodeKeyRequest, transportToWire } from '../../wire/injection.ts';
 import { signedFromWire, signedToWire } from '../../wire/signed.ts';
 import type { Conversation } from '../transport/exchange.ts';
@@ -25,9 +28,12 @@ const BEGIN_WITHIN = 10_000;
 
 /** What the injection service is made of. */
 export interface InjectionServiceParts {
-  readonly ports: InjectionPorts;
+  readonly ports: Omit<InjectionPorts, 'appraiser'>;
+  /** Appraises transport keys by the policy that holds for the phone. */
+  readonly appraiser: (subject: PolicySubject) => Appraiser;
   readonly bearer: BearerPorts;
-  readonly policy: () => KeyPolicy;
+  /** The policy that holds for a phone, asked for anew each time. */
+  readonly policy: (subject: PolicySubject) => KeyPolicy;
   /** Service keys as the anchor endorses them. */
   readonly serviceKeys: () => readonly SignedBytes[];
 }
@@ -68,9 +74,10 @@ async function activate(
     return confirm(session, first.value.confirmation, parts);
   }
   if (first?.$case !== 'begin') throw new CallRefused(['MESSAGE_OUT_OF_ORDER'], 'begin or resume is due');
-  const { ports, policy, bearer, serviceKeys } = parts;
+  const { policy, bearer, serviceKeys } = parts;
   const { session } = orRefuse(await bearerOf(first.value.deviceToken, bearer));
-  const challenge = orRefuse(await beginInjection(session, policy(), ports));
+  const ports = portsFor(session, parts);
+  const challenge = orRefuse(await beginInjection(session, policy(session), ports));
   await stream.send({
     message: {
       $case: 'challenge',
@@ -83,13 +90,22 @@ async function activate(
       },
     },
   });
-  const within = policy().offerSeconds * 1000;
+  const within = policy(session).offerSeconds * 1000;
   const signed = orRefuse(signedFromWire(await expect(stream, 'keyRequest', within), 'key_request'));
   const request = orRefuse(decodeKeyRequest(signed));
-  const offer = orRefuse(await offerKeys(await asItStands(session, bearer), request, policy(), ports));
+  const standing = await asItStands(session, bearer);
+  const offered = await bearer.kills.within(subjectOf(standing), 'any', () =>
+    offerKeys(standing, request, policy(session), ports),
+  );
+  const offer = orRefuse(offered);
   await stream.send({ message: { $case: 'offer', value: signedToWire(offer) } });
   const confirmation = await expect(stream, 'confirmation', within);
   return confirm(await asItStands(session, bearer), confirmation, parts);
+}
+
+/** The ports of one phone's injection. */
+function portsFor(session: AttestedSession, { ports, appraiser }: InjectionServiceParts): InjectionPorts {
+  return { ...ports, appraiser: appraiser(session) };
 }
 
 /** The session as it stands now: the phone took its time, and may have been suspended meanwhile. */
@@ -102,10 +118,14 @@ async function asItStands({ thumbprint }: AttestedSession, { devices }: BearerPo
 async function confirm(
   session: AttestedSession,
   message: SignedMessage | undefined,
-  { ports, policy }: InjectionServiceParts,
+  parts: InjectionServiceParts,
 ): Promise<ActiveKeys> {
   const signed = orRefuse(signedFromWire(message, 'confirmation'));
-  return orRefuse(await confirmKeys(session, orRefuse(decodeKeyConfirmation(signed)), policy(), ports));
+  const confirmation = orRefuse(decodeKeyConfirmation(signed));
+  const confirmed = await parts.bearer.kills.within(subjectOf(session), 'any', () =>
+    confirmKeys(session, confirmation, parts.policy(session), portsFor(session, parts)),
+  );
+  return orRefuse(confirmed);
 }
 
 type Step = NonNullable<InjectRequest['message']>;

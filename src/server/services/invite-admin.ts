@@ -8,6 +8,7 @@ import {
   type Invite as WireInvite,
   InviteState as WireState,
 } from '../../gen/tapgate/v1/invite_admin_service.ts';
+import type { PolicySubject } from '../../policy/resolve.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import { requireRole } from '../transport/peer.ts';
@@ -27,7 +28,8 @@ const STATES: Readonly<Record<InviteStanding, WireState>> = {
 /** What the invite service is made of. */
 export interface InviteAdminServiceParts {
   readonly ports: { readonly invites: InviteStore; readonly clock: Clock; readonly random: Random };
-  readonly policy: () => DevicePolicy;
+  /** The policy that holds for a merchant. */
+  readonly policy: (subject: PolicySubject) => DevicePolicy;
 }
 
 /** InviteAdminService. */
@@ -39,7 +41,9 @@ export function inviteAdminService({ ports, policy }: InviteAdminServiceParts) {
       const { acquirer, merchant, validForSeconds } = request;
       const replaces = request.replacesDeviceId === '' ? null : request.replacesDeviceId;
       const wanted = { acquirer, merchant, validForSeconds, replaces, by: person };
-      const { id, code, expiresAt } = orRefuse(await createInvite(wanted, ports, policy()));
+      const { id, code, expiresAt } = orRefuse(
+        await createInvite(wanted, ports, policy({ deviceId: null, acquirer, merchant })),
+      );
       context.logger.info({ invite: id, acquirer, merchant, replaces, by: person }, 'invite created');
       return { inviteId: id, code, expiresAt };
     }),

@@ -12,11 +12,13 @@ import {
   mayRetire,
   nextRotationStep,
   nextStepAt,
+  type Resting,
   type RotationFault,
   type TooEarly,
 } from '../../keys/rotation.ts';
-import type { SlotSeries } from '../../keys/slots.ts';
+import { seriesOf as ofSeries, type SlotSeries } from '../../keys/slots.ts';
 import type { SlotState } from '../../keys/state.ts';
+import { drainingBdkOf, type KeySetsResting, type KeyUse } from '../../keys/use.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Result } from '../../reasons/result.ts';
 import { slotToWire } from '../../wire/key-slot.ts';
@@ -24,6 +26,7 @@ import type { CallContext } from '../transport/context.ts';
 import { requireRole } from '../transport/peer.ts';
 import { CallRefused, orRefuse } from '../transport/refused.ts';
 import { service, unary } from '../transport/service.ts';
+import { keyExchange } from './key-exchange.ts';
 
 const READERS = ['security', 'operator', 'auditor'];
 const MAX_CAUSE = 500;
@@ -35,12 +38,18 @@ export interface KeyAdminServiceParts {
   readonly policy: () => RotationPolicy;
   /** Has this replica look at the vault's keys, before a change is answered. */
   readonly look: () => Promise<boolean>;
+  /** What of the phones still rests on base derivation keys. */
+  readonly use: KeyUse;
 }
 
 /** KeyAdminService: the vault keeps the state machine, this service the times between its steps. */
 export function keyAdminService(parts: KeyAdminServiceParts) {
   const { custody, clock, policy } = parts;
-  const shown = (slot: ShownSlot): WireSlot => slotToWire(slot, nextStepAt(slot, policy()));
+  const shownWith =
+    (resting: Resting) =>
+    (slot: ShownSlot): WireSlot =>
+      slotToWire(slot, nextStepAt(slot, policy(), resting), resting.get(slot.id));
+  const shown = shownWith(new Map());
   const change = async (slotId: string, to: SlotState, context: CallContext, cause = ''): Promise<WireSlot[]> => {
     const { person } = requireRole(context.caller, ['security']);
     const changed = orRefuse(await custody.changeKeyState(slotId, to, person));
@@ -48,7 +57,7 @@ export function keyAdminService(parts: KeyAdminServiceParts) {
     for (const { id, kind, state } of changed) {
       context.logger.warn({ slot: id, kind, state, by: person, ...(cause && { cause }) }, 'key slot changed');
     }
-    return changed.map(shown);
+    return changed.map(shownWith(await restingOn(changed, parts)));
   };
   const generate = async (series: SlotSeries, context: CallContext) => {
     const { person } = requireRole(context.caller, ['security']);
@@ -57,17 +66,24 @@ export function keyAdminService(parts: KeyAdminServiceParts) {
     context.logger.warn({ slot: slot.id, kind: slot.kind, state: slot.state, by: person }, 'key slot made');
     return { slot: shown(slot), keyBlock };
   };
+  const exchange = keyExchange({ custody, look: parts.look, seriesOf, shown });
   return service(KeyAdminServiceService, {
+    importKey: unary(exchange.importKey),
+    exportKey: unary(exchange.exportKey),
+    getTr34Credential: unary(exchange.getTr34Credential),
+    requestTr34Key: unary(exchange.requestTr34Key),
     listKeys: unary(async ({ kind, acquirer }, context) => {
       requireRole(context.caller, READERS);
       const slots = orRefuse(await custody.listKeys());
       const wanted = (slot: ShownSlot): boolean =>
         (kind === '' || slot.kind === kind) && (acquirer === '' || slot.acquirer === acquirer);
-      return { slots: slots.filter(wanted).map(shown) };
+      const told = slots.filter(wanted);
+      return { slots: told.map(shownWith(await restingOn(told, parts))) };
     }),
     getKey: unary(async ({ slotId }, context) => {
       requireRole(context.caller, READERS);
-      return { slot: shown(await slotOf(slotId, custody)) };
+      const slot = await slotOf(slotId, custody);
+      return { slot: shownWith(await restingOn([slot], parts))(slot) };
     }),
     generateKey: unary(async ({ kind, acquirer }, context) => {
       requireRole(context.caller, ['security']);
@@ -80,9 +96,11 @@ export function keyAdminService(parts: KeyAdminServiceParts) {
     }),
     retireKey: unary(async ({ slotId }, context) => {
       requireRole(context.caller, ['security']);
-      orTooEarly(mayRetire(await slotOf(slotId, custody), policy(), clock.now()), clock);
+      const slot = await slotOf(slotId, custody);
+      orTooEarly(mayRetire(slot, policy(), clock.now(), await restingOn([slot], parts)), clock);
       return { changed: await change(slotId, 'retired', context) };
     }),
+    destroyKey: unary(async ({ slotId }, context) => ({ changed: await change(slotId, 'destroyed', context) })),
     markCompromised: unary(async ({ slotId, cause }, context) => {
       requireRole(context.caller, ['security']);
       if (cause.length > MAX_CAUSE) throw new CallRefused(['MALFORMED_MESSAGE'], 'cause: over 500 characters');
@@ -92,7 +110,9 @@ export function keyAdminService(parts: KeyAdminServiceParts) {
       requireRole(context.caller, ['security']);
       const series = seriesOf(kind, acquirer);
       const start = again ? 'while-draining' : begin ? 'if-complete' : 'no';
-      const next = nextRotationStep(orRefuse(await custody.listKeys()), series, policy(), clock.now(), start);
+      const slots = ofSeries(orRefuse(await custody.listKeys()), series);
+      const resting = await restingOn(slots, parts);
+      const next = nextRotationStep(slots, series, policy(), clock.now(), start, resting);
       switch (next.step) {
         case 'generate': {
           const { slot, keyBlock } = await generate(series, context);
@@ -106,7 +126,8 @@ export function keyAdminService(parts: KeyAdminServiceParts) {
           return rotated(WireStep.RETIRE, await change(next.slot.id, 'retired', context));
         case 'wait': {
           const after = next.slot.state === 'prepared' ? WireStep.ACTIVATE : WireStep.RETIRE;
-          return { ...rotated(WireStep.WAIT, []), waitUntil: next.until, next: after };
+          const waiting = slots.filter(({ id }) => id === next.slot.id).map(shownWith(resting));
+          return { ...rotated(WireStep.WAIT, []), waitUntil: next.until, next: after, waiting };
         }
       }
     }),
@@ -114,7 +135,17 @@ export function keyAdminService(parts: KeyAdminServiceParts) {
 }
 
 function rotated(step: WireStep, changed: WireSlot[]): RotateKeyResponse {
-  return { step, changed, waitUntil: undefined, next: WireStep.UNSPECIFIED, keyBlock: '' };
+  return { step, changed, waitUntil: undefined, next: WireStep.UNSPECIFIED, keyBlock: '', waiting: [] };
+}
+
+/** What rests on those of the slots that drain, by slot id. */
+async function restingOn(slots: readonly ShownSlot[], { use, clock }: KeyAdminServiceParts): Promise<Resting> {
+  const resting = new Map<string, KeySetsResting>();
+  for (const slot of slots) {
+    const bdk = drainingBdkOf(slot);
+    if (bdk !== null) resting.set(slot.id, await use.restingOn(bdk, clock.now()));
+  }
+  return resting;
 }
 
 async function slotOf(slotId: string, custody: KeyCustody): Promise<ShownSlot> {

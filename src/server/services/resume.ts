@@ -13,6 +13,7 @@ import {
   type ResumeResponse,
   ResumeHello as WireHello,
 } from '../../gen/tapgate/v1/attestation_service.ts';
+import type { PolicySubject } from '../../policy/resolve.ts';
 import { isUuid } from '../../ports/random.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { decodeMessage, malformed } from '../../wire/decode.ts';
@@ -30,7 +31,7 @@ const THUMBPRINT = /^[\w-]{43}$/;
 /** What resumption is made of. */
 export interface ResumeParts {
   readonly ports: ResumePorts;
-  readonly policy: () => AttestationExchangePolicy;
+  readonly policy: (subject: PolicySubject | null) => AttestationExchangePolicy;
   readonly admission: AttestationAdmission;
   readonly serviceKeys: () => readonly SignedBytes[];
 }
@@ -49,7 +50,9 @@ async function afterHello(
   stream: ResumeStream,
   { ports, policy, serviceKeys }: ResumeParts,
 ): Promise<void> {
-  const pending = orRefuse(await challengeResume(hello, policy(), ports));
+  // The merchant is the session's, and the challenge already rests on how long its attestation is good.
+  const subject = await ports.devices.session(hello.thumbprint);
+  const pending = orRefuse(await challengeResume(hello, policy(subject), ports));
   const { nonce, expiresAt } = pending;
   let answered = false;
   try {
@@ -58,7 +61,7 @@ async function afterHello(
     const withinMilliseconds = Math.max(0, expiresAt.getTime() - ports.clock.now().getTime());
     const proof = orRefuse(proofFromWire(await stream.next({ withinMilliseconds })));
     answered = true;
-    const resumed = orRefuse(await concludeResume(pending, proof, policy(), ports));
+    const resumed = orRefuse(await concludeResume(pending, proof, policy(subject), ports));
     const { deviceId, token, refreshAfter } = resumed;
     const result = { deviceId, deviceToken: token, expiresAt: resumed.expiresAt, refreshAfter, checks: [] };
     await stream.send({ message: { $case: 'result', value: result } });

@@ -48,8 +48,8 @@ const INSERT_ATTESTED = prepared(
   'insert-attested',
   `WITH opened AS (
      INSERT INTO attested_session (thumbprint, device_id, public_key, status, pin_forbidden, facts, trust_vector,
-                                   created_at)
-     VALUES ($1, $2, $3, 'active', $4, $5::jsonb, $6::jsonb, $7)),
+                                   created_at, appraisal_id)
+     VALUES ($1, $2, $3, 'active', $4, $5::jsonb, $6::jsonb, $7, $8)),
    appraised AS (
      INSERT INTO appraisal (id, device_id, appraised_at, policy_version, checks, facts)
      VALUES ($8, $2, $7, $9, $10::jsonb, $5::jsonb)

@@ -1,133 +1,145 @@
-import type { DeviceStatus } from '../../devices/device.ts';
-import type { Decision } from '../../gate/decision.ts';
-import type { DecisionStore, NewDecision, Situation, SituationKeySet } from '../../gate/store.ts';
+import type { Tally, TallyKey } from '../../gate/limits.ts';
+import type { CardUse, DecisionStore, Found, Guard, NewDecision, Situation } from '../../gate/store.ts';
 import { isUuid } from '../../ports/random.ts';
-import { isReason } from '../../reasons/catalogue.ts';
+import type { Reason } from '../../reasons/catalogue.ts';
 import type { Database } from './database.ts';
+import { COMMIT, COMMITTED, commitValues } from './decision-commit.ts';
 import { CommitUnknown } from './engine/errors.ts';
+import type { SqlSession } from './engine/statement.ts';
 import { prepared } from './engine/statement.ts';
-import { type GrantRow, grantFromRow } from './grants.ts';
+import { Grouped } from './grouped.ts';
+import { orderTransactions } from './order-transactions.ts';
+import { SITUATIONS, type SituationAsked, type SituationRow, situationFromRow } from './situation.ts';
+import { readTallies } from './tallies.ts';
 
-interface SituationRow extends GrantRow {
-  readonly session_status: 'active' | 'revoked';
-  readonly device_status: DeviceStatus;
-  readonly intent_hash: Buffer | null;
-  readonly outcome: Decision['outcome'];
-  readonly reasons: readonly string[];
-  readonly receipt: string;
-  readonly pin_entered: boolean;
-  readonly key_set_status: SituationKeySet['status'] | null;
-  readonly pin_initial_key_id: Buffer;
-  readonly key_set_expires_at: Date;
-  readonly retired_at: Date | null;
-}
-
-const SITUATION = prepared(
-  'gate-situation',
-  `SELECT g.payload, g.signature, g.key_id, s.status AS session_status, d.status AS device_status,
-          c.intent_hash, c.outcome, c.reasons, c.receipt, c.pin_entered,
-          k.status AS key_set_status, k.pin_initial_key_id, k.expires_at AS key_set_expires_at, k.retired_at
-     FROM transaction_grant g
-     JOIN attested_session s ON s.thumbprint = g.thumbprint
-     JOIN device d ON d.id = s.device_id
-     LEFT JOIN decision c ON c.grant_id = g.id
-     LEFT JOIN key_set k ON k.account_data_initial_key_id = $3 AND k.device_id = d.id
-    WHERE g.id = $1 AND g.thumbprint = $2`,
+const HIGHEST_COUNTER = prepared(
+  'gate-highest-card-counter',
+  `SELECT counter FROM card_use WHERE card_reference = $1 AND application = $2 AND root_grant_id <> $3
+    ORDER BY counter DESC LIMIT 1`,
 );
 
-const COMMIT = prepared(
-  'gate-commit',
-  `WITH passed AS (
-     UPDATE attested_session SET decided_sequence = $11
-      WHERE thumbprint = $3 AND status = 'active' AND decided_sequence < $11
-     RETURNING thumbprint)
-   INSERT INTO decision (grant_id, intent_hash, thumbprint, device_id, acquirer, merchant, order_number, amount_minor,
-                         currency, outcome, sequence, reasons, receipt, pin_entered, card_reference, policy_version,
-                         decided_at)
-   SELECT $1, $2, thumbprint, $4, $5, $6, $7, $8, $9, $10, $11, $12::jsonb, $13, $14, $15, $16, $17 FROM passed
-   ON CONFLICT (grant_id) DO NOTHING`,
+const ROOT_OF_USE = prepared(
+  'gate-root-of-card-use',
+  'SELECT root_grant_id FROM card_use WHERE card_reference = $1 AND application = $2 AND counter = $3',
 );
 
-const COMMITTED = prepared('gate-committed', 'SELECT receipt FROM decision WHERE grant_id = $1');
+/** Payments of one statement. */
+const MOST_TOGETHER = 64;
 
-/** Gate decisions in SQL. */
+/** What became of one decision of a group. */
+type Kept = { readonly kept: boolean } | { readonly unknown: CommitUnknown };
+
+/** Gate decisions in SQL: those that come together are read and committed together. */
 export class SqlDecisionStore implements DecisionStore {
   readonly #database: Database;
+  readonly #situations: Grouped<SituationAsked, { readonly situation: Situation | null }>;
+  readonly #commits: Grouped<NewDecision, Kept>;
 
   constructor(database: Database) {
     this.#database = database;
+    this.#situations = new Grouped({ run: (group) => this.#readAll(group), apart: () => [], most: MOST_TOGETHER });
+    this.#commits = new Grouped({ run: (group) => this.#commitAll(group), apart: namesOf, most: MOST_TOGETHER });
   }
 
   async situation(grantId: string, thumbprint: string, accountDataInitialKeyId: Buffer): Promise<Situation | null> {
     if (!isUuid(grantId)) return null;
-    const [row] = await this.#database.read<SituationRow>(SITUATION, [grantId, thumbprint, accountDataInitialKeyId]);
-    if (row === undefined) return null;
-    return {
-      deviceStatus: row.device_status,
-      sessionStatus: row.session_status,
-      stored: grantFromRow(row),
-      keySet: keySetFromRow(row),
-      decision: decisionFromRow(grantId, row),
-    };
+    return (await this.#situations.ask({ grantId, thumbprint, accountDataInitialKeyId })).situation;
+  }
+
+  async #readAll(group: readonly SituationAsked[]): Promise<readonly { readonly situation: Situation | null }[]> {
+    const rows = await this.#database.read<SituationRow>(SITUATIONS, [
+      group.map((_asked, index) => index),
+      group.map(({ grantId }) => grantId),
+      group.map(({ thumbprint }) => thumbprint),
+      group.map(({ accountDataInitialKeyId }) => accountDataInitialKeyId),
+    ]);
+    const found = new Map(rows.map((row) => [row.asked, row]));
+    return group.map((_asked, index) => {
+      const row = found.get(index);
+      return { situation: row === undefined ? null : situationFromRow(row) };
+    });
+  }
+
+  async tallied(keys: readonly TallyKey[]): Promise<(key: TallyKey) => Tally> {
+    return readTallies(keys, (statement, values) => this.#database.read(statement, values));
   }
 
   async commit(decision: NewDecision): Promise<boolean> {
+    const answer = await this.#commits.ask(decision);
+    if ('unknown' in answer) throw answer.unknown;
+    return answer.kept;
+  }
+
+  async #commitAll(group: readonly NewDecision[]): Promise<readonly Kept[]> {
     try {
-      const { rowCount } = await this.#database.change(COMMIT, [
-        decision.grantId,
-        decision.intentHash,
-        decision.thumbprint,
-        decision.deviceId,
-        decision.acquirer,
-        decision.merchant,
-        decision.order,
-        decision.amountMinor,
-        decision.currency,
-        decision.outcome,
-        decision.sequence,
-        JSON.stringify(decision.reasons),
-        decision.receipt,
-        decision.pinEntered,
-        decision.cardReference,
-        decision.policyVersion,
-        decision.decidedAt,
-      ]);
-      return rowCount === 1;
+      const { rows } = await this.#database.change<{ grant_id: string }>(COMMIT, commitValues(group));
+      const kept = new Set(rows.map(({ grant_id }) => grant_id));
+      return group.map(({ grantId }) => ({ kept: kept.has(grantId) }));
     } catch (error) {
       if (!(error instanceof CommitUnknown)) throw error;
-      return this.#readBack(decision, error);
+      return this.#readBack(group, error);
     }
   }
 
   /**
-   * The outcome of a commit that was cut off: ours, another's, or still unknown, which decides nothing. Only a receipt
-   * tells an approval for ours; of a refusal the one that stands is the answer, whoever made it.
+   * The outcomes of a commit that was cut off: ours, another's, or still unknown, which decides nothing. Only a receipt
+   * tells a decision for ours; where there is none, the one that stands is the answer, whoever made it.
    */
-  async #readBack(decision: NewDecision, unknown: CommitUnknown): Promise<boolean> {
-    const [row] = await this.#database.read<{ receipt: string }>(COMMITTED, [decision.grantId]);
-    if (row === undefined) throw unknown;
-    return decision.receipt !== '' && row.receipt === decision.receipt;
+  async #readBack(group: readonly NewDecision[], unknown: CommitUnknown): Promise<readonly Kept[]> {
+    const rows = await this.#database.read<{ grant_id: string; receipt: string }>(COMMITTED, [
+      group.map(({ grantId }) => grantId),
+    ]);
+    const receipts = new Map(rows.map(({ grant_id, receipt }) => [grant_id, receipt]));
+    return group.map(({ grantId, receipt }) => {
+      const standing = receipts.get(grantId);
+      if (standing === undefined) return { unknown };
+      return { kept: receipt !== '' && standing === receipt };
+    });
+  }
+
+  async commitGuarded(
+    decision: NewDecision,
+    guard: Guard,
+    judge: (found: Found) => Reason | null,
+  ): Promise<boolean | Reason> {
+    try {
+      return await this.#database.transaction(async (sql) => {
+        const reason = judge(await this.#find(sql, decision, guard));
+        return reason ?? (await sql.query(COMMIT, commitValues([decision]))).rows.length === 1;
+      });
+    } catch (error) {
+      if (!(error instanceof CommitUnknown)) throw error;
+      const [answer] = await this.#readBack([decision], error);
+      if (answer === undefined || 'unknown' in answer) throw error;
+      return answer.kept;
+    }
+  }
+
+  async #find(sql: SqlSession, decision: NewDecision, guard: Guard): Promise<Found> {
+    const tallied = await readTallies(
+      guard.tallies,
+      async (statement, values) => (await sql.query(statement, values)).rows,
+    );
+    const order = guard.order ? await orderTransactions(sql, decision) : [];
+    const use = guard.cardCounter ? decision.cardUse : null;
+    if (use === null) return { tallied, order, cardCounter: 0 };
+    const { rows } = await sql.query<{ counter: number }>(HIGHEST_COUNTER, [
+      use.reference,
+      use.application,
+      decision.rootGrantId,
+    ]);
+    return { tallied, order, cardCounter: rows[0]?.counter ?? 0 };
+  }
+
+  async rootOfCardUse({ reference, application, counter }: CardUse): Promise<string | null> {
+    const values = [reference, application, counter];
+    const [row] = await this.#database.read<{ root_grant_id: string }>(ROOT_OF_USE, values);
+    return row?.root_grant_id ?? null;
   }
 }
 
-function keySetFromRow(row: SituationRow): SituationKeySet | null {
-  if (row.key_set_status === null) return null;
-  return {
-    status: row.key_set_status,
-    pinInitialKeyId: row.pin_initial_key_id,
-    expiresAt: row.key_set_expires_at,
-    retiredAt: row.retired_at,
-  };
-}
-
-function decisionFromRow(grantId: string, row: SituationRow): Decision | null {
-  if (row.intent_hash === null) return null;
-  return {
-    grantId,
-    intentHash: row.intent_hash,
-    outcome: row.outcome,
-    reasons: row.reasons.filter(isReason),
-    receipt: row.receipt,
-    pinEntered: row.pin_entered,
-  };
+/** Grant, session and card: of each, one statement changes a row once. */
+function namesOf({ grantId, thumbprint, cardUse }: NewDecision): readonly string[] {
+  const card = cardUse === null ? [] : [`card ${cardUse.reference.toString('hex')} ${cardUse.application}`];
+  return [`grant ${grantId}`, `session ${thumbprint}`, ...card];
 }

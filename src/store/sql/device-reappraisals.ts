@@ -31,6 +31,7 @@ interface RunRow {
 interface EvidenceRow {
   readonly id: string;
   readonly acquirer: string;
+  readonly merchant: string;
   readonly session_thumbprint: string;
   readonly appraised_at: Date | null;
   readonly challenge: string | null;
@@ -84,10 +85,10 @@ const LATEST = prepared(
 // attested that key last.
 const EVIDENCE = prepared(
   'kept-evidence',
-  `SELECT d.id, d.acquirer, d.session_thumbprint,
+  `SELECT d.id, d.acquirer, d.merchant, d.session_thumbprint,
           a.appraised_at, a.facts->>'challenge' AS challenge, a.session_chain,
           k.appraised_at AS device_appraised_at, k.device_chain
-     FROM (SELECT id, acquirer, session_thumbprint FROM device
+     FROM (SELECT id, acquirer, merchant, session_thumbprint FROM device
             WHERE status = 'active' AND ($1::uuid IS NULL OR id > $1) ORDER BY id LIMIT $2) AS d
      LEFT JOIN LATERAL (
        SELECT p.appraised_at, p.facts, e.session_chain
@@ -165,6 +166,7 @@ function evidenceFromRow(row: EvidenceRow): KeptEvidence {
   return {
     deviceId: row.id,
     acquirer: row.acquirer,
+    merchant: row.merchant,
     thumbprint: row.session_thumbprint,
     session: appraisedAt === null || chain === null ? null : { chain, appraisedAt, challenge },
     deviceKey:

@@ -32,6 +32,7 @@ interface SessionRow {
   readonly facts: unknown;
   readonly trust_vector: unknown;
   readonly created_at: Date;
+  readonly attestation_keys: readonly string[];
 }
 
 const COLUMNS = 'id, acquirer, merchant, status, device_key, attested, enrolled_at, attested_at';
@@ -42,7 +43,8 @@ const SELECT_SESSION = prepared(
   'session',
   `SELECT s.thumbprint, s.device_id, s.public_key, s.status, s.pin_forbidden, s.facts, s.trust_vector,
           s.created_at, d.acquirer, d.merchant,
-          d.status AS device_status, d.session_thumbprint
+          d.status AS device_status, d.session_thumbprint,
+          ARRAY(SELECT encode(a.key_id, 'hex') FROM attestation_sighting a WHERE a.device_id = d.id) AS attestation_keys
      FROM attested_session s JOIN device d ON d.id = s.device_id
     WHERE s.thumbprint = $1`,
 );
@@ -101,6 +103,7 @@ export class SqlDeviceStore implements DeviceStore {
       attestedAt: row.created_at,
       current: row.session_thumbprint === row.thumbprint,
       platform: platformFromJson(row.facts),
+      attestationKeys: row.attestation_keys,
     };
   }
 

@@ -1,6 +1,11 @@
-import type { PinGrantStore } from '../../pin/store.ts';
+import { factsFromJson } from '../../gate/facts.ts';
+import type { PadShown, PinGrantStore } from '../../pin/store.ts';
 import { isUuid } from '../../ports/random.ts';
+import { isReason } from '../../reasons/catalogue.ts';
+import type { KeyWear } from '../../sessions/key-wear.ts';
+import type { PaidTap, ReportedOutcome } from '../../sessions/same-tap.ts';
 import type { CounterClaim, CounterRefusal, GrantStore, StoredGrant } from '../../sessions/store.ts';
+import type { SameTap } from '../../sessions/transaction.ts';
 import { decodeGrant } from '../../wire/transaction.ts';
 import type { Database } from './database.ts';
 import { prepared } from './engine/statement.ts';
@@ -50,9 +55,61 @@ const SELECT_GRANT = prepared(
 
 const BEGIN_PIN_ENTRY = prepared(
   'begin-pin-entry',
-  `UPDATE transaction_grant SET pin_entry_begun = TRUE
+  `UPDATE transaction_grant SET pin_entry_begun = TRUE, pad_shown_at = $2, pad_layout = $3
     WHERE id = $1 AND NOT pin_entry_begun AND NOT EXISTS (SELECT 1 FROM decision WHERE grant_id = $1)`,
 );
+
+const KEY_WEAR = prepared(
+  'key-wear',
+  `SELECT activated_at, expires_at, transactions, pin_initial_key_id, account_data_initial_key_id
+     FROM key_set WHERE device_id = $1 AND status = 'active' AND activated_at IS NOT NULL`,
+);
+
+interface KeyWearRow {
+  readonly activated_at: Date;
+  readonly expires_at: Date;
+  readonly transactions: bigint;
+  readonly pin_initial_key_id: Buffer;
+  readonly account_data_initial_key_id: Buffer;
+}
+
+const INSERT_CHILD_GRANT = prepared(
+  'insert-child-grant',
+  `WITH repeated AS (
+     INSERT INTO child_grant (parent_grant_id, grant_id) VALUES ($8, $1)
+     ON CONFLICT (parent_grant_id) DO NOTHING
+     RETURNING grant_id)
+   INSERT INTO transaction_grant (id, thumbprint, payload, signature, key_id, issued_at, expires_at)
+   SELECT grant_id, $2, $3, $4, $5, $6, $7 FROM repeated`,
+);
+
+const SELECT_PAID_TAP = prepared(
+  'select-paid-tap',
+  `SELECT g.payload, g.signature, g.key_id, c.facts, c.reasons, c.decided_at, o.outcome AS reported
+     FROM transaction_grant g
+     JOIN decision c ON c.grant_id = g.id
+     LEFT JOIN payment_outcome o ON o.grant_id = g.id
+    WHERE g.id = $1 AND g.thumbprint = $2`,
+);
+
+/** A decided grant's columns. */
+export interface PaidTapRow extends GrantRow {
+  readonly facts: unknown;
+  readonly reasons: readonly string[];
+  readonly decided_at: Date;
+  readonly reported: ReportedOutcome | null;
+}
+
+/** A decided tap out of its row. */
+export function paidTapFromRow(row: PaidTapRow): PaidTap {
+  return {
+    grant: grantFromRow(row).grant,
+    tapHash: factsFromJson(row.facts)?.payment.tapHash ?? null,
+    reasons: row.reasons.filter(isReason),
+    reported: row.reported,
+    decidedAt: row.decided_at,
+  };
+}
 
 /** A grant out of its row; it was written by this service, so a row that does not parse is a broken store. */
 export function grantFromRow(row: GrantRow): StoredGrant {
@@ -114,13 +171,45 @@ export class SqlGrantStore implements GrantStore, PinGrantStore {
     ]);
   }
 
+  async addChildGrant({ grant, signed }: StoredGrant, { parentId }: SameTap): Promise<boolean> {
+    const { rowCount } = await this.#database.change(INSERT_CHILD_GRANT, [
+      grant.id,
+      grant.thumbprint,
+      signed.payload,
+      signed.signature,
+      signed.keyId,
+      grant.issuedAt,
+      grant.expiresAt,
+      parentId,
+    ]);
+    return rowCount === 1;
+  }
+
+  async paidTap(grantId: string, thumbprint: string): Promise<PaidTap | null> {
+    if (!isUuid(grantId)) return null;
+    const [row] = await this.#database.read<PaidTapRow>(SELECT_PAID_TAP, [grantId, thumbprint]);
+    return row === undefined ? null : paidTapFromRow(row);
+  }
+
   async grantOf(grantId: string, thumbprint: string): Promise<StoredGrant | null> {
     if (!isUuid(grantId)) return null;
     const [row] = await this.#database.read<GrantRow>(SELECT_GRANT, [grantId, thumbprint]);
     return row === undefined ? null : grantFromRow(row);
   }
 
-  async beginPinEntry(grantId: string): Promise<boolean> {
-    return (await this.#database.change(BEGIN_PIN_ENTRY, [grantId])).rowCount === 1;
+  async keyWear(deviceId: string): Promise<KeyWear | null> {
+    const [row] = await this.#database.read<KeyWearRow>(KEY_WEAR, [deviceId]);
+    if (row === undefined) return null;
+    return {
+      activatedAt: row.activated_at,
+      expiresAt: row.expires_at,
+      transactions: Number(row.transactions),
+      pinInitialKeyId: row.pin_initial_key_id,
+      accountDataInitialKeyId: row.account_data_initial_key_id,
+    };
+  }
+
+  async beginPinEntry(grantId: string, { at, layout }: PadShown): Promise<boolean> {
+    return (await this.#database.change(BEGIN_PIN_ENTRY, [grantId, at, layout])).rowCount === 1;
   }
 }

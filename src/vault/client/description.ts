@@ -1,9 +1,11 @@
 import type { KeyObject } from 'node:crypto';
 import { p256PublicKey, p256Thumbprint } from '../../encoding/p256.ts';
 import { CONTEXT, type SignedBytes, verifySigned } from '../../encoding/signed.ts';
+import { ServiceAnchor } from '../../gen/tapgate/v1/signed.ts';
 import { type DescribeKeysAnswer, SigningPurpose } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import type { SlotState } from '../../keys/state.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { decodeMessage } from '../../wire/decode.ts';
 import { slotStateFromWire } from '../../wire/key-slot.ts';
 
 /** What one of the vault's keys signs. */
@@ -23,7 +25,10 @@ export interface VaultSigningKey {
 /** What may be known of the vault's keys. */
 export interface VaultDescription {
   readonly signingKeys: readonly VaultSigningKey[];
-  /** Endorsements: ServiceKey messages under CONTEXT.serviceKey, signed by the anchor. */
+  /**
+   * What phones are told: ServiceAnchor messages that lead from earlier anchors to this one, then endorsements: ServiceKey
+   * messages under CONTEXT.serviceKey, signed by the anchor.
+   */
   readonly serviceKeys: readonly SignedBytes[];
   /** The anchor that ships in the app: SubjectPublicKeyInfo, DER. */
   readonly anchor: Buffer;
@@ -42,6 +47,21 @@ const PURPOSES = new Map<SigningPurpose, VaultKeyPurpose>([
   [SigningPurpose.AUDIT, 'audit'],
 ]);
 
+/** True where each link is signed by the anchor that the one before names, and the last one names the anchor. */
+function leadTo(anchor: Buffer, links: readonly SignedBytes[]): boolean {
+  let by: KeyObject | null = null;
+  let last: Buffer | null = null;
+  for (const link of links) {
+    if (by !== null && !verifySigned(CONTEXT.serviceAnchor, link, by)) return false;
+    const named = decodeMessage(ServiceAnchor, link.payload);
+    if (!named.ok) return false;
+    last = named.value.publicKey;
+    by = p256PublicKey(last);
+    if (by === null) return false;
+  }
+  return last === null || last.equals(anchor);
+}
+
 /** Reads a description; one whose keys or endorsements do not hold together is VAULT_UNAVAILABLE. */
 export function readDescription(answer: DescribeKeysAnswer): Result<VaultDescription, 'VAULT_UNAVAILABLE'> {
   const anchor = p256PublicKey(answer.anchor);
@@ -49,6 +69,7 @@ export function readDescription(answer: DescribeKeysAnswer): Result<VaultDescrip
   if (!answer.serviceKeys.every((endorsement) => verifySigned(CONTEXT.serviceKey, endorsement, anchor))) {
     return refuse('VAULT_UNAVAILABLE', 'endorsement');
   }
+  if (!leadTo(answer.anchor, answer.anchorLinks)) return refuse('VAULT_UNAVAILABLE', 'anchor link');
   const signingKeys: VaultSigningKey[] = [];
   for (const { keyId, purpose: wirePurpose, publicKey, state: wireState } of answer.signingKeys) {
     const purpose = PURPOSES.get(wirePurpose);
@@ -59,7 +80,8 @@ export function readDescription(answer: DescribeKeysAnswer): Result<VaultDescrip
     }
     signingKeys.push({ keyId, purpose, key, publicKey, state });
   }
-  const { serviceKeys, pinBdkId, accountDataBdkId, acquirers, generation } = answer;
+  const serviceKeys = [...answer.anchorLinks, ...answer.serviceKeys];
+  const { pinBdkId, accountDataBdkId, acquirers, generation } = answer;
   if (pinBdkId.length !== 4 || accountDataBdkId.length !== 4) return refuse('VAULT_UNAVAILABLE', 'BDK id');
   const bdkIds = { pin: pinBdkId, accountData: accountDataBdkId };
   return ok({ signingKeys, serviceKeys, anchor: answer.anchor, bdkIds, acquirers, generation });

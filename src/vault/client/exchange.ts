@@ -1,15 +1,16 @@
-import type { ExchangeRequest, ExchangeResponse } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import { ExchangeRequest, ExchangeResponse } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import type { Random } from '../../ports/random.ts';
 import { isReason } from '../../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { Backoff, type BackoffLimits } from '../backoff.ts';
+import { fits } from '../batch.ts';
 import { VaultLink } from './link.ts';
 
 /** A call without its number. */
-export type VaultCall = NonNullable<ExchangeRequest['call']>;
+export type VaultCall = Exclude<NonNullable<ExchangeRequest['call']>, { $case: 'batch' }>;
 
 /** An answer that is no refusal. */
-export type VaultAnswer = Exclude<NonNullable<ExchangeResponse['answer']>, { $case: 'refused' }>;
+export type VaultAnswer = Exclude<NonNullable<ExchangeResponse['answer']>, { $case: 'refused' | 'batch' }>;
 
 /** How a client speaks with the vault. */
 export interface ExchangeOptions {
@@ -43,10 +44,12 @@ interface Pending {
 const UNAVAILABLE = 'VAULT_UNAVAILABLE';
 
 /**
- * Calls to the vault over one stream, with numbers to tell their answers apart.
+ * Calls to the vault over one stream, with numbers to tell their answers apart. Calls that come up in the same turn of the
+ * event loop travel in one message, and are answered one by one all the same.
  *
  * A call that is not answered in its time, or whose stream breaks, is VAULT_UNAVAILABLE. Asking again is always right:
- * but for the calls on key slots none changes anything in the vault, and those are answered or refused a second time. The stream is opened anew after a crash, with growing delays. A call
+ * calls on key slots are answered or refused a second time, an offer of initial keys is refused, and no other call changes
+ * anything in the vault. The stream is opened anew after a crash, with growing delays. A call
  * that was given up keeps its place in flight until its answer comes or the stream is cut, since the vault still has it.
  */
 export class VaultExchange {
@@ -57,6 +60,7 @@ export class VaultExchange {
   #link: VaultLink | null = null;
   #ready = false;
   #timer: NodeJS.Timeout | undefined;
+  #sending: NodeJS.Immediate | undefined;
   #nextId = 1n;
   #answers = 0;
   #closed = false;
@@ -82,7 +86,7 @@ export class VaultExchange {
       const id = this.#nextId++;
       const timer = setTimeout(() => this.#overdue(id), this.#options.callMilliseconds);
       this.#waiting.set(id, { request: { id, call }, settle, timer, sentAfter: 0 });
-      this.#send();
+      this.#sendSoon();
     });
   }
 
@@ -90,6 +94,7 @@ export class VaultExchange {
   close(): void {
     this.#closed = true;
     clearTimeout(this.#timer);
+    clearImmediate(this.#sending);
     this.#link?.cut();
     this.#giveUp(this.#waiting, 'closed');
   }
@@ -103,7 +108,7 @@ export class VaultExchange {
         this.#ready = true;
         this.#send();
       },
-      answer: (response) => this.#answer(response),
+      answer: (response) => this.#answered(response),
       room: () => {
         this.#ready = true;
         this.#send();
@@ -122,14 +127,53 @@ export class VaultExchange {
     this.#timer.unref();
   }
 
+  /** Sends once what else comes up in this turn of the event loop is there too. */
+  #sendSoon(): void {
+    if (this.#sending !== undefined) return;
+    this.#sending = setImmediate(() => {
+      this.#sending = undefined;
+      this.#send();
+    });
+  }
+
   #send(): void {
-    for (const [id, pending] of this.#waiting) {
-      if (this.#link === null || !this.#ready || this.#inFlight.size >= this.#options.maximumInFlight) return;
-      this.#waiting.delete(id);
-      this.#inFlight.set(id, pending);
-      pending.sentAfter = this.#answers;
-      this.#ready = this.#link.write(pending.request);
+    while (this.#link !== null && this.#ready) {
+      const next = this.#nextMessage();
+      if (next === null) return;
+      this.#ready = this.#link.write(next);
     }
+  }
+
+  /** The next message, of calls that wait: one alone as it is, several as a batch. */
+  #nextMessage(): ExchangeRequest | null {
+    const calls: Buffer[] = [];
+    let first: ExchangeRequest | null = null;
+    for (const [id, pending] of this.#waiting) {
+      if (this.#inFlight.size >= this.#options.maximumInFlight) break;
+      first ??= pending.request;
+      const bytes = Buffer.from(ExchangeRequest.encode(pending.request).finish());
+      if (!fits(calls, bytes)) break;
+      calls.push(bytes);
+      this.#nowInFlight(id, pending);
+    }
+    return calls.length > 1 ? { id: 0n, call: { $case: 'batch', value: { calls } } } : first;
+  }
+
+  #nowInFlight(id: bigint, pending: Pending): void {
+    this.#waiting.delete(id);
+    this.#inFlight.set(id, pending);
+    pending.sentAfter = this.#answers;
+  }
+
+  #answered(response: ExchangeResponse): void {
+    try {
+      if (response.answer?.$case !== 'batch') this.#answer(response);
+      else for (const bytes of response.answer.value.answers) this.#answer(ExchangeResponse.decode(bytes));
+    } catch {
+      // Bytes that are no answer, of a vault of another version or a broken one: what waits for it is refused.
+      this.#link?.cut();
+    }
+    this.#sendSoon();
   }
 
   #answer({ id, answer }: ExchangeResponse): void {
@@ -140,7 +184,6 @@ export class VaultExchange {
     this.#inFlight.delete(id);
     clearTimeout(pending.timer);
     pending.settle(resultOf(answer));
-    this.#send();
   }
 
   #overdue(id: bigint): void {
@@ -160,7 +203,7 @@ export class VaultExchange {
 }
 
 function resultOf(answer: ExchangeResponse['answer']): Result<VaultAnswer> {
-  if (answer === undefined) return refuse(UNAVAILABLE, 'an answer of another version');
+  if (answer === undefined || answer.$case === 'batch') return refuse(UNAVAILABLE, 'an answer of another version');
   if (answer.$case !== 'refused') return ok(answer);
   return isReason(answer.value) ? refuse(answer.value) : refuse(UNAVAILABLE, 'a reason of another version');
 }

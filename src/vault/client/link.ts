@@ -5,7 +5,7 @@ import {
   VaultServiceClient,
 } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import { MAX_MESSAGE_BYTES } from '../limits.ts';
-import { socketAddress } from '../socket.ts';
+import { socketAddress } from '../socket-address.ts';
 
 /** What a link tells its owner. */
 export interface LinkEvents {

@@ -6,11 +6,11 @@ import type { Random } from '../../ports/random.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { shown } from './slot.ts';
 
-/** A component of an AES key as one custodian brings it. */
+/** A component of a key as one custodian brings it. */
 export interface KeyComponent {
-  /** 32, 48 or 64 hexadecimal digits; every component of a key has the same length. */
+  /** 32, 48 or 64 hexadecimal digits (of TDEA 32 or 48); every component of a key has the same length. */
   readonly component: string;
-  /** Check value that is written beside it: CMAC over 16 zero bytes, its first 3 to 5 bytes, hexadecimal. */
+  /** Check value beside it, hexadecimal: of AES CMAC over 16 zero bytes, 3 to 5 bytes; of TDEA E(0), 3 bytes. */
   readonly kcv: string;
 }
 
@@ -20,12 +20,14 @@ export type ComponentFault =
   | 'COMPONENT_MALFORMED'
   | 'COMPONENT_LENGTH'
   | 'COMPONENT_KCV'
-  | 'COMPONENT_REPEATED';
+  | 'COMPONENT_REPEATED'
+  /** A TDEA key two parts of which are the same. */
+  | 'COMPONENTS_WEAK';
 
 /** A key joined from components. The caller wipes it. */
 export interface JoinedKey {
   readonly key: SecretKey;
-  /** Check value, 10 hexadecimal digits: the custodians compare it with what the other side shows. */
+  /** Check value, 10 hexadecimal digits, or 6 of TDEA: the custodians compare it with what the other side shows. */
   readonly kcv: string;
 }
 
@@ -33,10 +35,18 @@ const FEWEST = 2;
 const MOST = 9;
 const SHORTEST_KCV = 3;
 
-function readComponent({ component, kcv }: KeyComponent, number: string): Result<SecretKey, ComponentFault> {
+/** What is entered by components. */
+export type ComponentAlgorithm = 'AES' | 'TDES';
+
+/** Reads one component by itself: what its custodian is told at once. The caller wipes it. */
+export function readComponent(
+  { component, kcv }: KeyComponent,
+  number: string,
+  algorithm: ComponentAlgorithm = 'AES',
+): Result<SecretKey, ComponentFault> {
   const bytes = bytesOfHex(component);
   if (bytes === undefined) return refuse('COMPONENT_MALFORMED', number);
-  const key = SecretKey.parse('AES', bytes);
+  const key = SecretKey.parse(algorithm, bytes);
   bytes.fill(0);
   if (!key.ok) return refuse('COMPONENT_LENGTH', number);
   const expected = bytesOfHex(kcv);
@@ -55,13 +65,16 @@ function readComponent({ component, kcv }: KeyComponent, number: string): Result
  * Joins 2 to 9 components by XOR (X9.24-2, split knowledge), once each one's check value agrees. A component that is there
  * twice is refused: two equal ones cancel out, and the key is no longer known by all custodians together only.
  */
-export function joinComponents(components: readonly KeyComponent[]): Result<JoinedKey, ComponentFault> {
+export function joinComponents(
+  components: readonly KeyComponent[],
+  algorithm: ComponentAlgorithm = 'AES',
+): Result<JoinedKey, ComponentFault> {
   if (components.length < FEWEST || components.length > MOST) return refuse('COMPONENTS_COUNT');
   const read: SecretKey[] = [];
   try {
     for (const [index, component] of components.entries()) {
       const number = String(index + 1);
-      const key = readComponent(component, number);
+      const key = readComponent(component, number, algorithm);
       if (!key.ok) return key;
       read.push(key.value);
       if (key.value.length !== read[0]?.length) return refuse('COMPONENT_LENGTH', number);
@@ -74,11 +87,26 @@ export function joinComponents(components: readonly KeyComponent[]): Result<Join
       });
     }
     if (joined.every((byte) => byte === 0)) return refuse('COMPONENT_REPEATED');
-    const key = SecretKey.ofOwned('AES', joined);
+    if (algorithm === 'TDES' && hasEqualParts(joined)) {
+      joined.fill(0);
+      return refuse('COMPONENTS_WEAK');
+    }
+    const key = SecretKey.ofOwned(algorithm, joined);
     return ok({ key, kcv: shown(keyCheckValue(key)) });
   } finally {
     for (const key of read) key.wipe();
   }
+}
+
+/** True of a TDEA key whose parts are not all different: it is weaker than its length says. */
+function hasEqualParts(key: Uint8Array): boolean {
+  // The lowest bit of each byte is parity and is not of the key (FIPS 46-3).
+  const parts = [0, 8, 16]
+    .filter((at) => at < key.length)
+    .map((at) => key.slice(at, at + 8).map((byte) => byte & 0xfe));
+  const equal = parts.some((part, at) => parts.slice(0, at).some((other) => equalBytes(part, other)));
+  for (const part of parts) part.fill(0);
+  return equal;
 }
 
 /** A new random component of an AES-256 key, and its check value: what one custodian keeps and brings. */

@@ -4,7 +4,8 @@ import { planChange, planGeneration, type SlotFault, type SlotSeries } from '../
 import { type SlotState, useOf } from '../../keys/state.ts';
 import { secondsAfter } from '../../ports/clock.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
-import type { VaultKeys } from '../keys.ts';
+import { DerivationLedger, type InitialKeyIdLedger } from '../derivation-ids/ledger.ts';
+import { type VaultKeys, wipeKeys } from '../keys.ts';
 import { TokenError } from '../pkcs11/token-error.ts';
 import type { VaultPorts } from '../ports.ts';
 import { changeKeystore } from './change.ts';
@@ -14,11 +15,13 @@ import { newSlotId, SERVICE_KEY_DAYS } from './initialise.ts';
 import { loadKeystore, reloadKeystore } from './load.ts';
 import { asSigningKey, makeDerivationSlot, makeSigningSlot, openKey, wipeKey } from './opened-key.ts';
 import { type KeystorePlace, keystoreAt } from './place.ts';
+import { settleMasterKey } from './renewal.ts';
 import type { FileSystem } from './replace.ts';
 import { endorse } from './service-key.ts';
 import type { SigningKey } from './signing-key.ts';
 import { isKeptByToken, keySlotOf, type Slot, withChange } from './slot.ts';
 import { BDK_BITS } from './token-slot.ts';
+import { Tr34Requests } from './tr34-requests.ts';
 import { type SlotTurn, turnSlot } from './turn.ts';
 import { makeZoneKey } from './zone-ceremony.ts';
 
@@ -27,6 +30,11 @@ export type CustodyFault = KeystoreFault | SlotFault | 'ZONE_KEK_MISSING';
 
 const SECONDS_A_DAY = 86_400;
 const BDK_ID_BYTES = 4;
+
+/** What the custodian and its ledger work with, a change later too. */
+interface KeysInUse {
+  keys: VaultKeys;
+}
 
 interface MadeSlot {
   readonly slot: Slot;
@@ -38,13 +46,24 @@ export class Custodian {
   readonly #place: KeystorePlace;
   readonly #ports: VaultPorts;
   readonly #files: FileSystem | undefined;
-  #keys: VaultKeys;
+  readonly #inUse: KeysInUse;
+  /** Which initial key ids this vault has offered. */
+  readonly ledger: InitialKeyIdLedger;
+  /** Key tokens of TR-34 that are expected. */
+  readonly tr34 = new Tr34Requests();
   #isStale = false;
 
-  private constructor(place: KeystorePlace, ports: VaultPorts, keys: VaultKeys, files: FileSystem | undefined) {
+  private constructor(
+    place: KeystorePlace,
+    ports: VaultPorts,
+    inUse: KeysInUse,
+    ledger: InitialKeyIdLedger,
+    files: FileSystem | undefined,
+  ) {
     this.#place = place;
     this.#ports = ports;
-    this.#keys = keys;
+    this.#inUse = inUse;
+    this.ledger = ledger;
     this.#files = files;
   }
 
@@ -52,7 +71,15 @@ export class Custodian {
   static open(place: KeystorePlace, ports: VaultPorts, files?: FileSystem): Result<Custodian, KeystoreFault> {
     const keys = loadKeystore(place);
     if (!keys.ok) return keys;
-    const custodian = new Custodian(place, ports, keys.value, files);
+    // Where it cannot be done, the keystore opens as it did.
+    settleMasterKey(place, files);
+    const inUse = { keys: keys.value };
+    const ledger = DerivationLedger.open(keystoreAt(place).directory, () => inUse.keys, files);
+    if (!ledger.ok) {
+      wipeKeys(keys.value);
+      return ledger;
+    }
+    const custodian = new Custodian(place, ports, inUse, ledger.value, files);
     custodian.#sweep();
     return ok(custodian);
   }
@@ -62,22 +89,22 @@ export class Custodian {
    * not let the keys after it be loaded since: a key that was taken out of use is not used for want of the others.
    */
   get keys(): VaultKeys {
-    if (!this.#isStale) return this.#keys;
+    if (!this.#isStale) return this.#inUse.keys;
     const reloaded = this.reload();
     if (!reloaded.ok) throw new TokenError(`${reloaded.reason} ${reloaded.detail ?? ''}`);
-    return this.#keys;
+    return this.#inUse.keys;
   }
 
   /** The keys that are held, also where they are not to be worked with. */
   get loaded(): VaultKeys {
-    return this.#keys;
+    return this.#inUse.keys;
   }
 
   /** Takes what a ceremony has changed; where it is refused, the keys in use stay. */
   reload(): Result<null, KeystoreFault> {
-    const reloaded = reloadKeystore(this.#place, this.#keys);
+    const reloaded = reloadKeystore(this.#place, this.#inUse.keys);
     if (!reloaded.ok) return reloaded;
-    this.#keys = reloaded.value;
+    this.#inUse.keys = reloaded.value;
     this.#isStale = false;
     this.#sweep();
     return ok(null);
@@ -112,6 +139,41 @@ export class Custodian {
     // The compiler does not see that the work above has run.
     const { slot, keyBlock } = made as unknown as MadeSlot;
     return ok({ slot: this.#shown(slot), keyBlock });
+  }
+
+  /** Adds a prepared slot that `make` makes of a key from outside; where it refuses, nothing is changed. */
+  add<R extends string>(
+    series: SlotSeries,
+    by: string,
+    make: (keystore: OpenedKeystore, turn: SlotTurn) => Result<Slot, R>,
+  ): Result<ShownSlot, CustodyFault | R> {
+    let added: Slot | null = null;
+    const changed = changeKeystore<CustodyFault | R>(
+      this.#place,
+      (keystore) => {
+        const allowed = planGeneration(keystore.slots.map(keySlotOf), series);
+        if (!allowed.ok) return allowed;
+        const made = make(keystore, this.#turn(by));
+        if (!made.ok) return made;
+        added = made.value;
+        return ok([...keystore.slots, made.value]);
+      },
+      this.#files,
+    );
+    const taken = this.#take(changed);
+    // The compiler does not see that the work above has run.
+    return taken.ok ? ok(this.#shown(added as unknown as Slot)) : taken;
+  }
+
+  /** Works with the opened keystore and changes nothing. */
+  read<T, R extends string>(work: (keystore: OpenedKeystore) => Result<T, R>): Result<T, R | KeystoreFault> {
+    const keystore = openKeystore(this.#place);
+    if (!keystore.ok) return keystore;
+    try {
+      return work(keystore.value);
+    } finally {
+      keystore.value.kek.wipe();
+    }
   }
 
   /** Takes a slot to another state by the state machine; answers the slots that changed. */
@@ -156,7 +218,7 @@ export class Custodian {
   }
 
   /** After a change that was written, or may have been: what the file says counts. */
-  #take(changed: Result<null, CustodyFault>): Result<null, CustodyFault> {
+  #take<R extends string>(changed: Result<null, CustodyFault | R>): Result<null, CustodyFault | R> {
     if (!changed.ok && changed.reason !== 'KEYSTORE_IO') return changed;
     const reloaded = this.reload();
     this.#isStale = !reloaded.ok;
@@ -180,8 +242,8 @@ export class Custodian {
   }
 
   #shown(slot: Slot): ShownSlot {
-    const keyId = slot.keyId ?? this.#keys.publicKeys.find((key) => key.slotId === slot.id)?.keyId ?? '';
-    return { ...keySlotOf(slot), keyCheckValue: slot.kcv, keyId, bdkId: slot.bdkId ?? '' };
+    const keyId = slot.keyId ?? this.#inUse.keys.publicKeys.find((key) => key.slotId === slot.id)?.keyId ?? '';
+    return { ...keySlotOf(slot), keyCheckValue: slot.kcv, keyId, bdkId: slot.bdkId ?? '', enteredBy: slot.entered?.by };
   }
 }
 

@@ -4,7 +4,7 @@ import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { TokenError } from '../pkcs11/token-error.ts';
 import type { KeystoreFault } from './fault.ts';
 import { checkFolder, readPrivateFile } from './folder.ts';
-import type { MasterKey } from './master-key.ts';
+import type { MasterKey, MasterKeyPlace } from './master-key.ts';
 import type { SlotRoom } from './opened-key.ts';
 import { type KeystorePlace, keystoreAt } from './place.ts';
 import { openSlot, type Slot, slotSchema } from './slot.ts';
@@ -31,7 +31,10 @@ export interface SlotsDocument {
 }
 
 /** A keystore's slots, and what opens all but the KEK's own. */
-export interface OpenedKeystore extends SlotsDocument, SlotRoom {}
+export interface OpenedKeystore extends SlotsDocument, SlotRoom {
+  /** Where the master key is that opened it. */
+  readonly masterKeyPlace: MasterKeyPlace;
+}
 
 /** Bytes of the slots' file. */
 export function formatSlots({ slots, generation }: SlotsDocument): Buffer {
@@ -67,20 +70,38 @@ export function openKeystore(place: KeystorePlace): Result<OpenedKeystore, Keyst
   if (!document.ok) return document;
   const kekSlot = onlyActive(document.value.slots, 'kek');
   if (!kekSlot.ok) return kekSlot;
-  const master = openMasterKey(masterKey, directory);
+  const current = openKek(kekSlot.value, masterKey, directory, 'current');
+  if (current.ok) return ok({ ...document.value, kek: current.value, token, masterKeyPlace: 'current' });
+  // A change of the master key that was cut off after it counted, and before its file was in its place.
+  const next = openKek(kekSlot.value, masterKey, directory, 'next');
+  if (next.ok) return ok({ ...document.value, kek: next.value, token, masterKeyPlace: 'next' });
+  return next.reason === 'KEYSTORE_PASSPHRASE' ? next : current;
+}
+
+function openKek(
+  slot: Slot,
+  masterKey: MasterKey,
+  directory: string,
+  place: MasterKeyPlace,
+): Result<SecretKey, KeystoreFault> {
+  const master = openMasterKey(masterKey, directory, place);
   if (!master.ok) return master;
   try {
-    const kek = openSlot(kekSlot.value, master.value);
-    if (!kek.ok) return kek;
-    return ok({ ...document.value, kek: symmetric(kek.value), token });
+    const kek = openSlot(slot, master.value);
+    return kek.ok ? ok(symmetric(kek.value)) : kek;
   } finally {
     master.value.wipe();
   }
 }
 
-function openMasterKey(master: MasterKey, directory: string): Result<SecretKey, KeystoreFault> {
+/** A keystore's master key in its place. Refuses with a {@link KeystoreFault}. */
+export function openMasterKey(
+  master: MasterKey,
+  directory: string,
+  place: MasterKeyPlace,
+): Result<SecretKey, KeystoreFault> {
   try {
-    return master.open(directory);
+    return master.open(directory, place);
   } catch (error) {
     if (error instanceof TokenError) return refuse('TOKEN_UNAVAILABLE', error.detail);
     throw error;

@@ -5,6 +5,7 @@ import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { type Clock, secondsAfter } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
+import { formatRecord, RECORD_FILE } from '../derivation-ids/record.ts';
 import { TokenError } from '../pkcs11/token-error.ts';
 import { formatSlots, SLOTS_FILE } from './document.ts';
 import { errorCode, type KeystoreFault } from './fault.ts';
@@ -36,7 +37,7 @@ export function newSlotId(kind: SlotKind, random: Random): string {
 
 /**
  * Makes a keystore with every key but the zone keys: master key, KEK, base derivation keys, signing keys, card reference
- * key. It is made beside its place and moved there in one step, so that there is a whole keystore or none.
+ * key, and the record of derivation ids that were offered: none. It is made beside its place and moved there in one step, so that there is a whole keystore or none.
  *
  * Refuses with KEYSTORE_EXISTS where the folder is there and is not empty; nothing is ever overwritten.
  */
@@ -74,35 +75,37 @@ function fill(keystore: Keystore, options: InitialiseOptions): void {
     made.push(id);
     return id;
   };
+  const ledgerKey = SecretKey.generate('AES', 256, options.random);
   let master: SecretKey | undefined;
   try {
     master = masterKey.make(directory, options.random);
-    const slots = makeSlots(keystore.token, master, newId, options);
+    const slots = makeSlots(keystore.token, master, ledgerKey, newId, options);
+    const nothingOffered = { writes: 1, generation: 1, opened: new Map() };
+    writeNewFile(join(directory, RECORD_FILE), formatRecord(nothingOffered, ledgerKey));
     writeNewFile(join(directory, SLOTS_FILE), formatSlots({ slots, generation: 1 }));
   } catch (error) {
-    forget(made, keystore.token);
+    forget(made, keystore);
     throw error;
   } finally {
     master?.wipe();
+    ledgerKey.wipe();
   }
 }
 
 /** Takes keys of a keystore that did not come about off the token, as far as it lets them go. */
-function forget(ids: readonly string[], token: KeyToken | null): void {
-  if (token === null) return;
-  for (const id of ids) {
-    try {
-      token.destroy(id);
-    } catch (error) {
-      if (!(error instanceof TokenError)) throw error;
-      return;
-    }
+function forget(ids: readonly string[], { directory, master, token }: Keystore): void {
+  try {
+    for (const id of ids) token?.destroy(id);
+    master.forget(directory, 'current');
+  } catch (error) {
+    if (!(error instanceof TokenError)) throw error;
   }
 }
 
 function makeSlots(
   token: KeyToken | null,
   master: SecretKey,
+  ledgerKey: SecretKey,
   newId: (kind: SlotKind) => string,
   { random, clock, serviceKeyDays = SERVICE_KEY_DAYS }: InitialiseOptions,
 ): Slot[] {
@@ -115,7 +118,7 @@ function makeSlots(
     const bdkSlot = (kind: 'bdk-pin' | 'bdk-account-data', bdkId: string): Slot =>
       // AES-128 is as strong as P-256, over which initial keys travel: a stronger BDK would promise what it cannot keep.
       makeDerivationSlot({ id: newId(kind), kind, ...active, bdkId }, BDK_BITS, room, random);
-    const signingSlot = (kind: 'anchor' | 'device-token' | 'receipt'): Slot =>
+    const signingSlot = (kind: 'anchor' | 'device-token' | 'receipt' | 'audit'): Slot =>
       sure(makeSigningSlot({ id: newId(kind), kind, ...active }, room, random));
     const [pinBdkId, accountDataBdkId] = twoBdkIds(random);
     const anchor = signingSlot('anchor');
@@ -133,8 +136,10 @@ function makeSlots(
       anchor,
       signingSlot('device-token'),
       signingSlot('receipt'),
+      signingSlot('audit'),
       sure(grant),
       wrapSlot({ id: newId('card-reference'), kind: 'card-reference', ...active }, cardReference, kek, random),
+      wrapSlot({ id: newId('derivation-ledger'), kind: 'derivation-ledger', ...active }, ledgerKey, kek, random),
     ];
   } finally {
     kek.wipe();

@@ -8,12 +8,21 @@ import { type OpenedKeystore, onlyActive, openKeystore, symmetric } from './docu
 import type { KeystoreFault } from './fault.ts';
 import { asDerivationKey, asSigningKey, type OpenedKey, openKey, wipeKey } from './opened-key.ts';
 import type { KeystorePlace } from './place.ts';
-import { type EndorsedKey, readEndorsement } from './service-key.ts';
+import { anchorLinksOf, type EndorsedKey, readEndorsement } from './service-key.ts';
 import type { SigningKey } from './signing-key.ts';
 import type { Slot } from './slot.ts';
 
 /** Kinds of which one slot is active, whatever the acquirers. */
-const SINGLE = ['bdk-pin', 'bdk-account-data', 'anchor', 'device-token', 'receipt', 'grant', 'card-reference'] as const;
+const SINGLE = [
+  'bdk-pin',
+  'bdk-account-data',
+  'anchor',
+  'device-token',
+  'receipt',
+  'grant',
+  'card-reference',
+  'derivation-ledger',
+] as const;
 
 /** Kinds whose public keys are told. */
 const SIGNING: ReadonlySet<SlotKind> = new Set(['device-token', 'receipt', 'grant', 'audit']);
@@ -79,18 +88,22 @@ function assemble({ slots, generation }: OpenedKeystore, open: OpenSlots): Resul
     const bdk = useOf(state).serves ? bdkOf(slot) : null;
     otherBdks.set(bdkId, { domain: BDK_DOMAINS[slot.kind], state, since: sinceOf(slot), bdk });
   }
+  const auditSlot = slots.find(({ kind, state }) => kind === 'audit' && state === 'active');
   const keys: VaultKeys = {
     generation,
     anchor: anchor.spki,
+    anchorLinks: anchorLinksOf(slots),
     pinBdk: bdkOf(slotOf('bdk-pin')),
     accountDataBdk: bdkOf(slotOf('bdk-account-data')),
     otherBdks,
     deviceToken: signingKeyOf('device-token'),
     receipt: signingKeyOf('receipt'),
+    audit: auditSlot === undefined ? null : asSigningKey(open.get(auditSlot.id)),
     grant: { ...grant, ...endorsed },
     publicKeys: publicKeys.value,
     compromised: new Set(slots.flatMap(({ state, keyId }) => (state === 'compromised' && keyId ? [keyId] : []))),
     cardReference: symmetric(open.get(slotOf('card-reference').id)),
+    derivationLedger: symmetric(open.get(slotOf('derivation-ledger').id)),
     zones: zones.value,
   };
   return bdksAreSeparate(slots, open)

@@ -34,6 +34,7 @@ const SYSTEM: FileSystem = {
 };
 
 const MAX_LOCK_BYTES = 32;
+const MAX_RENAMED_BYTES = 4096;
 
 function writeWhole(path: string, bytes: Uint8Array, files: FileSystem): void {
   const descriptor = files.create(path);
@@ -56,6 +57,28 @@ function settleName(path: string, content: Uint8Array, files: FileSystem): void 
   } finally {
     files.close(descriptor);
   }
+}
+
+/** Gives a file the name of another, durably; false where it is not there: somebody else has done it. */
+export function renameFile(directory: string, from: string, to: string, files: FileSystem = SYSTEM): boolean {
+  const path = join(directory, to);
+  try {
+    files.rename(join(directory, from), path);
+  } catch (error) {
+    if (errorCode(error) === 'ENOENT') return false;
+    throw error;
+  }
+  const content = readPrivateFile(directory, to, MAX_RENAMED_BYTES);
+  if (content.ok) {
+    settleName(path, content.value, files);
+    content.value.fill(0);
+  }
+  return true;
+}
+
+/** Removes a file; one that is not there stays so. */
+export function removeFile(directory: string, name: string, files: FileSystem = SYSTEM): void {
+  files.remove(join(directory, name));
 }
 
 /** True where the process that a lock names is gone; a lock that cannot be read is somebody's. */

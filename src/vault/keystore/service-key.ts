@@ -1,5 +1,5 @@
 import { CONTEXT, type SignedBytes, signingInput, verifySigned } from '../../encoding/signed.ts';
-import { ServiceKey } from '../../gen/tapgate/v1/signed.ts';
+import { ServiceAnchor, ServiceKey } from '../../gen/tapgate/v1/signed.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import type { KeystoreFault } from './fault.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -18,6 +18,29 @@ export function endorse(anchor: SigningKey, key: SigningKey, notAfter: number): 
   const payload = Buffer.from(ServiceKey.encode(message).finish());
   const signature = anchor.sign(signingInput(CONTEXT.serviceKey, payload));
   return { payload: payload.toString('base64url'), signature: signature.toString('base64url') };
+}
+
+/** Endorses a new anchor by the one before it: what the new one's slot keeps. Phones follow from one to the other. */
+export function endorseAnchor(before: SigningKey, anchor: SigningKey): NonNullable<Slot['endorsement']> {
+  const payload = Buffer.from(ServiceAnchor.encode({ keyId: anchor.keyId, publicKey: anchor.spki }).finish());
+  const signature = before.sign(signingInput(CONTEXT.serviceAnchor, payload));
+  return { payload: payload.toString('base64url'), signature: signature.toString('base64url') };
+}
+
+/** The links from the first anchor of a keystore to the one that is active, in their order. */
+export function anchorLinksOf(slots: readonly Slot[]): SignedBytes[] {
+  // A new anchor's slot is put behind those before it, and slots are never moved.
+  return slots.flatMap(({ kind, endorsement }) =>
+    kind !== 'anchor' || endorsement === undefined
+      ? []
+      : [
+          {
+            payload: Buffer.from(endorsement.payload, 'base64url'),
+            signature: Buffer.from(endorsement.signature, 'base64url'),
+            keyId: '',
+          },
+        ],
+  );
 }
 
 /** Reads an endorsement and checks that the anchor made it for exactly this key. */

@@ -13,15 +13,25 @@ export interface SigningKey {
   sign(input: Uint8Array): Buffer;
 }
 
-/** Reads a P-256 private key, PKCS#8 DER. Throws TypeError for anything else: key bytes come out of opened slots only. */
-export function signingKeyOf(pkcs8: SecretBytes): SigningKey {
-  const privateKey = pkcs8.use((bytes) =>
+/** A private key of any kind as node:crypto takes it, from PKCS#8 DER. */
+export function privateKeyOf(pkcs8: SecretBytes): KeyObject {
+  return pkcs8.use((bytes) =>
     createPrivateKey({
       key: Buffer.from(bytes.buffer, bytes.byteOffset, bytes.length),
       format: 'der',
       type: 'pkcs8',
     }),
   );
+}
+
+/** SubjectPublicKeyInfo, DER, of a private key in PKCS#8 DER. */
+export function publicKeyOfPkcs8(pkcs8: SecretBytes): Buffer {
+  return createPublicKey(privateKeyOf(pkcs8)).export({ format: 'der', type: 'spki' });
+}
+
+/** Reads a P-256 private key, PKCS#8 DER. Throws TypeError for anything else: key bytes come out of opened slots only. */
+export function signingKeyOf(pkcs8: SecretBytes): SigningKey {
+  const privateKey = privateKeyOf(pkcs8);
   const publicKey = createPublicKey(privateKey);
   const spki = publicKey.export({ format: 'der', type: 'spki' });
   const keyId = p256Thumbprint(spki);

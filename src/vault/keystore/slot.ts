@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { z } from 'zod';
 import { NAME_FORM } from '../../certs/uri-name.ts';
 import { equalBytes, sha256 } from '../../encoding/digest.ts';
+import { KEY_ENTRIES } from '../../keys/custody.ts';
 import { isOfAcquirer, SLOT_KINDS, type SlotKind } from '../../keys/kind.ts';
 import type { KeySlot } from '../../keys/slots.ts';
 import { SLOT_STATES, type SlotState, useOf } from '../../keys/state.ts';
@@ -15,7 +16,7 @@ import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import type { Random } from '../../ports/random.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import type { KeystoreFault } from './fault.ts';
-import { signingKeyOf } from './signing-key.ts';
+import { publicKeyOfPkcs8 } from './signing-key.ts';
 
 /** Usage, algorithm and mode of use (X9.143:2021 6.3) of the key blocks of each kind of slot. */
 const BLOCK_KINDS: Readonly<
@@ -24,7 +25,9 @@ const BLOCK_KINDS: Readonly<
   kek: { usage: 'K1', algorithm: 'A', modeOfUse: 'B' },
   'bdk-pin': { usage: 'B0', algorithm: 'A', modeOfUse: 'X' },
   'bdk-account-data': { usage: 'B0', algorithm: 'A', modeOfUse: 'X' },
-  'zone-kek': { usage: 'K1', algorithm: 'A', modeOfUse: 'E' },
+  'zone-kek': { usage: 'K1', algorithm: 'A', modeOfUse: 'B' },
+  // Takes blocks of version B and C in, and wraps nothing.
+  'zone-kek-tdea': { usage: 'K1', algorithm: 'T', modeOfUse: 'D' },
   'zone-pin': { usage: 'P0', algorithm: 'A', modeOfUse: 'E' },
   'zone-data': { usage: 'D0', algorithm: 'A', modeOfUse: 'E' },
   anchor: { usage: 'S0', algorithm: 'E', modeOfUse: 'S' },
@@ -32,8 +35,14 @@ const BLOCK_KINDS: Readonly<
   receipt: { usage: 'S0', algorithm: 'E', modeOfUse: 'S' },
   grant: { usage: 'S0', algorithm: 'E', modeOfUse: 'S' },
   'card-reference': { usage: 'M7', algorithm: 'H', modeOfUse: 'G' },
+  'derivation-ledger': { usage: 'M6', algorithm: 'A', modeOfUse: 'C' },
   audit: { usage: 'S0', algorithm: 'E', modeOfUse: 'S' },
+  'tr34-device': { usage: 'K2', algorithm: 'R', modeOfUse: 'D' },
+  'tr34-host': { usage: 'S0', algorithm: 'R', modeOfUse: 'S' },
 };
+
+/** Zone KEKs that only wrapped were made before keys came in under them; such a slot takes the new mode with its next change. */
+const EARLIER_MODE: Partial<Readonly<Record<SlotKind, string>>> = { 'zone-kek': 'E' };
 
 const CHECK_VALUE_BYTES = 5;
 
@@ -51,10 +60,12 @@ const changeSchema = z.strictObject({
   by: z.string().min(1).max(128),
 });
 
+const certificateSchema = z.base64url().min(1).max(8192);
+
 /** True for kinds whose keys a token keeps, where the keystore has one; the others are key blocks in any keystore. */
 export function isKeptByToken(kind: SlotKind): boolean {
-  const { usage } = BLOCK_KINDS[kind];
-  return usage === 'B0' || usage === 'S0';
+  const { usage, algorithm } = BLOCK_KINDS[kind];
+  return usage === 'B0' || (usage === 'S0' && algorithm === 'E');
 }
 
 /** One key slot as it is stored. Everything that it says of its key is bound by the key block's MAC, or by a seal. */
@@ -78,6 +89,12 @@ export const slotSchema = z
       .string()
       .regex(/^[A-Za-z0-9_-]{43}$/)
       .optional(),
+    /** Of a key that came in from outside: how, and whether its sender let it be exported again (X9.143:2021 6.3.5). */
+    entered: z.strictObject({ by: z.enum(KEY_ENTRIES), exportability: z.enum(['E', 'N', 'S']) }).optional(),
+    /** Of a key of TR-34 that is bound: its own certificate, the other side's and that one's authority, DER, base64url. */
+    tr34: z
+      .strictObject({ certificate: certificateSchema, bound: certificateSchema, authority: certificateSchema })
+      .optional(),
     /** Check value, 5 bytes, upper-case hexadecimal; see `checkValueOf`. */
     kcv: z.string().regex(/^[0-9A-F]{10}$/),
     /** X9.143 version D, under the KEK; the KEK's own, under the master key. Gone where the key is destroyed. */
@@ -92,7 +109,10 @@ export const slotSchema = z
   .refine((slot) => slot.block === undefined || slot.token === undefined)
   .refine((slot) => slot.token === undefined || isKeptByToken(slot.kind))
   .refine((slot) => (slot.bdkId !== undefined) === slot.kind.startsWith('bdk-'))
-  .refine((slot) => (slot.endorsement !== undefined) === (slot.kind === 'grant'));
+  .refine((slot) => slot.kind === 'anchor' || (slot.endorsement !== undefined) === (slot.kind === 'grant'))
+  .refine((slot) => slot.tr34 === undefined || slot.kind.startsWith('tr34-'))
+  .refine((slot) => slot.kind !== 'tr34-device' || slot.state !== 'active' || slot.tr34 !== undefined)
+  .refine((slot) => slot.kind !== 'tr34-host' || slot.state !== 'active' || slot.tr34 !== undefined);
 
 /** A key slot as it is stored. */
 export type Slot = z.infer<typeof slotSchema>;
@@ -101,12 +121,12 @@ export type Slot = z.infer<typeof slotSchema>;
 export type SlotDescription = Omit<Slot, 'kcv' | 'block' | 'token'>;
 
 /**
- * Check value of a key, 5 bytes: of an AES key CMAC over 16 zero bytes, of an HMAC key HMAC-SHA-256 over 16 zero bytes,
+ * Check value of a key, 5 bytes: of an AES or TDEA key CMAC over 16 zero bytes, of an HMAC key HMAC-SHA-256 over 16 zero bytes,
  * of a key pair SHA-256 of its SubjectPublicKeyInfo.
  */
 export function checkValueOf(key: SecretBytes): Buffer {
-  if (!(key instanceof SecretKey)) return checkValueOfPublicKey(signingKeyOf(key).spki);
-  if (key.algorithm !== 'HMAC') return keyCheckValue(key);
+  if (!(key instanceof SecretKey)) return checkValueOfPublicKey(publicKeyOfPkcs8(key));
+  if (key.algorithm !== 'HMAC') return keyCheckValue(key, 'cmac');
   return createHmac('sha256', key.keyObject).update(Buffer.alloc(16)).digest().subarray(0, CHECK_VALUE_BYTES);
 }
 
@@ -119,11 +139,16 @@ export function checkValueOfPublicKey(spki: Uint8Array): Buffer {
 function labelOf(slot: SlotDescription): string {
   const label = [slot.kind, slot.id, slot.state, slot.acquirer ?? ''];
   if (slot.history !== undefined) label.push(historyDigest(slot.history));
+  if (slot.entered !== undefined) label.push(slot.entered.by, slot.entered.exportability);
+  if (slot.tr34 !== undefined) label.push(digestOf([slot.tr34.certificate, slot.tr34.bound, slot.tr34.authority]));
   return label.join(':');
 }
 
 function historyDigest(history: NonNullable<Slot['history']>): string {
-  const listed = history.map(({ state, at, by }) => [state, at, by]);
+  return digestOf(history.map(({ state, at, by }) => [state, at, by]));
+}
+
+function digestOf(listed: readonly unknown[]): string {
   return sha256(Buffer.from(JSON.stringify(listed)))
     .toString('base64url')
     .slice(0, HISTORY_DIGEST_LENGTH);
@@ -179,7 +204,7 @@ export function openSlot(slot: Slot, kbpk: SecretKey): Result<SecretBytes, Keyst
     header.version === 'D' &&
     header.usage === kind.usage &&
     header.algorithm === kind.algorithm &&
-    header.modeOfUse === kind.modeOfUse &&
+    (header.modeOfUse === kind.modeOfUse || header.modeOfUse === EARLIER_MODE[slot.kind]) &&
     isDeepStrictEqual(said, optionalOf(slot));
   if (agrees && checkValueAgrees(slot, key)) return ok(key);
   key.wipe();

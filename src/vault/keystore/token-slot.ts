@@ -20,7 +20,7 @@ type Sealed = Omit<Slot, 'block' | 'token'> & { readonly publicKey: string | und
  * of CMAC, to derive the keys of key blocks, is over 8 bytes (X9.143), which no canonical message has.
  */
 function sealOf(slot: Sealed, kek: SecretKey): Buffer {
-  const { id, kind, state, history, acquirer, bdkId, endorsement, keyId, kcv, publicKey } = slot;
+  const { id, kind, state, history, acquirer, bdkId, endorsement, keyId, kcv, publicKey, entered } = slot;
   const changes = history?.map((change) => [change.state, change.at, change.by]) ?? null;
   const endorsed = endorsement === undefined ? null : [endorsement.payload, endorsement.signature];
   const said = [
@@ -34,6 +34,7 @@ function sealOf(slot: Sealed, kek: SecretKey): Buffer {
     keyId ?? null,
     kcv,
     publicKey ?? null,
+    ...(entered === undefined ? [] : [[entered.by, entered.exportability]]),
   ];
   return cmac(kek, canonicalBytes('tapgate/v1/token-slot', JSON.stringify(said)));
 }
@@ -53,10 +54,15 @@ export function sealDerivationSlot(description: SlotDescription, key: Derivation
   return seal({ ...description, kcv: shown(checkValueByEncipherment((block) => key.encipher(block))) }, undefined, kek);
 }
 
-/** The same slot in another state. Refuses with KEYSTORE_CORRUPT where its seal does not hold. */
-export function resealSlot(slot: Slot, turned: SlotDescription, kek: SecretKey): Result<Slot, KeystoreFault> {
+/** The same slot in another state, or under another KEK. Refuses with KEYSTORE_CORRUPT where its seal does not hold. */
+export function resealSlot(
+  slot: Slot,
+  turned: SlotDescription,
+  kek: SecretKey,
+  newKek: SecretKey = kek,
+): Result<Slot, KeystoreFault> {
   const held = checkSeal(slot, kek);
-  return held.ok ? ok(seal({ ...turned, kcv: slot.kcv }, slot.token?.publicKey, kek)) : held;
+  return held.ok ? ok(seal({ ...turned, kcv: slot.kcv }, slot.token?.publicKey, newKek)) : held;
 }
 
 /** Refuses with KEYSTORE_CORRUPT a slot that was edited. */
@@ -81,7 +87,7 @@ export function openTokenSlot(
   const publicKey = slot.token?.publicKey;
   const key =
     publicKey === undefined
-      ? token.derivationKey(slot.id, BDK_BITS)
+      ? token.derivationKey(slot.id, BDK_BITS, slot.entered === undefined ? 'made-there' : 'entered')
       : token.signingKey(slot.id, Buffer.from(publicKey, 'base64url'));
   if (key === null) return refuse('KEYSTORE_CORRUPT', `${slot.id}: not on the token, or not as it was made`);
   const checkValue =

@@ -5,7 +5,7 @@ import type { Clock } from '../../ports/clock.ts';
 import type { Random } from '../../ports/random.ts';
 import { ok, type Result } from '../../reasons/result.ts';
 import type { KeystoreFault } from './fault.ts';
-import { signingKeyOf } from './signing-key.ts';
+import { publicKeyOfPkcs8 } from './signing-key.ts';
 import { openSlot, type Slot, withChange, wrapSlot } from './slot.ts';
 import { checkSeal, resealSlot } from './token-slot.ts';
 
@@ -41,8 +41,8 @@ export function turnSlot(
   if (!key.ok) return key;
   try {
     if (useOf(state).isHeld) return ok(wrapSlot(turned, key.value, kek, random));
-    const keyId = key.value instanceof SecretKey ? undefined : signingKeyOf(key.value).keyId;
-    return ok({ ...turned, kcv, keyId });
+    const keyId = key.value instanceof SecretKey ? null : p256Thumbprint(publicKeyOfPkcs8(key.value));
+    return ok({ ...turned, kcv, keyId: keyId ?? undefined });
   } finally {
     key.value.wipe();
   }

@@ -1,15 +1,14 @@
 import { NAME_FORM } from '../../certs/uri-name.ts';
-import { exportKeyBlock } from '../../payment-crypto/key-block/export.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { changeKeystore } from './change.ts';
-import { type ComponentFault, joinComponents, type KeyComponent } from './components.ts';
-import { onlyActive, symmetric } from './document.ts';
+import { type ComponentAlgorithm, type ComponentFault, joinComponents, type KeyComponent } from './components.ts';
 import type { KeystoreFault } from './fault.ts';
 import { newSlotId } from './initialise.ts';
 import type { KeystorePlace } from './place.ts';
-import { checkValueOf, openSlot, type Slot, shown, withChange, wrapSlot } from './slot.ts';
+import { type Slot, withChange, wrapSlot } from './slot.ts';
 import { type SlotTurn, turnSlot } from './turn.ts';
+import { zoneKeyBlock } from './zone-key-block.ts';
 
 /** Why a zone ceremony changes nothing. */
 export type CeremonyFault =
@@ -44,29 +43,35 @@ export interface OfferedZoneKeys {
 }
 
 const ZONE_KEY_BITS = 128;
-const ZONE_KEYS = { 'zone-pin': 'P0', 'zone-data': 'D0' } as const;
 
 /**
- * Enters an acquirer's zone KEK (AES) from at least two components with their check values, and answers its check value.
+ * Enters an acquirer's zone KEK from at least two components with their check values, and answers its check value.
  * A running vault takes changes at its next reload. Refuses with a {@link CeremonyFault}, and changes nothing then.
  */
 export function enterZoneKek(
   place: KeystorePlace,
-  ceremony: { readonly acquirer: string; readonly components: readonly KeyComponent[] },
+  ceremony: {
+    readonly acquirer: string;
+    readonly components: readonly KeyComponent[];
+    /** TDEA: takes key blocks of version B and C in, and wraps nothing. AES where absent. */
+    readonly algorithm?: ComponentAlgorithm;
+  },
   options: CeremonyOptions,
 ): Result<{ readonly acquirer: string; readonly kcv: string }, CeremonyFault> {
-  const { acquirer } = ceremony;
+  const { acquirer, algorithm = 'AES' } = ceremony;
+  const kind = algorithm === 'AES' ? 'zone-kek' : 'zone-kek-tdea';
   if (!NAME_FORM.test(acquirer)) return refuse('ACQUIRER_NAME');
-  const joined = joinComponents(ceremony.components);
+  const joined = joinComponents(ceremony.components, algorithm);
   if (!joined.ok) return joined;
   const { key, kcv } = joined.value;
   try {
     const changed = changeKeystore<CeremonyFault>(place, ({ slots, kek }) => {
-      const others = drainActive(slots, ['zone-kek'], acquirer, kek, options);
+      const others = drainActive(slots, [kind], acquirer, kek, options);
       if (!others.ok) return others;
-      const id = newSlotId('zone-kek', options.random);
+      const id = newSlotId(kind, options.random);
       const history = withChange(undefined, { state: 'active', at: options.clock.now(), by: options.by });
-      const description = { id, kind: 'zone-kek', state: 'active', acquirer, history } as const;
+      const entered = { by: 'components', exportability: 'N' } as const;
+      const description = { id, kind, state: 'active', acquirer, history, entered } as const;
       return ok([...others.value, wrapSlot(description, key, kek, options.random)]);
     });
     return changed.ok ? ok({ acquirer, kcv }) : changed;
@@ -107,37 +112,23 @@ export function makeZoneKeys(
 
 /** Makes a zone key: its slot, and its key block under the acquirer's zone KEK. */
 export function makeZoneKey(
-  kind: keyof typeof ZONE_KEYS,
+  kind: 'zone-pin' | 'zone-data',
   acquirer: string,
   state: 'prepared' | 'active',
   slots: readonly Slot[],
   kek: SecretKey,
   { random, clock, by }: SlotTurn,
 ): Result<{ readonly slot: Slot; readonly offer: OfferedZoneKey }, KeystoreFault | 'ZONE_KEK_MISSING'> {
-  const kekSlot = onlyActive(slots, 'zone-kek', acquirer);
-  if (!kekSlot.ok) return refuse('ZONE_KEK_MISSING');
-  const opened = openSlot(kekSlot.value, kek);
-  if (!opened.ok) return opened;
-  const zoneKek = symmetric(opened.value);
   const id = newSlotId(kind, random);
   const key = SecretKey.generate('AES', ZONE_KEY_BITS, random);
   try {
-    const kcv = shown(checkValueOf(key));
-    const attributes = { usage: ZONE_KEYS[kind], algorithm: 'A', modeOfUse: 'D', keyVersion: '00', exportability: 'E' };
-    const optional = [
-      { id: 'LB', text: id },
-      { id: 'KC', method: 'cmac', value: kcv },
-      { id: 'KP', method: 'cmac', value: shown(checkValueOf(zoneKek)) },
-    ] as const;
-    const content = { version: 'D', attributes, key, optional } as const;
-    const block = exportKeyBlock(content, zoneKek, random);
-    if (!block.ok) throw new TypeError(`a zone key block: ${block.reason}`);
+    const block = zoneKeyBlock({ id, kind, acquirer }, key, { slots, kek }, random);
+    if (!block.ok) return block;
     const history = withChange(undefined, { state, at: clock.now(), by });
     const slot = wrapSlot({ id, kind, state, acquirer, history }, key, kek, random);
-    return ok({ slot, offer: { keyId: id, kcv, block: block.value } });
+    return ok({ slot, offer: { keyId: id, kcv: slot.kcv, block: block.value } });
   } finally {
     key.wipe();
-    zoneKek.wipe();
   }
 }
 

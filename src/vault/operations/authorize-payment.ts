@@ -1,7 +1,7 @@
 import { panFitsApplication } from '../../emv/brand.ts';
 import { readElements } from '../../emv/elements.ts';
 import { selectedScheme } from '../../emv/scheme.ts';
-import type { ReceiptClaims } from '../../gate/vault.ts';
+import type { ApprovalClaims } from '../../gate/receipt.ts';
 import type { AuthorizePaymentAnswer, AuthorizePaymentCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import type { Pan } from '../../payment-crypto/pin-block/pan.ts';
 import { translatePin } from '../../payment-crypto/pin-block/translation.ts';
@@ -12,7 +12,7 @@ import type { VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
 import { type BdkFault, bdkRefusal, locateKsn, workingKeyAt } from '../working-key.ts';
 import { cardReference } from './card-reference.ts';
-import { readReceiptClaims, signReceipt } from './receipt.ts';
+import { grantLineage, readApprovalClaims, signApproval } from './receipt.ts';
 import { type VerifiedPayment, verifyPayment } from './verify-payment.ts';
 
 /**
@@ -30,10 +30,10 @@ export function authorizePayment(
 ): Result<AuthorizePaymentAnswer> {
   const payment = verifyPayment(call, keys);
   if (!payment.ok) return payment;
-  const claims = call.receiptClaims === '' ? ok(null) : readReceiptClaims(call.receiptClaims, payment.value);
+  const claims = call.receiptClaims === '' ? ok(null) : readApprovalClaims(call.receiptClaims, payment.value);
   if (!claims.ok) return claims;
   const { grant, intent } = payment.value;
-  const accountData = openAccountData(intent.accountData, grant.id, keys);
+  const accountData = openAccountData(intent.accountData, grant.sameTap?.rootId ?? grant.id, keys);
   if (!accountData.ok) return accountData;
   try {
     return translate(payment.value, accountData.value, claims.value, keys, ports);
@@ -45,11 +45,11 @@ export function authorizePayment(
 function translate(
   payment: VerifiedPayment,
   { tlv, pan }: OpenedAccountData,
-  claims: ReceiptClaims | null,
+  claims: ApprovalClaims | null,
   keys: VaultKeys,
   ports: VaultPorts,
 ): Result<AuthorizePaymentAnswer> {
-  const { zone, intentHash } = payment;
+  const { zone, intentHash, grant, grantKeyId } = payment;
   const brand = checkBrand(payment.intent.emvData, pan);
   if (!brand.ok) return brand;
   const pinBlock = translatePinBlock(payment, pan, keys, ports);
@@ -57,8 +57,13 @@ function translate(
   const iv = ports.random.bytes(GCM_IV_BYTES);
   const reference = cardReference(pan, keys.cardReference);
   const pin = pinBlock.value.length > 0;
+  const lineage = {
+    ...grantLineage(grant, grantKeyId),
+    zone_data: zone.data.keyId,
+    ...(pin && { zone_pin: zone.pin.keyId }),
+  };
   return ok({
-    receipt: claims === null ? '' : signReceipt(claims, { cardReference: reference, pin }, keys),
+    receipt: claims === null ? '' : signApproval(claims, { cardReference: reference, pin, keys: lineage }, keys),
     zoneDataKeyId: zone.data.keyId,
     zoneDataInitializationVector: iv,
     zoneDataCiphertext: tlv.use((clear) => sealGcm(zone.data.key, iv, intentHash, clear)),

@@ -45,7 +45,8 @@ export function checkPinBlock(
   if (!bound) return refuse('PIN_GRANT_MISMATCH');
   const pinKsn = locateKsn(grant.value.pinKsn, 'pin', keys);
   if (!pinKsn.ok) return bdkRefusal(pinKsn, 'PIN_BLOCK_MALFORMED');
-  const opened = openAccountData(accountData.value, grant.value.grantId, keys);
+  const boundTo = call.accountDataGrantId === '' ? grant.value.grantId : call.accountDataGrantId;
+  const opened = openAccountData(accountData.value, boundTo, keys);
   if (!opened.ok) return opened;
   const key = workingKeyAt(pinKsn.value, 'pinEncryption');
   try {

@@ -10,12 +10,17 @@ import { isOfAcquirer, isSlotKind } from '../../keys/kind.ts';
 import { isReason } from '../../reasons/catalogue.ts';
 import { ok, type Refusal, type Result, refuse } from '../../reasons/result.ts';
 import { slotStateFromWire, slotToWire } from '../../wire/key-slot.ts';
-import type { Custodian, CustodyFault } from '../keystore/custodian.ts';
+import type { Custodian } from '../keystore/custodian.ts';
 
 const MAX_BY = 128;
 
+/** True where the text may stand in a slot's history for who changed it. */
+export function isPerson(by: string): boolean {
+  return by.length > 0 && by.length <= MAX_BY;
+}
+
 /** The custodian's fault as a reason of the catalogue; a fault of the folder itself is told in the log alone. */
-function refusal({ reason, detail }: Refusal<CustodyFault>): Refusal {
+export function custodyRefusal({ reason, detail }: Refusal<string>): Refusal {
   if (reason === 'TOKEN_UNAVAILABLE') return refuse('VAULT_UNAVAILABLE', detail);
   return isReason(reason) ? refuse(reason, detail) : refuse('KEYSTORE_NOT_CHANGED', `${reason} ${detail ?? ''}`);
 }
@@ -23,18 +28,18 @@ function refusal({ reason, detail }: Refusal<CustodyFault>): Refusal {
 /** Lists every slot, without its key. */
 export function listKeys(custodian: Custodian): Result<ListKeysAnswer> {
   const slots = custodian.list();
-  return slots.ok ? ok({ slots: slots.value.map((slot) => slotToWire(slot)) }) : refusal(slots);
+  return slots.ok ? ok({ slots: slots.value.map((slot) => slotToWire(slot)) }) : custodyRefusal(slots);
 }
 
 /** Makes a key in a prepared slot; refuses with MALFORMED_MESSAGE, and as the rules of slots do. */
 export function generateKey({ kind, acquirer, by }: GenerateKeyCall, custodian: Custodian): Result<GenerateKeyAnswer> {
   if (!isSlotKind(kind)) return refuse('MALFORMED_MESSAGE', 'kind');
-  if (by.length === 0 || by.length > MAX_BY) return refuse('MALFORMED_MESSAGE', 'by');
+  if (!isPerson(by)) return refuse('MALFORMED_MESSAGE', 'by');
   const named = acquirer !== '';
   if (named !== isOfAcquirer(kind) || (named && !NAME_FORM.test(acquirer)))
     return refuse('MALFORMED_MESSAGE', 'acquirer');
   const made = custodian.generate(named ? { kind, acquirer } : { kind }, by);
-  if (!made.ok) return refusal(made);
+  if (!made.ok) return custodyRefusal(made);
   return ok({ slot: slotToWire(made.value.slot), keyBlock: made.value.keyBlock });
 }
 
@@ -45,7 +50,7 @@ export function changeKeyState(
 ): Result<ChangeKeyStateAnswer> {
   const state = slotStateFromWire(to);
   if (state === null) return refuse('MALFORMED_MESSAGE', 'to');
-  if (by.length === 0 || by.length > MAX_BY) return refuse('MALFORMED_MESSAGE', 'by');
+  if (!isPerson(by)) return refuse('MALFORMED_MESSAGE', 'by');
   const changed = custodian.change(slotId, state, by);
-  return changed.ok ? ok({ changed: changed.value.map((slot) => slotToWire(slot)) }) : refusal(changed);
+  return changed.ok ? ok({ changed: changed.value.map((slot) => slotToWire(slot)) }) : custodyRefusal(changed);
 }

@@ -8,6 +8,7 @@ import { deriveInitialKey } from '../../payment-crypto/aes-dukpt/host.ts';
 import { keyCheckValue } from '../../payment-crypto/kcv.ts';
 import { isUuid } from '../../ports/random.ts';
 import { type Result, refuse } from '../../reasons/result.ts';
+import type { InitialKeyIdLedger, LedgerFault } from '../derivation-ids/ledger.ts';
 import type { KeyDomain as VaultDomain, VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
 import { signAsService } from '../signing.ts';
@@ -68,13 +69,15 @@ function offered(
  * transport asks. The signature covers all of it: transport, hash of the transport key, envelopes, check values, expiry.
  *
  * Refuses with MALFORMED_MESSAGE (also where an initial key id is none of the domain's active BDK, or the transport key is
- * none of the transport's), TRANSPORT_NOT_SUPPORTED and SERVICE_KEY_EXPIRED.
+ * none of the transport's), TRANSPORT_NOT_SUPPORTED and SERVICE_KEY_EXPIRED; with DERIVATION_ID_USED where an initial key
+ * was offered before, to whomever, and with VAULT_UNAVAILABLE where that cannot be told.
  */
 export function offerKeys(
   call: OfferKeysCall,
   keys: VaultKeys,
   ports: VaultPorts,
-): Result<SignedMessage, 'MALFORMED_MESSAGE' | 'TRANSPORT_NOT_SUPPORTED' | 'SERVICE_KEY_EXPIRED'> {
+  ledger: InitialKeyIdLedger,
+): Result<SignedMessage, 'MALFORMED_MESSAGE' | 'TRANSPORT_NOT_SUPPORTED' | 'SERVICE_KEY_EXPIRED' | LedgerFault> {
   const field = malformedField(call);
   if (field !== null) return refuse('MALFORMED_MESSAGE', field);
   const pinKey = offered(call.pinInitialKeyId, 'pin', keys, ports);
@@ -86,6 +89,12 @@ export function offerKeys(
   const terms = { injectionId, sessionKeyThumbprint, transport, transportKey: transportPublicKey, nonce };
   const sealer = keySealer({ ...terms, transportKeyHash }, ports.random);
   if (!sealer.ok) return sealer;
+  // Before anything is derived: an id is used up by what might have been answered, not by what was.
+  const claimed = ledger.claim([pinKey.initialKeyId, accountDataKey.initialKeyId]);
+  if (!claimed.ok) {
+    sealer.value.wipe();
+    return claimed;
+  }
   let envelopes: KeyEnvelope[];
   try {
     envelopes = [makeEnvelope('pin', pinKey, sealer.value), makeEnvelope('account-data', accountDataKey, sealer.value)];

@@ -1,28 +1,52 @@
 import { z } from 'zod';
-import { RECEIPT_TYPE } from '../../gate/receipt.ts';
-import type { ReceiptClaims } from '../../gate/vault.ts';
-import type { Reason } from '../../reasons/catalogue.ts';
+import {
+  type ApprovalClaims,
+  grantClaims,
+  type KeyLineage,
+  RECEIPT_TYPE,
+  type ReceiptClaims,
+  type RefusalClaims,
+} from '../../gate/receipt.ts';
+import { isReason, type Reason } from '../../reasons/catalogue.ts';
 import { type Result, refuse } from '../../reasons/result.ts';
+import type { TransactionGrant } from '../../sessions/transaction.ts';
 import type { VaultKeys } from '../keys.ts';
 import { signCompact } from '../signing.ts';
 import { claimedName, readClaims } from './claims.ts';
-import type { VerifiedPayment } from './verify-payment.ts';
+import type { PaymentEvidence, VerifiedPayment } from './verify-payment.ts';
 
-const claimsSchema: z.ZodType<ReceiptClaims> = z.strictObject({
+const BDK_ID_BYTES = 4;
+const MOST_REASONS = 8;
+
+const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+
+const commonClaims = {
   iss: claimedName,
   aud: claimedName,
   iat: z.int().min(0),
   jti: claimedName,
   sub: claimedName,
-  decision: z.literal('approved'),
   grant: claimedName,
-  intent: claimedName,
+  tap: claimedName,
+  intent: digest,
+  evidence: digest,
   merchant: claimedName,
   order: claimedName,
   amount: z.string().max(20),
   currency: z.int(),
   type: claimedName,
   policy: claimedName,
+  gate_policy: claimedName,
+  appraisal: claimedName.nullable(),
+  checkpoint: digest.nullable(),
+};
+
+const approvalSchema: z.ZodType<ApprovalClaims> = z.strictObject({ ...commonClaims, decision: z.literal('approved') });
+
+const refusalSchema: z.ZodType<RefusalClaims> = z.strictObject({
+  ...commonClaims,
+  decision: z.literal('refused'),
+  reasons: z.array(z.string().refine(isReason)).min(1).max(MOST_REASONS),
 });
 
 /** The first reason for which no receipt may say that this payment is approved, or null. */
@@ -36,39 +60,69 @@ function approvalReason({ grant, intent, pinBlock }: VerifiedPayment): Reason | 
   return pinBlock === null ? 'PIN_LOST' : null;
 }
 
-/**
- * Reads the claims of a receipt and compares every one that grant and intent state with what the vault has verified.
- * Refuses with MALFORMED_MESSAGE, RECEIPT_MISMATCH, CVM_REQUIRED, PIN_LOST.
- */
-export function readReceiptClaims(text: string, payment: VerifiedPayment): Result<ReceiptClaims> {
-  const claims = readClaims(text, claimsSchema);
-  if (!claims.ok) return claims;
-  const { grant, intentHash } = payment;
+/** Name of the first claim that is not what grant and evidence say, or null. */
+function mismatchedClaim(claims: ReceiptClaims, evidence: PaymentEvidence): string | null {
+  const { grant, intentHash, hash } = evidence;
   const verified: Partial<ReceiptClaims> = {
-    aud: grant.acquirer,
-    sub: grant.deviceId,
-    grant: grant.id,
+    ...grantClaims(grant),
     intent: intentHash.toString('base64url'),
-    merchant: grant.terms.merchant,
-    order: grant.terms.order,
-    amount: grant.terms.amountMinor.toString(),
-    currency: grant.terms.currency,
-    type: grant.terms.type,
-    policy: grant.policyVersion,
+    evidence: hash.toString('base64url'),
   };
   for (const [name, value] of Object.entries(verified)) {
-    if (claims.value[name as keyof ReceiptClaims] !== value) return refuse('RECEIPT_MISMATCH', name);
+    if (claims[name as keyof ReceiptClaims] !== value) return name;
   }
+  return null;
+}
+
+/**
+ * Reads the claims of an approval and compares every one that grant and intent state with what the vault has verified.
+ * Refuses with MALFORMED_MESSAGE, RECEIPT_MISMATCH, CVM_REQUIRED, PIN_LOST.
+ */
+export function readApprovalClaims(text: string, payment: VerifiedPayment): Result<ApprovalClaims> {
+  const claims = readClaims(text, approvalSchema);
+  if (!claims.ok) return claims;
+  const mismatch = mismatchedClaim(claims.value, payment);
+  if (mismatch !== null) return refuse('RECEIPT_MISMATCH', mismatch);
   const reason = approvalReason(payment);
   return reason === null ? claims : refuse(reason);
 }
 
-/** Signs a receipt: the claims, and what the vault saw for itself: `card` (base64url) and `pin`. */
-export function signReceipt(
-  claims: ReceiptClaims,
-  seen: { readonly cardReference: Buffer; readonly pin: boolean },
-  keys: VaultKeys,
-): string {
-  const all = { ...claims, card: seen.cardReference.toString('base64url'), pin: seen.pin };
+/**
+ * Reads the claims of a refusal, which no reader can take for an approval: another `decision`, and reasons. Refuses with
+ * MALFORMED_MESSAGE, RECEIPT_MISMATCH.
+ */
+export function readRefusalClaims(text: string, evidence: PaymentEvidence): Result<RefusalClaims> {
+  const claims = readClaims(text, refusalSchema);
+  if (!claims.ok) return claims;
+  const mismatch = mismatchedClaim(claims.value, evidence);
+  return mismatch === null ? claims : refuse('RECEIPT_MISMATCH', mismatch);
+}
+
+/** Keys that a grant names. */
+export function grantLineage({ pinKsn, accountDataKsn }: TransactionGrant, grantKeyId: string): KeyLineage {
+  return {
+    pin_bdk: pinKsn.subarray(0, BDK_ID_BYTES).toString('hex'),
+    account_data_bdk: accountDataKsn.subarray(0, BDK_ID_BYTES).toString('hex'),
+    grant: grantKeyId,
+  };
+}
+
+/** What the vault saw for itself of an approved payment. */
+export interface SeenPayment {
+  readonly cardReference: Buffer;
+  /** Whether a PIN block was translated. */
+  readonly pin: boolean;
+  readonly keys: KeyLineage;
+}
+
+/** Signs the receipt of an approval: the claims, and what the vault saw: `card` (base64url), `pin`, `keys`. */
+export function signApproval(claims: ApprovalClaims, seen: SeenPayment, keys: VaultKeys): string {
+  const { cardReference, pin, keys: lineage } = seen;
+  const all = { ...claims, card: cardReference.toString('base64url'), pin, keys: lineage };
   return signCompact(RECEIPT_TYPE, all, keys.receipt);
+}
+
+/** Signs the receipt of a refusal. */
+export function signRefusalClaims(claims: RefusalClaims, lineage: KeyLineage, keys: VaultKeys): string {
+  return signCompact(RECEIPT_TYPE, { ...claims, keys: lineage }, keys.receipt);
 }

@@ -1,8 +1,8 @@
+import { paymentEvidenceHash, tapHash } from '../../encoding/contexts.ts';
 import { equalBytes, sha256 } from '../../encoding/digest.ts';
 import { p256PublicKey, p256Thumbprint } from '../../encoding/p256.ts';
-import { CONTEXT, verifySigned } from '../../encoding/signed.ts';
+import { CONTEXT, type SignedBytes, verifySigned } from '../../encoding/signed.ts';
 import type { PaymentIntent } from '../../gate/intent.ts';
-import type { SignedMessage } from '../../gen/tapgate/v1/signed.ts';
 import type { AuthorizePaymentCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import type { Reason } from '../../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
@@ -12,33 +12,60 @@ import { decodeGrant, decodeIntent } from '../../wire/transaction.ts';
 import type { VaultKeys, ZoneKeys } from '../keys.ts';
 import { verifyAsService } from '../signing.ts';
 
-/** A payment whose grant, intent and destination the vault has verified for itself. */
-export interface VerifiedPayment {
+/** The bytes that a decision is about, under a grant that the vault has verified. */
+export interface PaymentEvidence {
   readonly grant: TransactionGrant;
-  readonly intent: PaymentIntent;
+  readonly grantKeyId: string;
   /** SHA-256 of the intent's bytes. */
   readonly intentHash: Buffer;
+  /** `paymentEvidenceHash`. */
+  readonly hash: Buffer;
+}
+
+/** A payment whose grant, intent and destination the vault has verified for itself. */
+export interface VerifiedPayment extends PaymentEvidence {
+  readonly intent: PaymentIntent;
   /** Keys of the one acquirer that grant and intent name. */
   readonly zone: ZoneKeys;
   /** The enciphered block that the intent commits to; null where none was given. */
   readonly pinBlock: Buffer | null;
 }
 
-/** Reads a grant that this vault has signed; the signature comes first. */
-function verifyGrant(message: SignedMessage | undefined, keys: VaultKeys): Result<TransactionGrant> {
-  const signed = verifyAsService(CONTEXT.grant, message, keys, 'grant');
-  return signed.ok ? decodeGrant(signed.value.payload) : signed;
+/** What a call says of a payment, before anything of it is believed. */
+type EvidenceCall = Pick<AuthorizePaymentCall, 'intent' | 'sessionPublicKey' | 'grant'>;
+
+/** The evidence, and the intent's bytes, whose signature nobody has looked at yet. */
+interface UnprovenEvidence extends PaymentEvidence {
+  readonly signedIntent: SignedBytes;
+}
+
+/**
+ * Reads the bytes that a decision is about: a grant of this vault, its signature first, and an intent under the session key
+ * that the grant names. The intent's own signature is not verified here.
+ */
+export function verifyEvidence(call: EvidenceCall, keys: VaultKeys): Result<UnprovenEvidence> {
+  const signedGrant = verifyAsService(CONTEXT.grant, call.grant, keys, 'grant');
+  if (!signedGrant.ok) return signedGrant;
+  const grant = decodeGrant(signedGrant.value.payload);
+  if (!grant.ok) return grant;
+  const intent = signedFromWire(call.intent, 'intent');
+  if (!intent.ok) return intent;
+  if (p256Thumbprint(call.sessionPublicKey) !== grant.value.thumbprint) return refuse('SESSION_KEY_MISMATCH');
+  return ok({
+    grant: grant.value,
+    grantKeyId: signedGrant.value.keyId,
+    signedIntent: intent.value,
+    intentHash: sha256(intent.value.payload),
+    hash: paymentEvidenceHash(intent.value, call.sessionPublicKey, signedGrant.value),
+  });
 }
 
 /** Reads an intent that the grant's session key has signed; the signature comes first. */
-function verifyIntent(call: AuthorizePaymentCall, grant: TransactionGrant): Result<PaymentIntent> {
-  const signed = signedFromWire(call.intent, 'intent');
-  if (!signed.ok) return signed;
-  if (p256Thumbprint(call.sessionPublicKey) !== grant.thumbprint) return refuse('SESSION_KEY_MISMATCH');
-  const key = p256PublicKey(call.sessionPublicKey);
+function verifyIntent(sessionKey: Buffer, { signedIntent, grant }: UnprovenEvidence): Result<PaymentIntent> {
+  const key = p256PublicKey(sessionKey);
   if (key === null) return refuse('SESSION_KEY_MISMATCH');
-  if (!verifySigned(CONTEXT.paymentIntent, signed.value, key)) return refuse('INTENT_SIGNATURE_INVALID');
-  const intent = decodeIntent(signed.value.payload);
+  if (!verifySigned(CONTEXT.paymentIntent, signedIntent, key)) return refuse('INTENT_SIGNATURE_INVALID');
+  const intent = decodeIntent(signedIntent.payload);
   if (!intent.ok) return intent;
   return intent.value.thumbprint === grant.thumbprint ? intent : refuse('SESSION_KEY_MISMATCH');
 }
@@ -50,8 +77,16 @@ function commitmentReason(intent: PaymentIntent, grant: TransactionGrant): Reaso
     intent.grantId === grant.id &&
     sameTerms(intent.terms, grant.terms) &&
     equalBytes(intent.accountData.ksn, grant.accountDataKsn) &&
-    (intent.pin === null || equalBytes(intent.pin.ksn, grant.pinKsn));
+    (intent.pin === null || equalBytes(intent.pin.ksn, grant.pinKsn)) &&
+    isSameTap(intent, grant);
   return committed ? null : 'INTENT_GRANT_MISMATCH';
+}
+
+/** True unless the grant is for a tap that was paid before, and this is another one. */
+function isSameTap({ emvData, accountData }: PaymentIntent, { sameTap }: TransactionGrant): boolean {
+  if (sameTap === null) return true;
+  const { ksn, initializationVector, ciphertext } = accountData;
+  return equalBytes(tapHash(emvData, ksn, initializationVector, ciphertext), sameTap.hash);
 }
 
 /** The first reason for which this PIN block is not the one of grant and intent, or null. */
@@ -66,17 +101,16 @@ function pinReason(block: Buffer, intent: PaymentIntent, grant: TransactionGrant
  * commits to; that a PIN block is the one that the intent commits to; and that the acquirer has zone keys.
  */
 export function verifyPayment(call: AuthorizePaymentCall, keys: VaultKeys): Result<VerifiedPayment> {
-  const grant = verifyGrant(call.grant, keys);
-  if (!grant.ok) return grant;
-  const intent = verifyIntent(call, grant.value);
+  const evidence = verifyEvidence(call, keys);
+  if (!evidence.ok) return evidence;
+  const { grant, grantKeyId, intentHash, hash } = evidence.value;
+  const intent = verifyIntent(call.sessionPublicKey, evidence.value);
   if (!intent.ok) return intent;
   const pinBlock = call.pinBlock.length === 0 ? null : call.pinBlock;
   const reason =
-    commitmentReason(intent.value, grant.value) ??
-    (pinBlock === null ? null : pinReason(pinBlock, intent.value, grant.value));
+    commitmentReason(intent.value, grant) ?? (pinBlock === null ? null : pinReason(pinBlock, intent.value, grant));
   if (reason !== null) return refuse(reason);
-  const zone = keys.zones.get(grant.value.acquirer);
+  const zone = keys.zones.get(grant.acquirer);
   if (zone === undefined) return refuse('ZONE_KEY_MISSING');
-  const intentHash = sha256(call.intent?.payload ?? Buffer.alloc(0));
-  return ok({ grant: grant.value, intent: intent.value, intentHash, zone, pinBlock });
+  return ok({ grant, grantKeyId, intentHash, hash, intent: intent.value, zone, pinBlock });
 }

@@ -1,3 +1,4 @@
+import type { KeyOrigin } from '../keystore/key-token.ts';
 import { CKA, CKK, CKO } from './constants.ts';
 import { WORD } from './functions.ts';
 import type { ObjectHandle, TokenSession } from './session.ts';
@@ -34,16 +35,27 @@ export function signingKeyRules(): readonly Attribute[] {
   return [[CKA.CLASS, CKO.PRIVATE_KEY], [CKA.KEY_TYPE, CKK.EC], ...KEPT, ...uses];
 }
 
-/** What a token says of a key by itself: it was made there, and never could leave it. */
-const HISTORY: readonly Attribute[] = [
-  [CKA.LOCAL, true],
-  [CKA.ALWAYS_SENSITIVE, true],
-  [CKA.NEVER_EXTRACTABLE, true],
-];
+/**
+ * What a token says of a key by itself: it was made there, and never could leave it; or it was brought, and has been known
+ * elsewhere. A key of the one origin does not pass for one of the other.
+ */
+function historyOf(origin: KeyOrigin): readonly Attribute[] {
+  const made = origin === 'made-there';
+  return [
+    [CKA.LOCAL, made],
+    [CKA.ALWAYS_SENSITIVE, made],
+    [CKA.NEVER_EXTRACTABLE, made],
+  ];
+}
 
 /** True where an object has every attribute as the rules say; an attribute that is not told is not as they say. */
-export function rulesHold(session: TokenSession, object: ObjectHandle, rules: readonly Attribute[]): boolean {
-  const expected = [...rules, ...HISTORY];
+export function rulesHold(
+  session: TokenSession,
+  object: ObjectHandle,
+  rules: readonly Attribute[],
+  origin: KeyOrigin = 'made-there',
+): boolean {
+  const expected = [...rules, ...historyOf(origin)];
   const told = session.read(
     object,
     expected.map(([type, value]) => ({ type, length: typeof value === 'boolean' ? 1 : WORD })),

@@ -138,6 +138,19 @@ export class TokenSession {
     return made.readBigUInt64LE();
   }
 
+  /** Makes an object of what is given. A value among the attributes is wiped here once the token has it. */
+  createObject(attributes: readonly Attribute[]): ObjectHandle {
+    const made = Buffer.alloc(WORD);
+    const template = templateOf(this.#cryptoki, attributes);
+    try {
+      this.#cryptoki.call('C_CreateObject', this.#handle, template, attributes.length, made);
+    } finally {
+      // A call that was given up may still read it.
+      if (!this.#cryptoki.isStuck) template.fill(0);
+    }
+    return made.readBigUInt64LE();
+  }
+
   generateKeyPair(
     mechanism: number,
     publicKey: readonly Attribute[],

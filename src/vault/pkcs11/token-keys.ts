@@ -3,7 +3,8 @@ import { canonicalBytes } from '../../encoding/canonical.ts';
 import { sha256 } from '../../encoding/digest.ts';
 import { p256PublicKey, p256Thumbprint } from '../../encoding/p256.ts';
 import type { DerivationKey } from '../../payment-crypto/aes-dukpt/derivation.ts';
-import type { KeyToken } from '../keystore/key-token.ts';
+import type { SecretKey } from '../../payment-crypto/secret-key.ts';
+import type { KeyOrigin, KeyToken } from '../keystore/key-token.ts';
 import type { SigningKey } from '../keystore/signing-key.ts';
 import { CKA, CKK, CKM, CKO } from './constants.ts';
 import { derSignature, POINT_BYTES, SIGNATURE_BYTES, uncompressedPoint } from './ecdsa.ts';
@@ -81,8 +82,19 @@ export class TokenKeys implements KeyToken {
     return made;
   }
 
-  derivationKey(id: string, bits: number): DerivationKey | null {
-    if (!this.#holds(id, [...derivationKeyRules(), [CKA.VALUE_LEN, bits / 8]])) return null;
+  enterDerivationKey(id: string, key: SecretKey): DerivationKey {
+    this.#token.once((session) =>
+      key.use((bytes) =>
+        session.createObject([...derivationKeyRules(), [CKA.TOKEN, true], [CKA.VALUE, bytes], ...named(id)]),
+      ),
+    );
+    const entered = this.derivationKey(id, key.bits, 'entered');
+    if (entered === null) throw new TokenError('the token keeps another key than it was given');
+    return entered;
+  }
+
+  derivationKey(id: string, bits: number, origin: KeyOrigin = 'made-there'): DerivationKey | null {
+    if (!this.#holds(id, [...derivationKeyRules(), [CKA.VALUE_LEN, bits / 8]], origin)) return null;
     return {
       algorithm: 'AES',
       bits,
@@ -141,14 +153,14 @@ export class TokenKeys implements KeyToken {
   }
 
   /** True where the token has the key, with exactly these attributes. */
-  #holds(id: string, rules: readonly Attribute[]): boolean {
+  #holds(id: string, rules: readonly Attribute[], origin: KeyOrigin = 'made-there'): boolean {
     const objectClass = rules.find(([type]) => type === CKA.CLASS)?.[1];
     return this.#token.use((session) => {
       const handle = session.find([
         [CKA.CLASS, Number(objectClass)],
         [CKA.ID, Buffer.from(id)],
       ]);
-      return handle !== null && rulesHold(session, handle, rules);
+      return handle !== null && rulesHold(session, handle, rules, origin);
     });
   }
 

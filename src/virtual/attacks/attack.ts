@@ -17,6 +17,8 @@ export interface Attack {
   /** What the attacker does. */
   readonly story: string;
   readonly expects: AttackOutcome;
+  /** It takes many seconds, in which it does nothing: begun early, it keeps nobody waiting. */
+  readonly lasting?: true;
   run(world: World): Promise<AttackOutcome>;
 }
 

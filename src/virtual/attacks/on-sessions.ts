@@ -1,6 +1,31 @@
-import type { VirtualPhone } from '../phone/phone.ts';
+import { CONTEXT } from '../../encoding/signed.ts';
+import { signFor } from '../phone/memory.ts';
+import type { PhoneSessionStream } from '../phone/session.ts';
 import type { World } from '../world/world.ts';
 import { type Attack, outcomeOf, saleOf } from './attack.ts';
+
+const PATIENCE = 15_000;
+
+/** An attack on the open session of a phone with keys. */
+function onOpenSession(
+  name: string,
+  story: string,
+  expects: string,
+  step: (session: PhoneSessionStream, world: World) => Promise<unknown>,
+): Attack {
+  return {
+    name,
+    story,
+    expects,
+    run: async (world) => {
+      const phone = await world.readyPhone();
+      const session = await phone.openSession();
+      const outcome = await outcomeOf(world, () => step(session, world));
+      session.close();
+      return outcome;
+    },
+  };
+}
 
 const stolenToken: Attack = {
   name: 'stolen token',
@@ -16,40 +41,6 @@ const stolenToken: Attack = {
   },
 };
 
-const overlay: Attack = {
-  name: 'overlay during PIN entry',
-  story: 'another window lies over the pad',
-  expects: 'POSTURE_REFUSED',
-  run: async (world) => {
-    const { phone, tap, card } = await tapped(world);
-    phone.memory.posture = new Set(['overlay']);
-    return outcomeOf(world, () => phone.enterPin(tap, { pin: card.account.pin, pan: card.account.pan }));
-  },
-};
-
-const pinForAnotherGrant: Attack = {
-  name: 'PIN for another grant',
-  story: 'a PIN block is signed over the grant of another transaction',
-  expects: 'PIN_GRANT_MISMATCH',
-  run: async (world) => {
-    const { phone, tap, card } = await tapped(world);
-    const other = await phone.begin(saleOf(world, 9900n));
-    const pad = { pin: card.account.pin, pan: card.account.pan };
-    return outcomeOf(world, () => phone.enterPin(tap, pad, { block: (pin) => ({ ...pin, grantId: other.grant.id }) }));
-  },
-};
-
-const pinForAnotherCard: Attack = {
-  name: 'PIN block of another card',
-  story: 'the PIN is enciphered for another PAN than the one that was tapped',
-  expects: 'PIN_BLOCK_MALFORMED',
-  run: async (world) => {
-    const { phone, tap, card } = await tapped(world);
-    const other = await world.card('mastercard');
-    return outcomeOf(world, () => phone.enterPin(tap, { pin: card.account.pin, pan: other.account.pan }));
-  },
-};
-
 const screenRecorded: Attack = {
   name: 'payment while the screen is recorded',
   story: 'a transaction is begun while another app captures the screen',
@@ -61,19 +52,80 @@ const screenRecorded: Attack = {
   },
 };
 
-/** A ready phone with a card tapped for an amount that needs a PIN. */
-async function tapped(world: World) {
-  const phone: VirtualPhone = await world.readyPhone();
-  const card = await world.card();
-  const tap = phone.tap(await phone.begin(saleOf(world, 9900n)), card);
-  return { phone, card, tap };
-}
+const unsignedReport: Attack = {
+  name: 'unsigned report',
+  story: 'a clean report is sent with a signature by a key of the attacker',
+  expects: 'SESSION_KEY_MISMATCH',
+  run: async (world) => {
+    const phone = await world.readyPhone();
+    const { deviceKey } = phone.memory;
+    if (deviceKey === null) throw new Error('an enrolled phone has a device key');
+    const session = await phone.openSession();
+    const sign = (payload: Buffer) => signFor(CONTEXT.postureReport, payload, deviceKey.privateKey);
+    return outcomeOf(world, () => session.reportAndWait({ sign }));
+  },
+};
 
-/** Attacks on sessions and PIN entry. */
+const secondSession: Attack = {
+  name: 'second session',
+  story: 'a copy of the app opens a session beside the one that is open; the older one goes on',
+  expects: 'SESSION_UNKNOWN',
+  run: async (world) => {
+    const phone = await world.readyPhone();
+    const first = await phone.openSession();
+    const second = await phone.openSession();
+    const [ended = 'NOT_ENDED'] = await first.untilEnded(PATIENCE);
+    await second.reportAndWait();
+    second.close();
+    return ended;
+  },
+};
+
+const silentPhone: Attack = {
+  name: 'silent phone',
+  story: 'an app that is granted a payment reports nothing more, and begins the next one',
+  expects: 'REPORT_OVERDUE',
+  lasting: true,
+  run: async (world) => {
+    const phone = await world.readyPhone();
+    const session = await phone.openSession();
+    await session.begin(saleOf(world, 100n));
+    // Reports are due within 5 seconds of a grant, and late after 5 more.
+    await session.stay(10_500, { silent: true });
+    const outcome = await outcomeOf(world, () => session.begin(saleOf(world, 100n)));
+    session.close();
+    return outcome;
+  },
+};
+
+/** Attacks on sessions and grants. */
 export const SESSION_ATTACKS: readonly Attack[] = [
   stolenToken,
   screenRecorded,
-  overlay,
-  pinForAnotherGrant,
-  pinForAnotherCard,
+  unsignedReport,
+  onOpenSession(
+    'report over an old nonce',
+    'a report that was signed when the phone was clean is kept for later',
+    'REPORT_NONCE_STALE',
+    async (session) => {
+      const { before } = session.nonces;
+      await session.reportAndWait();
+      await session.reportAndWait({ nonce: before });
+    },
+  ),
+  onOpenSession(
+    'forged grant',
+    'a man in the middle changes the amount of a grant',
+    'REFUSED_BY_PHONE',
+    (session, world) =>
+      session.begin(saleOf(world, 100n), {
+        grant: (message) => {
+          const payload = Buffer.from(message.payload);
+          payload[payload.length - 1] = (payload.at(-1) ?? 0) ^ 1;
+          return { ...message, payload };
+        },
+      }),
+  ),
+  secondSession,
+  silentPhone,
 ];

@@ -49,6 +49,8 @@ const AUTHORISATION_REQUEST = '80';
 const TERMINAL_CAPABILITIES = '004808';
 const SERVICE_CODE = '201';
 const HIGHEST_COUNTER = 0xffff;
+/** Half of the counters are left; that two cards of one account are where the other was is unlikely. */
+const HIGHEST_START = 0x7fff;
 
 /** Numeric (BCD) of so many digits. Throws RangeError where the value has more. */
 function numeric(value: bigint | number, digits: number): string {
@@ -71,7 +73,7 @@ export class VirtualCard {
     const defect = accountDefect(this.account);
     if (defect !== null) throw new RangeError(`the account's ${defect} is not well formed`);
     this.#key = deriveCardKey(issuerMasterKey, pan, sequenceNumber);
-    this.#counter = random.bytes(1)[0] ?? 0;
+    this.#counter = random.bytes(2).readUInt16BE() & HIGHEST_START;
   }
 
   /** The application transaction counter of the latest tap. */
@@ -131,7 +133,7 @@ function encode(elements: ReadonlyMap<string, Uint8Array>): Buffer {
 }
 
 /**
- * Makes a card of an account under an issuer's master key; its transaction counter starts at random below 256. Throws
+ * Makes a card of an account under an issuer's master key; its transaction counter starts at random below 32768. Throws
  * RangeError for an account that is not well formed or a key that is not AES-128.
  */
 export function createVirtualCard(options: VirtualCardOptions): VirtualCard {

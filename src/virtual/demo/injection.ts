@@ -18,25 +18,34 @@ async function pays(world: World, phone: Awaited<ReturnType<World['phone']>>): P
   if (outcome !== 'paid') throw new Error([outcome, ...reasons].join(', '));
 }
 
+/**
+ * Enrols a phone, has it take keys by a transport, and compares the check values that the vault states with those of the
+ * keys that the phone found in the envelopes. Answers the phone and the values; throws where they differ.
+ */
+export async function injectBy(world: World, transport: TransportName) {
+  const phone = await world.phone();
+  await phone.attest(await world.invite());
+  let vaultSays: readonly string[] = [];
+  const { opened } = await phone.injectKeys({
+    transports: [transport],
+    offer: (offer) => {
+      const { payload } = phone.memory.trust.open(CONTEXT.keyOffer, offer);
+      const { envelopes } = KeyOffer.decode(payload);
+      vaultSays = envelopes.map(({ keyCheckValue }) => keyCheckValue.toString('hex').toUpperCase());
+      return offer;
+    },
+  });
+  const checkValues = opened?.checkValues ?? [];
+  if (vaultSays.length !== 2 || vaultSays.join() !== checkValues.join()) throw new Error('check values differ');
+  return { phone, checkValues };
+}
+
 const byTransport = (transport: TransportName): DemoStep => ({
   name: `keys are sent by ${transport}`,
   run: async (world) => {
-    const phone = await world.phone();
-    await phone.attest(await world.invite());
-    let vaultSays: readonly string[] = [];
-    const { opened } = await phone.injectKeys({
-      transports: [transport],
-      offer: (offer) => {
-        const { payload } = phone.memory.trust.open(CONTEXT.keyOffer, offer);
-        const { envelopes } = KeyOffer.decode(payload);
-        vaultSays = envelopes.map(({ keyCheckValue }) => keyCheckValue.toString('hex').toUpperCase());
-        return offer;
-      },
-    });
-    const phoneSays = opened?.checkValues ?? [];
-    if (vaultSays.length !== 2 || vaultSays.join() !== phoneSays.join()) throw new Error('check values differ');
+    const { phone, checkValues } = await injectBy(world, transport);
     await pays(world, phone);
-    return `attested ${PRIVATE_KEY[transport]}; check values ${phoneSays.join(', ')} in vault and phone; it pays`;
+    return `attested ${PRIVATE_KEY[transport]}; check values ${checkValues.join(', ')} in vault and phone; it pays`;
   },
 });
 

@@ -74,6 +74,24 @@ const again: DemoStep = {
   },
 };
 
+const wrongPin: DemoStep = {
+  name: 'wrong PIN, then the right one, on one tap',
+  run: async (world) => {
+    const phone = await courier(world);
+    const card = await world.card('mastercard');
+    const processing = await world.processing();
+    const { pan, pin } = card.account;
+    const tap = phone.tap(await phone.begin(saleOf(world, 7700n)), card);
+    const wrong = pin === '0000' ? '1111' : '0000';
+    const first = await processing.submit(phone.sign(tap, await phone.enterPin(tap, { pin: wrong, pan })));
+    if (first.outcome !== 'declined' || first.pinTriesLeft === 0) throw new Error(`a wrong PIN is ${first.outcome}`);
+    const again = await phone.beginAgain(tap);
+    const paid = await processing.submit(phone.sign(again, await phone.enterPin(again, { pin, pan })));
+    if (paid.outcome !== 'paid') throw new Error(`${paid.outcome} ${paid.reasons.join(', ')}`);
+    return `declined, then 77.00 EUR paid without another tap, wallet ${euros(paid.balanceMinor)}`;
+  },
+};
+
 const renew: DemoStep = {
   name: 'phone attests again and pays',
   run: async (world) => {
@@ -110,4 +128,4 @@ const powerCut: DemoStep = {
 };
 
 /** Honest payments, in their order. */
-export const PAYMENT_STEPS: readonly DemoStep[] = [enrol, inject, small, withPin, again, renew, powerCut];
+export const PAYMENT_STEPS: readonly DemoStep[] = [enrol, inject, small, withPin, wrongPin, again, renew, powerCut];

@@ -36,6 +36,8 @@ export interface PhoneMemory {
   /** In the phone's key store: it survives the end of the app's process, as the device key and the registers do. */
   sessionKey: PhoneSessionKey | null;
   session: PhoneSession | null;
+  /** Why the service has switched PIN entry off in this session; null where it has not. */
+  pinOff: string | null;
   keys: PhoneKeys | null;
   /** Keys that the service may know as active: told by the answer to their confirmation. */
   pending: PendingKeys | null;

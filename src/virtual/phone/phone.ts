@@ -1,7 +1,9 @@
+import type { SignedBytes } from '../../encoding/signed.ts';
 import type { AttestResult } from '../../gen/tapgate/v1/attestation_service.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import type { Random } from '../../ports/random.ts';
-import type { TransactionTerms } from '../../sessions/transaction.ts';
+import type { Directive } from '../../sessions/directive.ts';
+import type { CardholderVerification, TransactionTerms } from '../../sessions/transaction.ts';
 import type { VirtualCard } from '../card/card.ts';
 import type { KeyMint } from '../keymint/keymint.ts';
 import { encryptAccountData } from './account-data.ts';
@@ -11,7 +13,7 @@ import { type InjectedKeys, type InjectionTampering, injectKeys } from './inject
 import { type SignedPayment, signPayment } from './intent.ts';
 import { dropRegisters, type PhoneMemory, recallRegisters } from './memory.ts';
 import { DEFAULT_PATIENCE, type Patience, patiently } from './patience.ts';
-import { type EnteredPin, enterPin, type PinTampering } from './pin.ts';
+import { type EnteredPin, enterPin, type PinAtPad, type PinTampering, repeatPin } from './pin.ts';
 import { PhoneRefused } from './refused.ts';
 import { placeInMemory, SealedRegisters } from './registers.ts';
 import { type ResumeTampering, resumePhone } from './resume.ts';
@@ -40,6 +42,8 @@ export interface PhoneTap {
   readonly transaction: PhoneTransaction;
   readonly iccData: Buffer;
   readonly accountData: ReturnType<typeof encryptAccountData>;
+  /** How card and terminal agreed to verify the holder. */
+  readonly verification: CardholderVerification;
 }
 
 /** Refusals of a resumption that a new attestation answers. */
@@ -47,6 +51,10 @@ const ATTEST_AGAIN: ReadonlySet<string> = new Set(['ATTESTATION_DUE', 'SESSION_U
 
 /** ISO 3166-1 numeric of the virtual phone's country: the Netherlands. */
 const COUNTRY = 528;
+
+function ofPlastic(expected: CardholderVerification): CardholderVerification {
+  return expected === 'device' ? 'online-pin' : expected;
+}
 
 /** A whole virtual phone: the real protocol over real streams, on keys of a virtual KeyMint. */
 export class VirtualPhone {
@@ -75,6 +83,7 @@ export class VirtualPhone {
       deviceId: null,
       sessionKey: null,
       session: null,
+      pinOff: null,
       keys: null,
       pending: null,
       registers: registers ?? new SealedRegisters(SecretKey.generate('AES', 256, random), random, placeInMemory()),
@@ -119,6 +128,15 @@ export class VirtualPhone {
     return PhoneSessionStream.open(this.#connection, this.memory);
   }
 
+  /** Does what a directive asks of the app; answers whether the session has to be opened anew. */
+  async obey({ kind, reason }: Directive): Promise<boolean> {
+    if (kind === 'rotate-keys') await this.injectKeys();
+    if (kind !== 'attest-again') return false;
+    if (reason === 'ATTESTATION_DUE') await this.attest(null);
+    else await this.resume();
+    return true;
+  }
+
   /** Begins a transaction in a session of its own. */
   async begin(terms: TransactionTerms): Promise<PhoneTransaction> {
     const session = await this.openSession();
@@ -129,8 +147,15 @@ export class VirtualPhone {
     }
   }
 
-  /** Reads a card for a grant. */
-  tap(transaction: PhoneTransaction, card: VirtualCard): PhoneTap {
+  /**
+   * Reads a card for a grant, which says how its holder is to be verified: where it would take a device, a card of plastic
+   * has the PIN asked for. `verification` is what card and terminal agree on, if that is something else.
+   */
+  tap(
+    transaction: PhoneTransaction,
+    card: VirtualCard,
+    verification = ofPlastic(transaction.grant.expectedVerification),
+  ): PhoneTap {
     const { amountMinor, currency, type } = transaction.grant.terms;
     const tap = card.tap({
       amountMinor,
@@ -139,15 +164,32 @@ export class VirtualPhone {
       type,
       date: this.#now(),
       unpredictableNumber: this.#random.bytes(4),
+      verification,
     });
     const accountData = encryptAccountData(transaction, tap.accountData, this.#random);
-    return { transaction, iccData: tap.iccData, accountData };
+    return { transaction, iccData: tap.iccData, accountData, verification };
+  }
+
+  /** Begins to pay a tap again, with a PIN that is still to be entered: same card data, new grant. */
+  async beginAgain(tap: PhoneTap): Promise<PhoneTap> {
+    const { id, terms } = tap.transaction.grant;
+    const session = await this.openSession();
+    try {
+      return { ...tap, transaction: await session.begin(terms, {}, id) };
+    } finally {
+      session.close();
+    }
   }
 
   /** Enters a PIN for a tap. */
-  enterPin(tap: PhoneTap, pad: { readonly pin: string; readonly pan: string }, tampering: PinTampering = {}) {
+  enterPin(tap: PhoneTap, pad: Omit<PinAtPad, 'accountData'>, tampering: PinTampering = {}) {
     const { transaction, accountData } = tap;
     return enterPin(this.#connection, this.memory, transaction, { ...pad, accountData }, this.#random, tampering);
+  }
+
+  /** Sends a PIN block again whose answer was lost. */
+  repeatPin(signed: SignedBytes): Promise<void> {
+    return repeatPin(this.#connection, this.memory, signed);
   }
 
   /** Signs the payment of a tap. */
@@ -157,7 +199,7 @@ export class VirtualPhone {
 
   /** Grant, tap, PIN where it is expected, intent: everything but the submission. */
   async pay(terms: TransactionTerms, card: VirtualCard, pin: string | null): Promise<SignedPayment> {
-    const tap = this.tap(await this.begin(terms), card);
+    const tap = this.tap(await this.begin(terms), card, pin === null ? 'none' : 'online-pin');
     const entered = pin === null ? null : await this.enterPin(tap, { pin, pan: card.account.pan });
     return this.sign(tap, entered);
   }

@@ -1,7 +1,9 @@
+import type { KeyObject } from 'node:crypto';
 import { accountDataHash } from '../../encoding/contexts.ts';
 import { equalBytes, sha256 } from '../../encoding/digest.ts';
-import { CONTEXT } from '../../encoding/signed.ts';
-import type { EnterRequest, EnterResponse } from '../../gen/tapgate/v1/pin_entry_service.ts';
+import { CONTEXT, type SignedBytes } from '../../encoding/signed.ts';
+import type { EnterRequest, EnterResponse, PinEntryAbortCause } from '../../gen/tapgate/v1/pin_entry_service.ts';
+import type { SignedMessage } from '../../gen/tapgate/v1/signed.ts';
 import { ClearPin } from '../../payment-crypto/pin-block/clear-pin.ts';
 import { encipherFormat4 } from '../../payment-crypto/pin-block/format4.ts';
 import { Pan } from '../../payment-crypto/pin-block/pan.ts';
@@ -13,7 +15,7 @@ import { encodePostureReport } from '../../wire/posture.ts';
 import { signedToWire } from '../../wire/signed.ts';
 import type { DeviceConnection } from './connection.ts';
 import { type PhoneMemory, sessionOf, signFor } from './memory.ts';
-import { exchange, ServiceNotTrusted } from './refused.ts';
+import { exchange, PhoneRefused, ServiceNotTrusted } from './refused.ts';
 import type { PhoneTransaction } from './session.ts';
 import { PhoneStream } from './stream.ts';
 
@@ -25,11 +27,28 @@ export interface PinAtPad {
   readonly pin: string;
   readonly pan: string;
   readonly accountData: EncryptedAccountData;
+  /** The customer asks for the keypad in its usual order. */
+  readonly accessibleLayout?: boolean;
+}
+
+/** What happens at a pad that shows, as an attacker or a test has it. */
+export interface ShowingPad {
+  readonly grant: PinGrant;
+  /** Reports the phone's posture over the nonce that is out, or over another; waits until the service has taken it. */
+  report(nonce?: Buffer): Promise<void>;
+  /** The app takes the pad away. The service ends the stream with a reason of the cause. */
+  abort(cause: PinEntryAbortCause): Promise<void>;
 }
 
 /** How an attacker may bend PIN entry. */
 export interface PinTampering {
   readonly block?: (pin: Omit<PinBlock, 'signed'>) => Omit<PinBlock, 'signed'>;
+  /** Takes the place of the one report that an honest phone makes before the customer is done. */
+  readonly whilePadShows?: (pad: ShowingPad) => Promise<void>;
+  /** What a man in the middle makes of the PIN grant. */
+  readonly grant?: (message: SignedMessage) => SignedMessage;
+  /** Who signs the block. */
+  readonly signer?: KeyObject;
 }
 
 /** A PIN block that the service accepted. */
@@ -38,9 +57,14 @@ export interface EnteredPin {
   readonly blockHash: Buffer;
   readonly ksn: Buffer;
   readonly heldUntil: Date;
+  /** As it was sent. */
+  readonly signed: SignedBytes;
 }
 
-/** Enters a PIN under a grant: the layout is the service's, the block ISO 9564-1 format 4. */
+/**
+ * Enters a PIN under a grant: the layout is the service's, the block ISO 9564-1 format 4. Posture is reported while the
+ * pad shows.
+ */
 export function enterPin(
   connection: DeviceConnection,
   memory: PhoneMemory,
@@ -50,27 +74,26 @@ export function enterPin(
   tampering: PinTampering = {},
 ): Promise<EnteredPin> {
   return exchange(async () => {
+    if (memory.pinOff !== null) throw new PhoneRefused([memory.pinOff]);
     const session = sessionOf(memory);
-    const signed = (
-      context: typeof CONTEXT.pinEntry | typeof CONTEXT.postureReport | typeof CONTEXT.pinBlock,
-      bytes: Uint8Array,
-    ) => signedToWire(signFor(context, bytes, session.key.privateKey));
+    const { privateKey } = session.key;
     const stream = new PhoneStream<EnterRequest, EnterResponse>(connection.pinEntry.enter(), 'pin', memory.probe);
-    const next = async () => (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
     try {
       const request = encodePinEntryRequest({
         grantId: transaction.grant.id,
         accountData: pad.accountData,
         posture: memory.posture,
+        accessibleLayout: pad.accessibleLayout ?? false,
       });
-      const intention = { $case: 'request' as const, value: signed(CONTEXT.pinEntry, request) };
+      const signed = signedToWire(signFor(CONTEXT.pinEntry, request, privateKey));
+      const intention = { $case: 'request' as const, value: signed };
       await stream.send({ message: { $case: 'begin', value: { deviceToken: session.token, intention } } });
-      const granted = await next();
+      const granted = (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
       if (granted?.$case !== 'pinGrant') throw new ServiceNotTrusted('no PIN grant');
-      const grant = openPinGrant(memory, transaction, pad, granted.value);
-      const report = encodePostureReport(grant.nonce, memory.posture);
-      await stream.send({ message: { $case: 'report', value: signed(CONTEXT.postureReport, report) } });
-      if ((await next())?.$case !== 'reportDue') throw new ServiceNotTrusted('no report request');
+      const message = tampering.grant?.(granted.value) ?? granted.value;
+      const showing = new PadOnPhone(stream, memory, openPinGrant(memory, transaction, pad, message));
+      const { grant } = showing;
+      await (tampering.whilePadShows?.(showing) ?? showing.report());
       const honest = {
         pinGrantId: grant.id,
         grantId: transaction.grant.id,
@@ -79,15 +102,63 @@ export function enterPin(
         accountDataHash: grant.accountDataHash,
       };
       const block = tampering.block?.(honest) ?? honest;
-      await stream.send({ message: { $case: 'pinBlock', value: signed(CONTEXT.pinBlock, encodePinBlock(block)) } });
-      const accepted = await next();
-      if (accepted?.$case !== 'accepted') throw new ServiceNotTrusted('no acceptance');
-      const heldUntil = accepted.value.heldUntil ?? transaction.grant.expiresAt;
-      return { blockHash: sha256(block.block), ksn: block.pinKsn, heldUntil };
+      const signedBlock = signFor(CONTEXT.pinBlock, encodePinBlock(block), tampering.signer ?? privateKey);
+      await stream.send({ message: { $case: 'pinBlock', value: signedToWire(signedBlock) } });
+      const heldUntil = (await accepted(stream)) ?? transaction.grant.expiresAt;
+      return { blockHash: sha256(block.block), ksn: block.pinKsn, heldUntil, signed: signedBlock };
     } finally {
       stream.cancel();
     }
   });
+}
+
+/** Sends a block again that was sent before its stream was cut: the same bytes get the same answer. */
+export function repeatPin(connection: DeviceConnection, memory: PhoneMemory, signed: SignedBytes): Promise<void> {
+  return exchange(async () => {
+    const stream = new PhoneStream<EnterRequest, EnterResponse>(connection.pinEntry.enter(), 'pin', memory.probe);
+    try {
+      const intention = { $case: 'repeat' as const, value: signedToWire(signed) };
+      const { token } = sessionOf(memory);
+      await stream.send({ message: { $case: 'begin', value: { deviceToken: token, intention } } });
+      await accepted(stream);
+    } finally {
+      stream.cancel();
+    }
+  });
+}
+
+async function accepted(stream: PhoneStream<EnterRequest, EnterResponse>): Promise<Date | undefined> {
+  const message = (await stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
+  if (message?.$case !== 'accepted') throw new ServiceNotTrusted('no acceptance');
+  return message.value.heldUntil;
+}
+
+class PadOnPhone implements ShowingPad {
+  readonly grant: PinGrant;
+  readonly #stream: PhoneStream<EnterRequest, EnterResponse>;
+  readonly #memory: PhoneMemory;
+  #nonce: Buffer;
+
+  constructor(stream: PhoneStream<EnterRequest, EnterResponse>, memory: PhoneMemory, grant: PinGrant) {
+    this.#stream = stream;
+    this.#memory = memory;
+    this.grant = grant;
+    this.#nonce = grant.nonce;
+  }
+
+  async report(nonce = this.#nonce): Promise<void> {
+    const payload = encodePostureReport(nonce, this.#memory.posture);
+    const signed = signFor(CONTEXT.postureReport, payload, sessionOf(this.#memory).key.privateKey);
+    await this.#stream.send({ message: { $case: 'report', value: signedToWire(signed) } });
+    const due = (await this.#stream.next({ withinMilliseconds: STEP_WITHIN }))?.message;
+    if (due?.$case !== 'reportDue') throw new ServiceNotTrusted('no report request');
+    this.#nonce = due.value.nonce;
+  }
+
+  async abort(cause: PinEntryAbortCause): Promise<void> {
+    await this.#stream.send({ message: { $case: 'abort', value: { cause } } });
+    await this.#stream.next({ withinMilliseconds: STEP_WITHIN });
+  }
 }
 
 function openPinGrant(
@@ -102,6 +173,7 @@ function openPinGrant(
   const ours =
     grant.value.grantId === transaction.grant.id &&
     equalBytes(grant.value.pinKsn, transaction.pin.ksn.toBytes()) &&
+    grant.value.accessibleLayout === (pad.accessibleLayout ?? false) &&
     equalBytes(grant.value.accountDataHash, accountDataHash(ksn, initializationVector, ciphertext));
   if (!ours) throw new ServiceNotTrusted('the PIN grant is for something else');
   return grant.value;

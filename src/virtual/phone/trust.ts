@@ -1,14 +1,14 @@
 import type { KeyObject } from 'node:crypto';
 import { p256PublicKey } from '../../encoding/p256.ts';
 import { CONTEXT, type SignedBytes, type SigningContext, verifySigned } from '../../encoding/signed.ts';
-import { ServiceKey, type SignedMessage } from '../../gen/tapgate/v1/signed.ts';
+import { ServiceAnchor, ServiceKey, type SignedMessage } from '../../gen/tapgate/v1/signed.ts';
 import { decodeMessage } from '../../wire/decode.ts';
 import { signedFromWire } from '../../wire/signed.ts';
 import { ServiceNotTrusted } from './refused.ts';
 
 /** What the app trusts of the service: the anchor that it ships with, and the keys that the anchor endorses. */
 export class ServiceTrust {
-  readonly #anchor: KeyObject;
+  #anchor: KeyObject;
   readonly #keys = new Map<string, { readonly key: KeyObject; readonly notAfter: number }>();
   readonly #now: () => Date;
 
@@ -20,9 +20,17 @@ export class ServiceTrust {
     this.#now = now;
   }
 
-  /** Takes the service keys that the anchor endorses; others are left out. */
+  /**
+   * Takes the service keys that the anchor endorses, and a new anchor that it endorses in its own place; others are left
+   * out.
+   */
   endorse(messages: readonly SignedMessage[]): void {
     for (const message of messages) {
+      if (verifySigned(CONTEXT.serviceAnchor, message, this.#anchor)) {
+        const next = decodeMessage(ServiceAnchor, message.payload);
+        this.#anchor = (next.ok ? p256PublicKey(next.value.publicKey) : null) ?? this.#anchor;
+        continue;
+      }
       if (!verifySigned(CONTEXT.serviceKey, message, this.#anchor)) continue;
       const endorsed = decodeMessage(ServiceKey, message.payload);
       const key = endorsed.ok ? p256PublicKey(endorsed.value.publicKey) : null;

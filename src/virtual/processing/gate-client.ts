@@ -5,10 +5,12 @@ import {
   type AuthorizePaymentResponse,
   type PaymentApproved,
   PaymentGateServiceClient,
+  type ReportOutcomeResponse,
 } from '../../gen/tapgate/v1/payment_gate_service.ts';
 import type { Refusal } from '../../gen/tapgate/v1/refusal.ts';
 import { isReason, meaningOf, type Reason } from '../../reasons/catalogue.ts';
 import { type ChannelTls, channelCredentials, channelOptions } from '../../wire/channel.ts';
+import { outcomeToWire } from '../../wire/outcome.ts';
 import { codesOf } from '../../wire/refusal.ts';
 import { signedToWire } from '../../wire/signed.ts';
 import { refusalFromError } from '../../wire/status.ts';
@@ -110,6 +112,17 @@ export function connectGate({ address, tls, serverName, deadlineMilliseconds }: 
       } catch (error) {
         return decisionOfError(error);
       }
+    },
+    async reportOutcome(report) {
+      const request = { ...report, outcome: outcomeToWire(report.outcome) };
+      const { answer } = await answerOf<ReportOutcomeResponse>((done) =>
+        gate.reportOutcome(request, new Metadata(), within(), done),
+      );
+      if (answer?.$case === 'recorded') {
+        const { parentGrantId, pinTriesLeft } = answer.value;
+        return parentGrantId === '' ? null : { parentGrantId, pinTriesLeft };
+      }
+      throw new Error(`the outcome is not recorded: ${codesOf(answer?.value.refusal).join(', ')}`);
     },
     async fetchReceiptKeys() {
       const { keys } = await answerOf<{ readonly keys: readonly JsonWebKey[] }>((done) =>

@@ -8,8 +8,9 @@ import type { SecretBytes } from '../../payment-crypto/secret.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Reason } from '../../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
+import type { ReportedOutcome } from '../../sessions/same-tap.ts';
 import { decodeIntent } from '../../wire/transaction.ts';
-import type { Issuer } from './issuer.ts';
+import type { DeclineReason, Issuer } from './issuer.ts';
 import type { ApprovedAttempt, Order, OrderAttempt, OrderLedger } from './orders.ts';
 import { type VerifiedReceipt, verifyReceipt } from './receipt.ts';
 import { Turns } from './turns.ts';
@@ -42,9 +43,25 @@ export type GateDecision =
   | { readonly outcome: 'refused'; readonly reasons: readonly Reason[] }
   | { readonly outcome: 'unavailable'; readonly reasons: readonly Reason[] };
 
+/** What became of a payment at its issuer. */
+export interface ReportedPayment {
+  readonly grantId: string;
+  /** SHA-256 of the intent's bytes. */
+  readonly intentHash: Buffer;
+  readonly outcome: ReportedOutcome;
+}
+
+/** That a tap may be paid again with another PIN. */
+export interface PinAgain {
+  readonly parentGrantId: string;
+  readonly pinTriesLeft: number;
+}
+
 /** The gate. It may also reject: the connection is lost, and nothing is known of a decision. */
 export interface PaymentGate {
   authorizePayment(submission: PaymentSubmission): Promise<GateDecision>;
+  /** Says what became of a payment; answers whether its tap may be paid again. */
+  reportOutcome(report: ReportedPayment): Promise<PinAgain | null>;
 }
 
 /** The service's public keys that sign receipts, by key id. Rejects where there are none to be had. */
@@ -69,7 +86,13 @@ export interface ProcessingPorts {
 /** What the phone is answered. `unavailable`: nothing is known to be decided; the same submission may be sent again. */
 export type PaymentAnswer =
   | { readonly outcome: 'paid'; readonly balanceMinor: bigint; readonly receipt: string }
-  | { readonly outcome: 'refused' | 'declined' | 'unavailable'; readonly reasons: readonly Reason[] };
+  | { readonly outcome: 'unavailable'; readonly reasons: readonly Reason[] }
+  | {
+      readonly outcome: 'refused' | 'declined';
+      readonly reasons: readonly Reason[];
+      /** Given where the phone may pay the same tap again with another PIN. */
+      readonly again?: PinAgain;
+    };
 
 /** Refusals of a caller who did not prove to be a phone with this grant: nothing of them is kept. */
 const UNPROVEN: ReadonlySet<Reason> = new Set<Reason>([
@@ -81,6 +104,11 @@ const UNPROVEN: ReadonlySet<Reason> = new Set<Reason>([
   'INTENT_ACQUIRER_MISMATCH',
   'GRANT_UNKNOWN',
 ]);
+/** Declines that the issuer takes back for a PIN, or for another one: response codes 65 or 70, and 55. */
+const OUTCOME_OF: Readonly<Partial<Record<DeclineReason, ReportedOutcome>>> = {
+  PIN_REQUIRED: 'pin-required',
+  PIN_WRONG: 'pin-wrong',
+};
 /** Tag 9F02 has 12 digits. */
 const MOST_MINOR_UNITS = 999_999_999_999n;
 
@@ -133,7 +161,8 @@ export class PaymentProcessing {
       if (!decision.reasons.some((reason) => UNPROVEN.has(reason))) {
         this.#ports.ledger.refuse(attempt, this.#ports.clock.now());
       }
-      return decision;
+      if (!decision.reasons.includes('PIN_LOST')) return decision;
+      return { ...decision, ...(await this.#reported(signed.value, 'pin-lost')) };
     }
     const approved = await this.#openApproval(signed.value, decision);
     if (!approved.ok) {
@@ -206,13 +235,36 @@ export class PaymentProcessing {
     });
     if (answer.decision === 'approved') {
       ledger.pay(attempt, answer.pinVerified, clock.now());
+      await this.#reported(payment, 'approved');
       return this.#whatStands(attempt);
     }
     this.#ports.logger.info({ order: attempt.order, reason: answer.reason }, 'declined by the issuer');
     // Submitted before, when a PIN was still at hand: that authorisation may stand.
     if (admission.kind === 'resume') await issuer.reverse(attempt.intentHash);
     ledger.decline(attempt, clock.now());
-    return { outcome: 'declined', reasons: payment.pinLost ? ['PIN_LOST'] : [] };
+    const again = await this.#reported(
+      payment,
+      payment.pinLost ? 'pin-lost' : (OUTCOME_OF[answer.reason] ?? 'declined'),
+    );
+    return { outcome: 'declined', reasons: payment.pinLost ? ['PIN_LOST'] : [], ...again };
+  }
+
+  /** Reports to the gate; an outcome that it does not take in costs the phone another tap, and nothing else. */
+  async #reported(
+    { intent, attempt }: SignedPayment,
+    outcome: ReportedOutcome,
+  ): Promise<{ readonly again?: PinAgain }> {
+    try {
+      const again = await this.#ports.gate.reportOutcome({
+        grantId: intent.grantId,
+        intentHash: attempt.intentHash,
+        outcome,
+      });
+      return again === null ? {} : { again };
+    } catch (error) {
+      this.#ports.logger.warn({ err: error, order: attempt.order }, 'outcome not reported');
+      return {};
+    }
   }
 
   #whatStands(attempt: OrderAttempt): PaymentAnswer {

@@ -11,7 +11,7 @@ import {
 import { refusalMessage } from '../../wire/refusal.ts';
 import { signedFromWire } from '../../wire/signed.ts';
 import type { Order, OrderLedger } from './orders.ts';
-import type { PaymentAnswer, PaymentProcessing, PaymentSubmission } from './pay.ts';
+import type { PaymentAnswer, PaymentProcessing, PaymentSubmission, PinAgain } from './pay.ts';
 
 /** Key and certificate of the server, PEM. */
 export interface ServerTls {
@@ -80,14 +80,17 @@ function submissionOf(request: SubmitPaymentRequest): PaymentSubmission | null {
   return intent.ok && bounded ? { deviceToken, intent: intent.value, sessionKey: sessionPublicKey } : null;
 }
 
+const NOT_AGAIN: PinAgain = { parentGrantId: '', pinTriesLeft: 0 };
+
 function answerToWire(answer: PaymentAnswer): SubmitPaymentResponse {
   const outcome = OUTCOMES[answer.outcome];
   if (answer.outcome === 'paid') {
     const { balanceMinor, receipt } = answer;
-    return { outcome, refusal: undefined, balanceMinor, receipt };
+    return { outcome, refusal: undefined, balanceMinor, receipt, parentGrantId: '', pinTriesLeft: 0 };
   }
   const refusal = answer.reasons.length === 0 ? undefined : refusalMessage('phone', answer.reasons);
-  return { outcome, refusal, balanceMinor: 0n, receipt: '' };
+  const { parentGrantId, pinTriesLeft } = ('again' in answer ? answer.again : undefined) ?? NOT_AGAIN;
+  return { outcome, refusal, balanceMinor: 0n, receipt: '', parentGrantId, pinTriesLeft };
 }
 
 function entryOf(order: Order): ListLedgerResponse['entries'][number] {

@@ -17,6 +17,8 @@ export interface PaymentResult {
   readonly reasons: readonly string[];
   readonly balanceMinor: bigint;
   readonly receipt: string;
+  /** PIN entries that the tap has left, where it may be paid again; else 0. */
+  readonly pinTriesLeft: number;
 }
 
 const OUTCOMES = new Map<PaymentOutcome, PaymentResult['outcome']>([
@@ -42,6 +44,7 @@ export class ProcessingClient {
       reasons: codesOf(answer.refusal),
       balanceMinor: answer.balanceMinor,
       receipt: answer.receipt,
+      pinTriesLeft: answer.pinTriesLeft,
     };
   }
 

@@ -1,5 +1,10 @@
 import { DeviceAdminServiceClient, type Reappraisal } from '../../gen/tapgate/v1/device_admin_service.ts';
 import { type CreateInviteResponse, InviteAdminServiceClient } from '../../gen/tapgate/v1/invite_admin_service.ts';
+import {
+  PolicyAdminServiceClient,
+  PolicyMode,
+  type ShadowDifference,
+} from '../../gen/tapgate/v1/policy_admin_service.ts';
 import { RevocationAdminServiceClient } from '../../gen/tapgate/v1/revocation_admin_service.ts';
 import { callUnary } from '../../wire/call.ts';
 import { type ChannelTls, channelCredentials, channelOptions } from '../../wire/channel.ts';
@@ -19,12 +24,14 @@ export class SecurityTeam {
   readonly #invites: InviteAdminServiceClient;
   readonly #devices: DeviceAdminServiceClient;
   readonly #revocation: RevocationAdminServiceClient;
+  readonly #policies: PolicyAdminServiceClient;
 
   constructor(address: string, tls: ChannelTls) {
     const credentials = channelCredentials(tls);
     this.#invites = new InviteAdminServiceClient(address, credentials, channelOptions());
     this.#devices = new DeviceAdminServiceClient(address, credentials, channelOptions());
     this.#revocation = new RevocationAdminServiceClient(address, credentials, channelOptions());
+    this.#policies = new PolicyAdminServiceClient(address, credentials, channelOptions());
   }
 
   invite({ acquirer, merchant, validForSeconds = 600, replacesDeviceId = '' }: WantedInvite) {
@@ -64,7 +71,44 @@ export class SecurityTeam {
     return (await callUnary(call, {}, CALL_WITHIN)).reappraisals;
   }
 
+  /** The document that is active at a scope, as JSON; by default the default. */
+  async policy(scope = 'default'): Promise<{ readonly version: string; readonly document: string }> {
+    const call = this.#policies.getPolicy.bind(this.#policies);
+    const { policy, document } = await callUnary(call, { policy: scope }, CALL_WITHIN);
+    return { version: policy?.version ?? '', document };
+  }
+
+  /** Keeps a policy document and puts it in force at a scope, or watches it there; answers its version. */
+  async activatePolicy(document: string, scope = 'default', mode: 'active' | 'shadow' = 'active'): Promise<string> {
+    const client = this.#policies;
+    const note = 'by the security team of this world';
+    const { policy } = await callUnary(client.addPolicy.bind(client), { document, note }, CALL_WITHIN);
+    const version = policy?.version ?? '';
+    const wanted = { version, scope, mode: mode === 'active' ? PolicyMode.ACTIVE : PolicyMode.SHADOW };
+    const { generation } = await callUnary(client.previewActivation.bind(client), wanted, CALL_WITHIN);
+    await callUnary(client.activatePolicy.bind(client), { ...wanted, note, generation }, CALL_WITHIN);
+    return version;
+  }
+
+  /** Takes away what is active at a scope. */
+  async withdrawPolicy(scope: string): Promise<void> {
+    const call = this.#policies.withdrawPolicy.bind(this.#policies);
+    await callUnary(call, { scope, mode: PolicyMode.ACTIVE, note: '' }, CALL_WITHIN);
+  }
+
+  /** What the candidates that are watched would have decided otherwise. */
+  async shadowResult(): Promise<readonly ShadowDifference[]> {
+    const call = this.#policies.getShadowResult.bind(this.#policies);
+    return (await callUnary(call, { version: '', since: undefined }, CALL_WITHIN)).differences;
+  }
+
+  /** Puts a device into a group. */
+  async addToGroup(name: string, deviceId: string): Promise<void> {
+    const call = this.#policies.addToDeviceGroup.bind(this.#policies);
+    await callUnary(call, { name, deviceIds: [deviceId] }, CALL_WITHIN);
+  }
+
   close(): void {
-    for (const client of [this.#invites, this.#devices, this.#revocation]) client.close();
+    for (const client of [this.#invites, this.#devices, this.#policies, this.#revocation]) client.close();
   }
 }

@@ -51,6 +51,7 @@ export class World {
   readonly random: Random;
   readonly #tapgate: string;
   readonly #processing = new Map<Acquirer, { readonly child: ServingChild; readonly address: string }>();
+  readonly #cards = new Map<CardScheme, VirtualCard>();
   readonly #closers: (() => void)[] = [];
   #service: ServingChild | null = null;
   #addresses: Addresses | null = null;
@@ -79,6 +80,11 @@ export class World {
       await world.stop();
       throw error;
     }
+  }
+
+  /** Another world, in an empty folder and with a vault of its own; the caller stops it. */
+  beside(root: string, vault: object): Promise<World> {
+    return World.start({ root, tapgate: this.#tapgate, clock: this.clock, random: this.random, vault });
   }
 
   get addresses(): Addresses {
@@ -215,12 +221,17 @@ export class World {
     return phone;
   }
 
-  /** A test card of a scheme, of the issuer that processing asks. */
+  /** The one test card of a scheme, of the issuer that processing asks: it counts its taps. */
   async card(scheme: CardScheme = 'visa'): Promise<VirtualCard> {
+    const known = this.#cards.get(scheme);
+    if (known !== undefined) return known;
     const hex = (await readFile(this.folder.issuerMasterKey(), 'utf8')).trim();
     const issuerMasterKey = SecretKey.parse('AES', Buffer.from(hex, 'hex'));
     if (!issuerMasterKey.ok) throw new Error(issuerMasterKey.reason);
-    return createVirtualCard({ ...TEST_ACCOUNTS[scheme], issuerMasterKey: issuerMasterKey.value, random: this.random });
+    const account = TEST_ACCOUNTS[scheme];
+    const card = createVirtualCard({ ...account, issuerMasterKey: issuerMasterKey.value, random: this.random });
+    this.#cards.set(scheme, card);
+    return card;
   }
 
   /** An acquirer's processing as phones reach it. */

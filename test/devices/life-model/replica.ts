@@ -29,6 +29,7 @@ import type { RedisUrl } from '../../../src/store/volatile/redis-url.ts';
 import { connectProcessing, type ProcessingConnection } from '../../../src/verifier/index.ts';
 import { connectDevice, type DeviceConnection } from '../../../src/virtual/phone/connection.ts';
 import { type Certificates, channelTo, type Edge, startEdge } from '../../server/transport/support/edge.ts';
+import { openGuard } from '../../support/kills.ts';
 import type { SigningVault } from '../../support/vault.ts';
 
 export const ISSUER = 'https://tapgate.example';
@@ -98,7 +99,7 @@ export class Replica {
     });
     const worker = createReappraisalWorker({
       store: stores.reappraisals,
-      appraiser,
+      judgeOf: () => ({ appraiser, policyVersion: 'policy-1' }),
       policyVersion: () => 'policy-1',
       clock,
       random,
@@ -126,10 +127,10 @@ export class Replica {
         invites: stores.invites,
         devices: stores.devices,
         challenges: volatile.stores.challenges,
-        appraiser,
-        integrity: { appraise: async () => integrityNotAsked() },
+        kills: openGuard(),
         signer: vault,
       },
+      appraisers: () => ({ appraiser, integrity: { appraise: async () => integrityNotAsked() } }),
       policy: () => ({ devices: policy.devices, tokens: policy.tokens, version: 'policy-1' }),
       admission: admission.attestations,
       onAppraised: () => {},
@@ -140,7 +141,7 @@ export class Replica {
     if (point === null) throw new Error('the token key is no P-256 key');
     const tokenService = deviceTokenService({
       jwks: () => [{ kid: 'token-1', ...point, alg: 'ES256', tapgateUse: 'device-token' }],
-      bearer: { issuer: ISSUER, clock, devices: stores.devices, tokenKeys: () => vault.tokenKeys },
+      bearer: { issuer: ISSUER, clock, devices: stores.devices, tokenKeys: () => vault.tokenKeys, kills: openGuard() },
       revocations: { feed: stores.revocations, followed: follower, policy: () => policy.tokens, random },
     });
     const adminServices = [

@@ -36,6 +36,16 @@ export const TARGETS: Readonly<Record<string, TargetEntry>> = {
     modules: ['src/encoding/', 'src/virtual/processing/receipt.ts', 'src/vault/operations/'],
     load: async () => (await import('./receipt.ts')).RECEIPT,
   },
+  keyblock: {
+    summary: 'key blocks of strangers and of partners who have the KBPK, headers, optional blocks',
+    modules: ['src/payment-crypto/key-block/'],
+    load: async () => (await import('./keyblock.ts')).KEY_BLOCK,
+  },
+  tr34: {
+    summary: 'TR-34: key tokens, credentials, envelopes, certificates, random numbers',
+    modules: ['src/payment-crypto/tr34/', 'src/encoding/der.ts'],
+    load: async () => (await import('./tr34.ts')).TR34,
+  },
   token: {
     summary: 'device tokens: compact JWS, claims',
     modules: ['src/encoding/', 'src/tokens/'],

@@ -1,7 +1,6 @@
 import { verifyEs256 } from '../../../src/encoding/jws.ts';
-import { RECEIPT_TYPE } from '../../../src/gate/receipt.ts';
-import type { ReceiptClaims } from '../../../src/gate/vault.ts';
-import { readReceiptClaims } from '../../../src/vault/operations/receipt.ts';
+import { type ApprovalClaims, RECEIPT_TYPE } from '../../../src/gate/receipt.ts';
+import { readApprovalClaims } from '../../../src/vault/operations/receipt.ts';
 import type { VerifiedPayment } from '../../../src/vault/operations/verify-payment.ts';
 import { type ReceiptExpectation, verifyReceipt } from '../../../src/virtual/processing/receipt.ts';
 import { JWS_TOKENS, type JwsKey, jwsReaders, makeKey, openKey } from './jws/compact.ts';
@@ -14,14 +13,16 @@ const GRANT = { ...GRANT_VALUE, expectedVerification: 'none' } as const;
 
 const PAYMENT: VerifiedPayment = {
   grant: GRANT,
+  grantKeyId: 'service-1',
   intent: INTENT_VALUE,
+  hash: bytes(32, 'evidence'),
   intentHash: INTENT_HASH,
   // No key is looked at where claims are read.
   zone: null as never,
   pinBlock: null,
 };
 
-const CLAIMS: ReceiptClaims = {
+const CLAIMS: ApprovalClaims = {
   iss: ISSUER,
   aud: GRANT.acquirer,
   iat: 1_781_524_800,
@@ -29,13 +30,18 @@ const CLAIMS: ReceiptClaims = {
   sub: GRANT.deviceId,
   decision: 'approved',
   grant: GRANT.id,
+  tap: GRANT.id,
   intent: INTENT_HASH.toString('base64url'),
+  evidence: bytes(32, 'evidence').toString('base64url'),
   merchant: GRANT.terms.merchant,
   order: GRANT.terms.order,
   amount: GRANT.terms.amountMinor.toString(),
   currency: GRANT.terms.currency,
   type: GRANT.terms.type,
   policy: GRANT.policyVersion,
+  gate_policy: 'policy-2',
+  appraisal: null,
+  checkpoint: null,
 };
 
 const SIGNED = { ...CLAIMS, card: bytes(16, 'card').toString('base64url'), pin: false };
@@ -69,10 +75,10 @@ const claimsToSign: Reader = {
   seeds: [Buffer.from(JSON.stringify(CLAIMS))],
   tokens: JWS_TOKENS,
   read: (input) => {
-    const read = readReceiptClaims(Buffer.from(input).toString(), PAYMENT);
+    const read = readApprovalClaims(Buffer.from(input).toString(), PAYMENT);
     if (!read.ok) return false;
-    const { iss, iat, jti, ...verified } = read.value;
-    const { iss: _iss, iat: _iat, jti: _jti, ...expected } = CLAIMS;
+    const { iss, iat, jti, gate_policy: _p, appraisal: _a, checkpoint: _c, ...verified } = read.value;
+    const { iss: _i, iat: _t, jti: _j, gate_policy: _g, appraisal: _r, checkpoint: _k, ...expected } = CLAIMS;
     const stated = JSON.stringify(Object.entries(verified).sort());
     invariant(
       stated === JSON.stringify(Object.entries(expected).sort()),

@@ -19,7 +19,7 @@ async function start(more: Partial<OpsOptions> = {}) {
     registry,
     checks: {},
     jwks: async () => ({ keys: [{ kty: 'EC', kid: 'k1' }] }),
-    jwksMaximumAgeSeconds: 300,
+    jwksMaximumAgeSeconds: () => 300,
     logger: pino({ level: 'silent' }),
     ...more,
   });

@@ -18,6 +18,7 @@ import { VirtualPhone } from '../../../src/virtual/phone/phone.ts';
 import { ClientConversation } from '../../../src/wire/channel.ts';
 import { POLICY } from '../../devices/support.ts';
 import { TestClock } from '../../support/clock.ts';
+import { openGuard } from '../../support/kills.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { signingKey } from '../../support/signing-key.ts';
 import { MemoryStores } from '../../support/stores.ts';
@@ -70,7 +71,10 @@ class AttestationEdge {
         invites: stores.invites,
         devices: stores.devices,
         challenges,
+        kills: openGuard(),
         signer: vault,
+      },
+      appraisers: () => ({
         appraiser: createAppraiser({
           policy: () => policy,
           statusList: () => null,
@@ -78,7 +82,7 @@ class AttestationEdge {
           issuers: createVerifiedIssuers(10),
         }),
         integrity: { appraise: async () => integrityNotAsked() },
-      },
+      }),
       policy: () => POLICY,
       admission: new AttestationAdmission({
         limit: { take: async () => ({ allowed: true }), charge: async () => {} },

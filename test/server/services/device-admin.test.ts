@@ -22,6 +22,7 @@ import { callUnary, type UnaryCall } from '../../../src/wire/call.ts';
 import { refusalFromError } from '../../../src/wire/status.ts';
 import { START, TestClock } from '../../support/clock.ts';
 import { ATTESTED } from '../../support/facts.ts';
+import { handleOf, phoneSubject } from '../../support/subject.ts';
 import { Certificates, channelTo, type Edge, startEdge } from '../transport/support/edge.ts';
 
 const ID = '6f1c2b3a-0000-4000-8000-000000000001';
@@ -177,7 +178,10 @@ describe('a device', () => {
   test('is suspended, resumed, revoked and forgotten; its open session ends with each tightening', async () => {
     const client = await clientOf('security');
     const ended: string[] = [];
-    presence.enter(ID, (reason) => ended.push(reason));
+    presence.enter(
+      phoneSubject(ID),
+      handleOf((reason) => ended.push(reason)),
+    );
     const request = { deviceId: ID, cause: 'lost' };
     const steps = [
       await answerOf(client.suspendDevice.bind(client), request),

@@ -22,6 +22,7 @@ import { attestationChain, chainAppraiser } from '../../support/appraiser.ts';
 import { TestClock } from '../../support/clock.ts';
 import { type EnrolledPhone, enrolPhone } from '../../support/enrolled.ts';
 import { compactJws } from '../../support/jws.ts';
+import { openGuard } from '../../support/kills.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { signingKey } from '../../support/signing-key.ts';
 import { MemoryStores } from '../../support/stores.ts';
@@ -72,10 +73,10 @@ beforeEach(async () => {
       vault,
       nonces: new MemoryVolatileStore(clock, 10),
       offers: new MemoryVolatileStore(clock, 10),
-      appraiser: chainAppraiser,
       limit: new MemoryRateLimit(clock, random, 10),
     },
-    bearer: { issuer: ISSUER, clock, devices: stores.devices, tokenKeys: () => vault.tokenKeys },
+    bearer: { issuer: ISSUER, clock, devices: stores.devices, tokenKeys: () => vault.tokenKeys, kills: openGuard() },
+    appraiser: () => chainAppraiser,
     policy: () => POLICY,
     serviceKeys: () => [],
   });

@@ -7,6 +7,7 @@ import { DEVICE_TOKEN_TYPE, deviceTokenClaims } from '../../../src/tokens/claims
 import type { RevocationReason } from '../../../src/tokens/revocation.ts';
 import { type EnrolledPhone, enrolPhone } from '../../support/enrolled.ts';
 import { compactJws } from '../../support/jws.ts';
+import { openGuard } from '../../support/kills.ts';
 import { SeededRandom } from '../../support/random.ts';
 import { MemoryRevocationFeed } from '../../support/revocations.ts';
 import { signingKey } from '../../support/signing-key.ts';
@@ -40,6 +41,7 @@ export class TokenTable {
           clock: this.clock,
           devices: this.stores.devices,
           tokenKeys: () => new Map([['token-1', this.key.publicKey]]),
+          kills: openGuard(),
         },
         revocations: { feed: this.feed, followed: this.follower, policy: () => this.policy, random: this.random },
       }),

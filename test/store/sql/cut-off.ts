@@ -7,7 +7,7 @@ import { addGrant, decisionOf, enrolPhone } from '../../support/enrolled.ts';
 import type { DurableStores } from '../../support/stores.ts';
 import { type Fault, type FaultProxy, faultProxy } from '../engine/fault-proxy.ts';
 
-const cut = (when: Fault['when']): Fault => ({ statement: 'gate-commit', failure: 'cut', when });
+const cut = (when: Fault['when']): Fault => ({ statement: 'gate-commit-group', failure: 'cut', when });
 
 /** What becomes of a decision whose connection is cut while it is committed. */
 export function cutOffDecisions(open: OpenStores, database: () => DatabaseAddress): void {

@@ -1,5 +1,6 @@
 import { expect } from '@jest/globals';
 import type { sqlStores } from '../../../src/app/store.ts';
+import { versionOfJson } from '../../../src/policy/version.ts';
 import { secondsAfter } from '../../../src/ports/clock.ts';
 import { ok } from '../../../src/reasons/result.ts';
 import type { Database } from '../../../src/store/sql/database.ts';
@@ -40,6 +41,11 @@ export interface Operation {
 
 const accepted = expect.objectContaining({ outcome: 'accepted' });
 
+function policyDocument(name: string) {
+  const json = JSON.stringify({ name });
+  return { version: versionOfJson(json), json, createdBy: 'ann', createdAt: START, note: '' };
+}
+
 /** Every change of the durable stores, a line each. */
 export const OPERATIONS: readonly Operation[] = [
   {
@@ -66,6 +72,30 @@ export const OPERATIONS: readonly Operation[] = [
     },
     answers: expect.objectContaining({ state: 'withdrawn' }),
     again: expect.objectContaining({ state: 'withdrawn' }),
+  },
+  {
+    name: 'setting a kill switch',
+    ready: async ({ killSwitches }) => {
+      const selector = { kind: 'acquirer', acquirer: uniqueName('acquirer') } as const;
+      const kill = { id: uniqueId(), scope: 'everything', selector, cause: 'a test', by: 'ann' } as const;
+      // The first of all adds the count of generations; every other moves it.
+      await killSwitches.set({ ...kill, id: uniqueId() });
+      return ({ killSwitches }) => killSwitches.set(kill);
+    },
+    answers: expect.objectContaining({ by: 'ann', lifted: null }),
+    // The service gives each switch an id of its own.
+    again: 'CONSTRAINT_VIOLATED',
+  },
+  {
+    name: 'lifting a kill switch',
+    ready: async ({ killSwitches }) => {
+      const selector = { kind: 'acquirer', acquirer: uniqueName('acquirer') } as const;
+      const kill = { id: uniqueId(), scope: 'everything', selector, cause: 'a test', by: 'ann' } as const;
+      const { id } = await killSwitches.set(kill);
+      return (stores) => stores.killSwitches.lift(id, 'bob', 'over');
+    },
+    answers: expect.objectContaining({ lifted: expect.objectContaining({ by: 'bob' }) }),
+    again: expect.objectContaining({ lifted: expect.objectContaining({ by: 'bob' }) }),
   },
   {
     name: 'enrolling a phone',
@@ -183,7 +213,7 @@ export const OPERATIONS: readonly Operation[] = [
     name: 'beginning PIN entry',
     ready: async (stores) => {
       const { grant } = await addGrant(stores, await enrolPhone(stores));
-      return ({ grants }) => grants.beginPinEntry(grant.id);
+      return ({ grants }) => grants.beginPinEntry(grant.id, { at: START, layout: 'shuffled' });
     },
     answers: true,
     // One pad a grant: the phone begins a new transaction.
@@ -197,6 +227,117 @@ export const OPERATIONS: readonly Operation[] = [
     },
     answers: true,
     // The gate reads the decision of this intent, and answers it.
+    again: false,
+  },
+  {
+    name: 'keeping a decision with what its guard reads',
+    ready: async (stores) => {
+      const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+      const guard = { tallies: [], order: true, cardCounter: true };
+      return ({ decisions }) => decisions.commitGuarded(decision, guard, () => null);
+    },
+    answers: true,
+    again: false,
+  },
+  {
+    name: 'reporting an outcome',
+    ready: async (stores) => {
+      const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+      await stores.decisions.commit(decision);
+      return ({ outcomes }) => outcomes.report(decision.grantId, 'pin-wrong', 'acquirer-a', START);
+    },
+    answers: 'pin-wrong',
+    again: 'pin-wrong',
+  },
+  {
+    name: 'keeping a grant for a tap that is paid again',
+    ready: async (stores) => {
+      const { grant, signed } = await addGrant(stores, await enrolPhone(stores));
+      const tap = { parentId: grant.id, rootId: grant.id, hash: random.bytes(32), attempt: 2 };
+      const stored = { grant: { ...grant, id: uniqueId(), sameTap: tap }, signed };
+      return ({ grants }) => grants.addChildGrant(stored, tap);
+    },
+    answers: true,
+    // The phone taps the card again.
+    again: false,
+  },
+  {
+    name: 'keeping a policy document',
+    ready: async () => {
+      const document = policyDocument(uniqueName('document'));
+      return ({ policies }) => policies.addDocument(document);
+    },
+    answers: expect.objectContaining({ createdBy: 'ann' }),
+    again: expect.objectContaining({ createdBy: 'ann' }),
+  },
+  {
+    name: 'putting a policy in force',
+    ready: async ({ policies }) => {
+      await policies.seed(policyDocument('first'), random.bytes(16));
+      const document = await policies.addDocument(policyDocument(uniqueName('document')));
+      const scope = { kind: 'group', group: uniqueName('group') } as const;
+      const expectedGeneration = await policies.generation();
+      const by = { by: 'ann', at: START, note: '', seed: random.bytes(16) };
+      const wanted = { scope, mode: 'active', version: document.version, expectedGeneration, ...by } as const;
+      return (stores) => stores.policies.activate(wanted);
+    },
+    answers: expect.objectContaining({ outcome: 'changed' }),
+    // The person is shown the effect again, and sees that it is in force.
+    again: expect.objectContaining({ outcome: 'moved-on' }),
+  },
+  {
+    name: 'adding a device to a group',
+    ready: async (stores) => {
+      await stores.policies.seed(policyDocument('first'), random.bytes(16));
+      const { deviceId } = await enrolPhone(stores);
+      const group = uniqueName('group');
+      return ({ deviceGroups }) => deviceGroups.addMembers(group, [deviceId], 'ann', START);
+    },
+    answers: { outcome: 'changed', devices: 1, changed: 1 },
+    again: { outcome: 'changed', devices: 1, changed: 0 },
+  },
+  {
+    name: 'removing a device from a group',
+    ready: async (stores) => {
+      const { deviceId } = await enrolPhone(stores);
+      const group = uniqueName('group');
+      await stores.deviceGroups.addMembers(group, [deviceId], 'ann', START);
+      return ({ deviceGroups }) => deviceGroups.removeMembers(group, [deviceId]);
+    },
+    answers: { outcome: 'changed', devices: 0, changed: 1 },
+    again: { outcome: 'changed', devices: 0, changed: 0 },
+  },
+  {
+    name: 'chaining rows of the audit log',
+    ready: async (stores) => {
+      await stores.auditLog.chain(
+        await stores.auditLog.open(uniqueId(), START),
+        await stores.auditLog.unchained(256),
+        START,
+      );
+      const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+      await stores.decisions.commit(decision);
+      const head = await stores.auditLog.open(uniqueId(), START);
+      const rows = [{ source: 'decision/1', subject: decision.grantId }];
+      return ({ auditLog }) => auditLog.chain(head, rows, LATER);
+    },
+    answers: expect.objectContaining({ sequence: 1n }),
+    // The sequencer reads its head, and goes on from there.
+    again: null,
+  },
+  {
+    name: 'keeping a checkpoint',
+    ready: async (stores) => {
+      const { id } = await openInvite(stores);
+      const head = await stores.auditLog.open(uniqueId(), START);
+      await stores.auditLog.chain(head, [{ source: 'invite/1', subject: id }], START);
+      const heads = (await stores.auditLog.unsigned(10_000)).filter(({ writer }) => writer === head.writer);
+      const { checkpoints } = await stores.auditReader.size();
+      const signed = { payload: random.bytes(8), signature: random.bytes(8), keyId: 'audit-1' };
+      return ({ auditLog }) => auditLog.addCheckpoint(checkpoints + 1n, signed, heads, LATER);
+    },
+    answers: true,
+    // The sequencer reads the last checkpoint, and builds on that.
     again: false,
   },
   {

@@ -12,6 +12,7 @@ import { deviceContract } from '../../support/contracts/devices.ts';
 import { grantContract } from '../../support/contracts/grants.ts';
 import { inviteContract } from '../../support/contracts/invites.ts';
 import { keySetContract } from '../../support/contracts/key-sets.ts';
+import { paymentContract } from '../../support/contracts/payments.ts';
 import { unwrap } from '../../support/unwrap.ts';
 import { cutOffDecisions } from './cut-off.ts';
 import { onEachDatabase, type TestDatabase } from './databases.ts';
@@ -67,5 +68,6 @@ onEachDatabase('stores in SQL', (openDatabase) => {
   keySetContract(open);
   grantContract(open);
   decisionContract(open);
+  paymentContract(open);
   cutOffDecisions(open, () => database.address);
 });

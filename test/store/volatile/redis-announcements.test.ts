@@ -6,6 +6,7 @@ import { arrivalCodec } from '../../../src/store/volatile/codecs.ts';
 import { RedisAnnouncements } from '../../../src/store/volatile/redis-announcements.ts';
 import { RedisConnection, type RedisEvent } from '../../../src/store/volatile/redis-connection.ts';
 import { SeededRandom } from '../../support/random.ts';
+import { handleOf, phoneSubject } from '../../support/subject.ts';
 import { RedisServer } from './redis-server.ts';
 
 const random = new SeededRandom('announcements');
@@ -66,7 +67,11 @@ describe('arrivals over Redis', () => {
     await server.dispose();
   });
 
-  const enter = (replica: number, name: string) => replicas[replica]!.arrivals.enter(PHONE, () => ended.push(name));
+  const enter = (replica: number, name: string) =>
+    replicas[replica]!.arrivals.enter(
+      phoneSubject(PHONE),
+      handleOf(() => ended.push(name)),
+    );
   const bothConnected = () =>
     replicas[0]!.until(async () => {
       const all = replicas.map(async (each) => each.announcements.listens && (await each.connection.answers()));

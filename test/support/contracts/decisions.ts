@@ -30,7 +30,7 @@ export function decisionContract(open: OpenStores): void {
       const stored = await addGrant(stores, phone);
       const situation = () => stores.decisions.situation(stored.grant.id, phone.sessionKey.thumbprint, NO_KEYS);
       const undecided = { deviceStatus: 'active', sessionStatus: 'active', stored, keySet: null, decision: null };
-      expect(await situation()).toEqual(undecided);
+      expect(await situation()).toEqual({ ...undecided, appraisalId: expect.stringMatching(/^[0-9a-f-]{36}$/) });
       const decision = decisionOf(stored, { pinEntered: true });
       expect(await stores.decisions.commit(decision)).toBe(true);
       const { grantId, intentHash, receipt } = decision;

@@ -7,6 +7,8 @@ import { ATTESTED, NOTHING_AGAINST, newSession } from '../facts.ts';
 import { signingKey } from '../signing-key.ts';
 import { atOnce, countOf, type OpenStores, type StoresUnderTest } from './contract.ts';
 
+const SHOWN = { at: START, layout: 'shuffled' } as const;
+
 /** What every store of grants promises. */
 export function grantContract(open: OpenStores): void {
   describe('key counters', () => {
@@ -123,20 +125,33 @@ export function grantContract(open: OpenStores): void {
       expect(await stores.grants.grantOf(uniqueId(), thumbprint)).toBeNull();
     });
 
+    test('knows how far the live keys of a device are used up', async () => {
+      const stores = open();
+      const phone = await enrolPhone(stores);
+      expect(await stores.grants.keyWear(phone.deviceId)).toBeNull();
+      const claim = await claimOf(stores, phone);
+      const wear = { activatedAt: expect.any(Date), expiresAt: secondsAfter(START, 86_400), transactions: 0 };
+      const { pinInitialKeyId, accountDataInitialKeyId } = claim;
+      const keys = { pinInitialKeyId, accountDataInitialKeyId };
+      expect(await stores.grants.keyWear(phone.deviceId)).toEqual({ ...wear, ...keys });
+      await stores.grants.burnCounters(claim, START);
+      expect(await stores.grants.keyWear(phone.deviceId)).toEqual({ ...wear, ...keys, transactions: 1 });
+    });
+
     test('begins PIN entry for exactly one of eight that try at once, and never again', async () => {
       const stores = open();
       const { grant } = await addGrant(stores, await enrolPhone(stores));
-      const answers = await atOnce(8, () => stores.grants.beginPinEntry(grant.id));
+      const answers = await atOnce(8, () => stores.grants.beginPinEntry(grant.id, SHOWN));
       expect(countOf(answers, true)).toBe(1);
-      expect(await stores.grants.beginPinEntry(grant.id)).toBe(false);
+      expect(await stores.grants.beginPinEntry(grant.id, SHOWN)).toBe(false);
     });
 
     test('begins no PIN entry once it is decided, nor where it does not exist', async () => {
       const stores: StoresUnderTest = open();
       const stored = await addGrant(stores, await enrolPhone(stores));
       expect(await stores.decisions.commit(decisionOf(stored))).toBe(true);
-      expect(await stores.grants.beginPinEntry(stored.grant.id)).toBe(false);
-      expect(await stores.grants.beginPinEntry(uniqueId())).toBe(false);
+      expect(await stores.grants.beginPinEntry(stored.grant.id, SHOWN)).toBe(false);
+      expect(await stores.grants.beginPinEntry(uniqueId(), SHOWN)).toBe(false);
     });
   });
 }

@@ -83,10 +83,10 @@ describe('a keystore on a token', () => {
     unwrap(custodian.list()).find((slot) => slot.kind === kind && slot.state === 'active')?.id ?? '';
 
   test('keeps base derivation and signing keys there, and nothing of them in its folder', () => {
-    expect(token.ids).toHaveLength(6);
+    expect(token.ids).toHaveLength(7);
     const blocks = readFileSync(join(directory, 'keys.json'), 'utf8').match(/"block"/g);
-    // The KEK and the card reference key.
-    expect(blocks).toHaveLength(2);
+    // The KEK, the card reference key and the key of the record of derivation ids.
+    expect(blocks).toHaveLength(3);
     expect(tokenSerialOf(directory)).toBe(token.serial);
   });
 

@@ -54,7 +54,14 @@ describe('an honest payment', () => {
     expect(answer.cardReference).toEqual(reference);
     const { keyId, publicKey } = vault.keys.receipt;
     const claims = unwrap(verifyEs256(answer.receipt, RECEIPT_TYPE, new Map([[keyId, publicKey]])));
-    expect(claims).toEqual({ ...payment.claims, card: reference.toString('base64url'), pin: true });
+    const keys = {
+      pin_bdk: payment.grant.pinKsn.subarray(0, 4).toString('hex'),
+      account_data_bdk: payment.grant.accountDataKsn.subarray(0, 4).toString('hex'),
+      grant: vault.keys.grant.keyId,
+      zone_data: answer.zoneDataKeyId,
+      zone_pin: answer.zonePinKeyId,
+    };
+    expect(claims).toEqual({ ...payment.claims, card: reference.toString('base64url'), pin: true, keys });
   });
 
   test('without a PIN, where none is expected, says so in the receipt', () => {

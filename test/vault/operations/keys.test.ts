@@ -1,5 +1,5 @@
 import { createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, type KeyObject } from 'node:crypto';
-import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { canonicalBytes } from '../../../src/encoding/canonical.ts';
 import { sha256 } from '../../../src/encoding/digest.ts';
 import { CONTEXT, verifySigned } from '../../../src/encoding/signed.ts';
@@ -17,10 +17,12 @@ import { importKeyBlock } from '../../../src/payment-crypto/key-block/import.ts'
 import { InitialKeyId } from '../../../src/payment-crypto/ksn.ts';
 import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import { randomUuid } from '../../../src/ports/random.ts';
+import { ok, refuse } from '../../../src/reasons/result.ts';
+import type { InitialKeyIdLedger } from '../../../src/vault/derivation-ids/ledger.ts';
 import { describeKeys } from '../../../src/vault/operations/describe-keys.ts';
 import { offerKeys } from '../../../src/vault/operations/offer-keys.ts';
 import { verifyKeyProof } from '../../../src/vault/operations/verify-key-proof.ts';
-import { clock, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import { clock, FORGETFUL_LEDGER, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
 import { type TestPhone, testPhone } from '../support/phone.ts';
 
 let vault: VaultFixture;
@@ -78,7 +80,7 @@ function openEnvelope(
 describe('an offer of keys', () => {
   test('brings each domain its initial key, wrapped for this phone alone', () => {
     const call = offerCall();
-    const message = unwrap(offerKeys(call, vault.keys, ports));
+    const message = unwrap(offerKeys(call, vault.keys, ports, FORGETFUL_LEDGER));
     expect(verifySigned(CONTEXT.keyOffer, message, vault.keys.grant.publicKey)).toBe(true);
     const offer = KeyOffer.decode(message.payload);
     expect(offer).toMatchObject({
@@ -101,7 +103,7 @@ describe('an offer of keys', () => {
   test('is made with a new ephemeral key each time', () => {
     const call = offerCall();
     const keys = [1, 2].map(
-      () => KeyOffer.decode(unwrap(offerKeys(call, vault.keys, ports)).payload).ephemeralPublicKey,
+      () => KeyOffer.decode(unwrap(offerKeys(call, vault.keys, ports, FORGETFUL_LEDGER)).payload).ephemeralPublicKey,
     );
     expect(keys[0]).not.toEqual(keys[1]);
   });
@@ -131,17 +133,24 @@ describe('an offer of keys', () => {
     ],
   ])('is refused for its %s', (field, bend) => {
     const call = offerCall(typeof bend === 'function' ? bend() : bend);
-    expect(offerKeys(call, vault.keys, ports)).toEqual({ ok: false, reason: 'MALFORMED_MESSAGE', detail: field });
+    expect(offerKeys(call, vault.keys, ports, FORGETFUL_LEDGER)).toEqual({
+      ok: false,
+      reason: 'MALFORMED_MESSAGE',
+      detail: field,
+    });
   });
 
   test.each([KeyTransport.UNSPECIFIED, 4 as KeyTransport])('is refused over transport %s', (other) => {
-    const refused = offerKeys(offerCall({ transport: other }), vault.keys, ports);
+    const refused = offerKeys(offerCall({ transport: other }), vault.keys, ports, FORGETFUL_LEDGER);
     expect(refused).toEqual({ ok: false, reason: 'TRANSPORT_NOT_SUPPORTED' });
   });
 
   test('is refused past the life of the service key', () => {
     const late = { random, clock: { now: () => new Date(vault.keys.grant.notAfter * 1000 + 1) } };
-    expect(offerKeys(offerCall(), vault.keys, late)).toEqual({ ok: false, reason: 'SERVICE_KEY_EXPIRED' });
+    expect(offerKeys(offerCall(), vault.keys, late, FORGETFUL_LEDGER)).toEqual({
+      ok: false,
+      reason: 'SERVICE_KEY_EXPIRED',
+    });
   });
 });
 
@@ -205,13 +214,47 @@ describe('a key proof', () => {
   });
 });
 
+describe('the record of what was offered', () => {
+  const asked: string[] = [];
+  const recording = (answer: ReturnType<InitialKeyIdLedger['claim']>): InitialKeyIdLedger => ({
+    claim: (ids) => {
+      asked.push(ids.map(String).join(' '));
+      return answer;
+    },
+  });
+  beforeEach(() => {
+    asked.length = 0;
+  });
+
+  test('is asked for both initial keys at once, and its refusal is the answer', () => {
+    const both = `${phone.pin.initialKeyId.toString('hex')} ${phone.accountData.initialKeyId.toString('hex')}`;
+    for (const reason of ['DERIVATION_ID_USED', 'VAULT_UNAVAILABLE'] as const)
+      expect(offerKeys(offerCall(), vault.keys, ports, recording(refuse(reason)))).toEqual({ ok: false, reason });
+    expect(offerKeys(offerCall(), vault.keys, ports, recording(ok(null))).ok).toBe(true);
+    expect(asked.map((ids) => ids.toLowerCase())).toEqual(Array(3).fill(both.toLowerCase()));
+  });
+
+  test('is not asked for an offer that is not made', () => {
+    const refused = [offerCall({ deviceId: '' }), offerCall({ transportPublicKey: Buffer.alloc(3) })];
+    for (const call of refused) expect(offerKeys(call, vault.keys, ports, recording(ok(null))).ok).toBe(false);
+    expect(asked).toEqual([]);
+  });
+
+  test('of a vault lets its own offer be made once', () => {
+    const { ledger } = vault.custodian;
+    expect(offerKeys(offerCall(), vault.keys, ports, ledger).ok).toBe(true);
+    expect(offerKeys(offerCall(), vault.keys, ports, ledger)).toMatchObject({ reason: 'DERIVATION_ID_USED' });
+  });
+});
+
 describe('the description of keys', () => {
   test('names public keys by purpose, BDK ids and acquirers', () => {
-    const { deviceToken, receipt, grant, pinBdk, accountDataBdk } = vault.keys;
+    const { deviceToken, receipt, audit, grant, pinBdk, accountDataBdk } = vault.keys;
     expect(describeKeys({ knownGeneration: 0n }, vault.keys)).toMatchObject({
       signingKeys: [
         { keyId: deviceToken.keyId, purpose: SigningPurpose.DEVICE_TOKEN, publicKey: deviceToken.spki },
         { keyId: receipt.keyId, purpose: SigningPurpose.RECEIPT, publicKey: receipt.spki },
+        { keyId: audit?.keyId, purpose: SigningPurpose.AUDIT, publicKey: audit?.spki },
         { keyId: grant.keyId, purpose: SigningPurpose.GRANT, publicKey: grant.spki },
       ],
       pinBdkId: pinBdk.id,

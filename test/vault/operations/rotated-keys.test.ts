@@ -11,7 +11,7 @@ import { describeKeys } from '../../../src/vault/operations/describe-keys.ts';
 import { offerKeys } from '../../../src/vault/operations/offer-keys.ts';
 import { signGrant } from '../../../src/vault/operations/sign-grant.ts';
 import { encodeGrant } from '../../../src/wire/transaction.ts';
-import { clock, NOW, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import { clock, FORGETFUL_LEDGER, NOW, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
 import { testGrant, testPayment } from '../support/payment.ts';
 import { type TestPhone, testPhone } from '../support/phone.ts';
 import { testPinCheck } from '../support/pin-check.ts';
@@ -75,9 +75,12 @@ describe.each(['bdk-pin', 'bdk-account-data'] as const)(
     test('is offered nothing from it, but for the moment in which replicas hear of it', () => {
       rotate(kind);
       const at = (seconds: number) => ({ random, clock: { now: () => secondsAfter(NOW, seconds) } });
-      expect(offerKeys(offerOf(phone), vault.keys, at(29)).ok).toBe(true);
-      expect(offerKeys(offerOf(phone), vault.keys, at(30))).toMatchObject({ ok: false, reason: 'MALFORMED_MESSAGE' });
-      expect(offerKeys(offerOf(testPhone(vault)), vault.keys, at(30)).ok).toBe(true);
+      expect(offerKeys(offerOf(phone), vault.keys, at(29), FORGETFUL_LEDGER).ok).toBe(true);
+      expect(offerKeys(offerOf(phone), vault.keys, at(30), FORGETFUL_LEDGER)).toMatchObject({
+        ok: false,
+        reason: 'MALFORMED_MESSAGE',
+      });
+      expect(offerKeys(offerOf(testPhone(vault)), vault.keys, at(30), FORGETFUL_LEDGER).ok).toBe(true);
     });
 
     test('cannot use keys of a prepared one', () => {
@@ -85,7 +88,7 @@ describe.each(['bdk-pin', 'bdk-account-data'] as const)(
       const [prepared] = [...vault.keys.otherBdks.keys()];
       const id = Buffer.concat([Buffer.from(prepared ?? '', 'hex'), Buffer.alloc(4)]);
       const field = kind === 'bdk-pin' ? 'pinInitialKeyId' : 'accountDataInitialKeyId';
-      expect(offerKeys({ ...offerOf(phone), [field]: id }, vault.keys, ports)).toMatchObject({
+      expect(offerKeys({ ...offerOf(phone), [field]: id }, vault.keys, ports, FORGETFUL_LEDGER)).toMatchObject({
         reason: 'MALFORMED_MESSAGE',
       });
     });

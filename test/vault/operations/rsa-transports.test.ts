@@ -12,7 +12,7 @@ import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import { parseSecureKeyWrapper, unwrapSecureKey } from '../../../src/payment-crypto/secure-key-wrapper/wrapper.ts';
 import { randomUuid } from '../../../src/ports/random.ts';
 import { offerKeys } from '../../../src/vault/operations/offer-keys.ts';
-import { clock, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import { clock, FORGETFUL_LEDGER, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
 import { type TestPhone, testPhone } from '../support/phone.ts';
 
 let vault: VaultFixture;
@@ -45,7 +45,7 @@ const offerCall = (over: Partial<OfferKeysCall>): OfferKeysCall => ({
 });
 
 function offered(call: OfferKeysCall): KeyOffer {
-  const message = unwrap(offerKeys(call, vault.keys, { random, clock }));
+  const message = unwrap(offerKeys(call, vault.keys, { random, clock }, FORGETFUL_LEDGER));
   expect(verifySigned(CONTEXT.keyOffer, message, vault.keys.grant.publicKey)).toBe(true);
   expect(message.payload.length).toBeLessThan(4096);
   return KeyOffer.decode(message.payload);
@@ -163,7 +163,7 @@ describe.each([KeyTransport.RSA, KeyTransport.SECURE_IMPORT])('over transport %s
     ['RSA with exponent 3', () => rsaKey(2048, 3).spki],
   ])('%s is no transport key', (_what, spki) => {
     const call = offerCall({ transport: which, transportPublicKey: spki() });
-    expect(offerKeys(call, vault.keys, { random, clock })).toEqual({
+    expect(offerKeys(call, vault.keys, { random, clock }, FORGETFUL_LEDGER)).toEqual({
       ok: false,
       reason: 'MALFORMED_MESSAGE',
       detail: 'transport_public_key',

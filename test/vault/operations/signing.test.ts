@@ -173,6 +173,7 @@ describe('a PIN grant', () => {
     accountDataHash: Buffer.alloc(32, 1),
     pinKsn: phone.pin.ksn(7),
     layout: '7203986154',
+    accessibleLayout: false,
     minimumLength: 4,
     maximumLength: 12,
     reportIntervalMilliseconds: 2000,

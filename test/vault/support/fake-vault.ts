@@ -1,6 +1,6 @@
 import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
 import {
-  type ExchangeRequest,
+  ExchangeRequest,
   type ExchangeResponse,
   VaultServiceService,
 } from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
@@ -22,6 +22,9 @@ export class FakeVault {
   constructor() {
     this.#server.addService(VaultServiceService, { exchange: (stream: Stream) => this.#serve(stream) });
   }
+
+  /** Messages received so far: a batch is one. */
+  messages = 0;
 
   /** Requests received so far, over all streams. */
   get received(): readonly ExchangeRequest[] {
@@ -51,10 +54,16 @@ export class FakeVault {
   #serve(stream: Stream): void {
     this.streams.push(stream);
     if (this.greets) stream.sendMetadata(new Metadata());
-    stream.on('data', (request: ExchangeRequest) => {
-      this.#seen.push(request);
-      this.onRequest(request, stream);
-      this.#tell();
+    stream.on('data', (message: ExchangeRequest) => {
+      this.messages += 1;
+      const { call } = message;
+      const requests =
+        call?.$case === 'batch' ? call.value.calls.map((bytes) => ExchangeRequest.decode(bytes)) : [message];
+      for (const request of requests) {
+        this.#seen.push(request);
+        this.onRequest(request, stream);
+        this.#tell();
+      }
     });
     stream.on('end', () => stream.end());
     stream.on('error', () => undefined);
@@ -66,6 +75,9 @@ export class FakeVault {
 }
 
 /** The honest answer to `shuffleLayout`. */
-export function layoutAnswer({ id }: ExchangeRequest, layout = '0123456789'): ExchangeResponse {
+export function layoutAnswer(
+  { id }: { readonly id: bigint; readonly call?: unknown },
+  layout = '0123456789',
+): ExchangeResponse {
   return { id, answer: { $case: 'shuffleLayout', value: { layout } } };
 }

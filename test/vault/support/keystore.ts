@@ -7,6 +7,8 @@ import { importKeyBlock } from '../../../src/payment-crypto/key-block/import.ts'
 import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
 import type { Random } from '../../../src/ports/random.ts';
+import { ok } from '../../../src/reasons/result.ts';
+import type { InitialKeyIdLedger } from '../../../src/vault/derivation-ids/ledger.ts';
 import type { BaseDerivationKey, VaultKeys } from '../../../src/vault/keys.ts';
 import type { KeyComponent } from '../../../src/vault/keystore/components.ts';
 import { Custodian } from '../../../src/vault/keystore/custodian.ts';
@@ -22,6 +24,9 @@ export const random: Random = { bytes: (length) => randomBytes(length) };
 export const ACQUIRER = 'acquirer-a';
 /** What ceremonies and changes of slots are made with. */
 export const turn: SlotTurn = { random, clock, by: 'tester' };
+
+/** A ledger that lets an initial key be offered again and again. */
+export const FORGETFUL_LEDGER: InitialKeyIdLedger = { claim: () => ok(null) };
 
 /** The value of a result that must be one. */
 export function unwrap<T>(result: { ok: true; value: T } | { ok: false; reason: string; detail?: string }): T {

@@ -1,7 +1,7 @@
 import { createHmac } from 'node:crypto';
 import type { DerivationKey } from '../../../src/payment-crypto/aes-dukpt/derivation.ts';
 import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
-import type { KeyToken } from '../../../src/vault/keystore/key-token.ts';
+import type { KeyOrigin, KeyToken } from '../../../src/vault/keystore/key-token.ts';
 import { generateSigningKey, type SigningKey, signingKeyOf } from '../../../src/vault/keystore/signing-key.ts';
 import { TokenError } from '../../../src/vault/pkcs11/token-error.ts';
 import { random } from './keystore.ts';
@@ -13,6 +13,8 @@ export class MemoryToken implements KeyToken {
   /** While it is drawn, everything throws. */
   drawn = false;
   readonly roots = new Map<string, Buffer>();
+  /** Ids of the keys that were brought. */
+  readonly entered = new Set<string>();
   readonly derivationKeys = new Map<string, SecretKey>();
   readonly signingKeys = new Map<string, SigningKey>();
 
@@ -34,16 +36,26 @@ export class MemoryToken implements KeyToken {
     return this.derivationKey(id)!;
   }
 
+  enterDerivationKey(id: string, key: SecretKey): DerivationKey {
+    this.#present();
+    this.derivationKeys.set(
+      id,
+      key.use((bytes) => SecretKey.ofOwned('AES', new Uint8Array(bytes))),
+    );
+    this.entered.add(id);
+    return this.derivationKey(id, key.bits, 'entered')!;
+  }
+
   makeSigningKey(id: string): SigningKey {
     this.#present();
     this.signingKeys.set(id, signingKeyOf(generateSigningKey()));
     return this.signingKey(id)!;
   }
 
-  derivationKey(id: string): DerivationKey | null {
+  derivationKey(id: string, _bits = 128, origin: KeyOrigin = 'made-there'): DerivationKey | null {
     this.#present();
     const key = this.derivationKeys.get(id);
-    if (key === undefined) return null;
+    if (key === undefined || this.entered.has(id) !== (origin === 'entered')) return null;
     const encipher = (blocks: Uint8Array): Buffer => {
       this.#present();
       return key.encipher(blocks);
@@ -66,6 +78,7 @@ export class MemoryToken implements KeyToken {
     this.#present();
     this.derivationKeys.delete(id);
     this.signingKeys.delete(id);
+    this.roots.delete(id);
   }
 
   /** Ids of the keys that it keeps. */

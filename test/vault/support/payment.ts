@@ -1,7 +1,8 @@
+import { paymentEvidenceHash } from '../../../src/encoding/contexts.ts';
 import { sha256 } from '../../../src/encoding/digest.ts';
 import { CONTEXT } from '../../../src/encoding/signed.ts';
 import type { PaymentIntent } from '../../../src/gate/intent.ts';
-import type { ReceiptClaims } from '../../../src/gate/vault.ts';
+import { type ApprovalClaims, grantClaims } from '../../../src/gate/receipt.ts';
 import type { SignedMessage } from '../../../src/gen/tapgate/v1/signed.ts';
 import type { AuthorizePaymentCall } from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { randomUuid } from '../../../src/ports/random.ts';
@@ -21,7 +22,7 @@ export interface Bend {
   readonly intent?: (intent: PaymentIntent) => PaymentIntent;
   readonly signedIntent?: (message: SignedMessage) => SignedMessage;
   readonly call?: (call: AuthorizePaymentCall) => AuthorizePaymentCall;
-  readonly receipt?: (claims: ReceiptClaims) => object;
+  readonly receipt?: (claims: ApprovalClaims) => object;
   readonly cardTlv?: Buffer;
   readonly pinBlock?: Buffer;
   readonly withoutPin?: boolean;
@@ -33,7 +34,7 @@ export interface TestPayment {
   readonly grant: TransactionGrant;
   readonly intent: PaymentIntent;
   readonly intentHash: Buffer;
-  readonly claims: ReceiptClaims;
+  readonly claims: ApprovalClaims;
 }
 
 export function testGrant(phone: TestPhone): TransactionGrant {
@@ -52,6 +53,7 @@ export function testGrant(phone: TestPhone): TransactionGrant {
     issuedAt: NOW,
     expiresAt: new Date(NOW.getTime() + 120_000),
     policyVersion: 'policy-1',
+    sameTap: null,
   };
 }
 
@@ -74,21 +76,17 @@ export function testPayment({ keys }: VaultFixture, phone: TestPhone, bend: Bend
   const signedGrant = signed(CONTEXT.grant, encodeGrant(grant), keys.grant, keys.grant.keyId);
   const signedIntent = signed(CONTEXT.paymentIntent, encodeIntent(intent), phone.sessionKey);
   const intentHash = sha256(signedIntent.payload);
-  const claims: ReceiptClaims = {
+  const claims: ApprovalClaims = {
     iss: 'https://tapgate.example',
-    aud: grant.acquirer,
+    ...grantClaims(grant),
     iat: Math.floor(NOW.getTime() / 1000),
     jti: randomUuid(random),
-    sub: grant.deviceId,
     decision: 'approved',
-    grant: grant.id,
     intent: intentHash.toString('base64url'),
-    merchant: grant.terms.merchant,
-    order: grant.terms.order,
-    amount: grant.terms.amountMinor.toString(),
-    currency: grant.terms.currency,
-    type: grant.terms.type,
-    policy: grant.policyVersion,
+    evidence: paymentEvidenceHash(signedIntent, phone.sessionPublicKey, signedGrant).toString('base64url'),
+    gate_policy: 'policy-2',
+    appraisal: null,
+    checkpoint: null,
   };
   const call: AuthorizePaymentCall = {
     intent: (bend.signedIntent ?? same)(signedIntent),

@@ -34,6 +34,7 @@ export function testPinCheck({ keys }: VaultFixture, phone: TestPhone, bend: Pin
     accountDataHash: accountDataHash(data.ksn, data.initializationVector, data.ciphertext),
     pinKsn: phone.pin.ksn(COUNTER),
     layout: '7294061835',
+    accessibleLayout: false,
     minimumLength: 4,
     maximumLength: 12,
     reportIntervalMilliseconds: 5000,
@@ -45,6 +46,7 @@ export function testPinCheck({ keys }: VaultFixture, phone: TestPhone, bend: Pin
     block: bend.block ?? encipherPin(phone, COUNTER),
     accountData: accountDataToWire(bend.accountData ?? data),
     pinGrant: signed(CONTEXT.pinGrant, encodePinGrant(grant), keys.grant, keys.grant.keyId),
+    accountDataGrantId: '',
   };
   return bend.call?.(call) ?? call;
 }

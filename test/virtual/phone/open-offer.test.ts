@@ -15,7 +15,14 @@ import { honestProfiles } from '../../../src/virtual/keymint/profiles.ts';
 import { openOffer } from '../../../src/virtual/phone/open-offer.ts';
 import { makeTransportKey, type PhoneTransportKey, TRANSPORTS } from '../../../src/virtual/phone/transport-keys.ts';
 import { transportToWire } from '../../../src/wire/injection.ts';
-import { clock, random, unwrap, type VaultFixture, vaultFixture } from '../../vault/support/keystore.ts';
+import {
+  clock,
+  FORGETFUL_LEDGER,
+  random,
+  unwrap,
+  type VaultFixture,
+  vaultFixture,
+} from '../../vault/support/keystore.ts';
 import { type TestPhone, testPhone } from '../../vault/support/phone.ts';
 
 let vault: VaultFixture;
@@ -51,7 +58,7 @@ function offerOf(transport: TransportName, keys = phone, key = keyOf(transport))
     accountDataInitialKeyId: keys.accountData.initialKeyId,
     expiresAt: BigInt(now.getTime() + 60_000),
   };
-  return KeyOffer.decode(unwrap(offerKeys(call, vault.keys, { random, clock })).payload);
+  return KeyOffer.decode(unwrap(offerKeys(call, vault.keys, { random, clock }, FORGETFUL_LEDGER)).payload);
 }
 
 const payloadOf = (offer: KeyOffer): Buffer => Buffer.from(KeyOffer.encode(offer).finish());

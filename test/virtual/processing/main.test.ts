@@ -59,7 +59,7 @@ describe('the process', () => {
     gate.answer = () => ({
       outcome: {
         $case: 'refused',
-        value: { refusal: refusalMessage('partner', ['APP_SIGNER_NOT_ALLOWED', 'CVM_REQUIRED']) },
+        value: { refusal: refusalMessage('partner', ['APP_SIGNER_NOT_ALLOWED', 'CVM_REQUIRED']), receipt: '' },
       },
     });
     const answer = await processing.submit(newSubmission());

@@ -4,8 +4,8 @@ import type { AuthorizationList } from '../authorization-list.ts';
 
 const DAY = 86_400_000;
 
-/** First day that a patch level names, YYYYMM or YYYYMMDD (day 00: not stated); null where it names none. */
-function firstDay(level: number | null): number | null {
+/** First day (ms) that a patch level names, YYYYMM or YYYYMMDD (day 00: not stated); null where it names none. */
+export function firstDay(level: number | null): number | null {
   const digits = level === null ? '' : String(level);
   if (digits.length !== 6 && digits.length !== 8) return null;
   const year = Number(digits.slice(0, 4));

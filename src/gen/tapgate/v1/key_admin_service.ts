@@ -44,6 +44,24 @@ export namespace RotationStep {
   export type UNRECOGNIZED = typeof RotationStep.UNRECOGNIZED;
 }
 
+export const Tr34Role = {
+  UNSPECIFIED: 0,
+  /** DEVICE - Receives keys (KRD). */
+  DEVICE: 1,
+  /** HOST - Distributes keys (KDH). */
+  HOST: 2,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type Tr34Role = typeof Tr34Role[keyof typeof Tr34Role];
+
+export namespace Tr34Role {
+  export type UNSPECIFIED = typeof Tr34Role.UNSPECIFIED;
+  export type DEVICE = typeof Tr34Role.DEVICE;
+  export type HOST = typeof Tr34Role.HOST;
+  export type UNRECOGNIZED = typeof Tr34Role.UNRECOGNIZED;
+}
+
 export interface ListKeysRequest {
   /** Of this kind only, where given. */
   kind: string;
@@ -94,6 +112,15 @@ export interface RetireKeyResponse {
   changed: KeySlot[];
 }
 
+export interface DestroyKeyRequest {
+  slotId: string;
+}
+
+export interface DestroyKeyResponse {
+  /** The slot; none where the key was destroyed already. */
+  changed: KeySlot[];
+}
+
 export interface MarkCompromisedRequest {
   slotId: string;
   /** Why, for the record. */
@@ -126,6 +153,95 @@ export interface RotateKeyResponse {
   next: RotationStep;
   /** A zone key that was generated, on its way to the acquirer. */
   keyBlock: string;
+  /** Where the step is to wait: the slot that it waits for, with what still rests on it. */
+  waiting: KeySlot[];
+}
+
+export interface ImportKeyRequest {
+  /** "zone-pin" or "zone-data". */
+  kind: string;
+  acquirer: string;
+  source:
+    | //
+    /** X9.143, under the acquirer's zone KEK. */
+    { $case: "keyBlock"; value: string }
+    | //
+    /** KT-KDH of TR-34's two-pass protocol, DER, for the random number that was requested last. */
+    { $case: "tr34KeyToken"; value: Buffer }
+    | undefined;
+  /** Departures from X9.143 or TR-34 that are tolerated, by name; the response says which of them there were. */
+  tolerate: string[];
+  /** The check value that the acquirer states, 6 to 10 hexadecimal digits; a key of another one is refused. May be empty. */
+  keyCheckValue: string;
+}
+
+export interface ImportKeyResponse {
+  slot:
+    | KeySlot
+    | undefined;
+  /** Departures that were there and were tolerated. */
+  tolerated: string[];
+}
+
+export interface ExportKeyRequest {
+  slotId: string;
+  /** By TR-34; without it as a key block of version D under the acquirer's zone KEK. */
+  tr34:
+    | Tr34Destination
+    | undefined;
+  /** As of imports. */
+  tolerate: string[];
+}
+
+/** What a key token is made for. */
+export interface Tr34Destination {
+  /** RT-KRD of the acquirer's device, DER. */
+  randomNumberToken: Buffer;
+  /** Revocation list of the authority of this service's host certificate, DER: the device looks the host up in it. */
+  revocationList: Buffer;
+  /** Revocation list of the authority of the acquirer's device, DER, where there is one. */
+  deviceRevocationList: Buffer;
+}
+
+export interface ExportKeyResponse {
+  slot: KeySlot | undefined;
+  keyBlock: string;
+  /** KT-KDH, DER. */
+  tr34KeyToken: Buffer;
+  tolerated: string[];
+}
+
+export interface GetTr34CredentialRequest {
+  acquirer: string;
+  /** What this service is to the acquirer. */
+  role: Tr34Role;
+  /** Of the host's credential: revocation list of the authority of this service's certificate, DER. */
+  revocationList: Buffer;
+}
+
+export interface GetTr34CredentialResponse {
+  /** DER. */
+  credentialToken: Buffer;
+  /** Of this service's certificate and of the bound one. */
+  own: Tr34Certificate | undefined;
+  bound: Tr34Certificate | undefined;
+}
+
+export interface Tr34Certificate {
+  /** SHA-256 of the DER. */
+  fingerprint: Buffer;
+  notAfter: Date | undefined;
+}
+
+export interface RequestTr34KeyRequest {
+  acquirer: string;
+}
+
+export interface RequestTr34KeyResponse {
+  /** RT-KRD, DER. */
+  randomNumberToken: Buffer;
+  /** Until then a key token is taken for it, once; a restart of the vault forgets it earlier. */
+  expiresAt: Date | undefined;
 }
 
 function createBaseListKeysRequest(): ListKeysRequest {
@@ -714,6 +830,116 @@ export const RetireKeyResponse: MessageFns<RetireKeyResponse> = {
   },
 };
 
+function createBaseDestroyKeyRequest(): DestroyKeyRequest {
+  return { slotId: "" };
+}
+
+export const DestroyKeyRequest: MessageFns<DestroyKeyRequest> = {
+  encode(message: DestroyKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slotId !== "") {
+      writer.uint32(10).string(message.slotId);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DestroyKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDestroyKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slotId = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DestroyKeyRequest>): DestroyKeyRequest {
+    return DestroyKeyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DestroyKeyRequest>): DestroyKeyRequest {
+    const message = createBaseDestroyKeyRequest();
+    message.slotId = object.slotId ?? "";
+    return message;
+  },
+};
+
+function createBaseDestroyKeyResponse(): DestroyKeyResponse {
+  return { changed: [] };
+}
+
+export const DestroyKeyResponse: MessageFns<DestroyKeyResponse> = {
+  encode(message: DestroyKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changed) {
+      KeySlot.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DestroyKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDestroyKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changed.push(KeySlot.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DestroyKeyResponse>): DestroyKeyResponse {
+    return DestroyKeyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DestroyKeyResponse>): DestroyKeyResponse {
+    const message = createBaseDestroyKeyResponse();
+    message.changed = object.changed?.map((e) => KeySlot.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 function createBaseMarkCompromisedRequest(): MarkCompromisedRequest {
   return { slotId: "", cause: "" };
 }
@@ -928,7 +1154,7 @@ export const RotateKeyRequest: MessageFns<RotateKeyRequest> = {
 };
 
 function createBaseRotateKeyResponse(): RotateKeyResponse {
-  return { step: 0, changed: [], waitUntil: undefined, next: 0, keyBlock: "" };
+  return { step: 0, changed: [], waitUntil: undefined, next: 0, keyBlock: "", waiting: [] };
 }
 
 export const RotateKeyResponse: MessageFns<RotateKeyResponse> = {
@@ -947,6 +1173,9 @@ export const RotateKeyResponse: MessageFns<RotateKeyResponse> = {
     }
     if (message.keyBlock !== "") {
       writer.uint32(42).string(message.keyBlock);
+    }
+    for (const v of message.waiting) {
+      KeySlot.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1004,6 +1233,14 @@ export const RotateKeyResponse: MessageFns<RotateKeyResponse> = {
             message.keyBlock = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.waiting.push(KeySlot.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1026,6 +1263,805 @@ export const RotateKeyResponse: MessageFns<RotateKeyResponse> = {
     message.waitUntil = object.waitUntil ?? undefined;
     message.next = object.next ?? 0;
     message.keyBlock = object.keyBlock ?? "";
+    message.waiting = object.waiting?.map((e) => KeySlot.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseImportKeyRequest(): ImportKeyRequest {
+  return { kind: "", acquirer: "", source: undefined, tolerate: [], keyCheckValue: "" };
+}
+
+export const ImportKeyRequest: MessageFns<ImportKeyRequest> = {
+  encode(message: ImportKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.acquirer !== "") {
+      writer.uint32(18).string(message.acquirer);
+    }
+    switch (message.source?.$case) {
+      case "keyBlock":
+        writer.uint32(26).string(message.source.value);
+        break;
+      case "tr34KeyToken":
+        writer.uint32(34).bytes(message.source.value);
+        break;
+    }
+    for (const v of message.tolerate) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.keyCheckValue !== "") {
+      writer.uint32(50).string(message.keyCheckValue);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.source = { $case: "keyBlock", value: reader.string() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = { $case: "tr34KeyToken", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.tolerate.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.keyCheckValue = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportKeyRequest>): ImportKeyRequest {
+    return ImportKeyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportKeyRequest>): ImportKeyRequest {
+    const message = createBaseImportKeyRequest();
+    message.kind = object.kind ?? "";
+    message.acquirer = object.acquirer ?? "";
+    switch (object.source?.$case) {
+      case "keyBlock": {
+        if (object.source?.value !== undefined && object.source?.value !== null) {
+          message.source = { $case: "keyBlock", value: object.source.value };
+        }
+        break;
+      }
+      case "tr34KeyToken": {
+        if (object.source?.value !== undefined && object.source?.value !== null) {
+          message.source = { $case: "tr34KeyToken", value: object.source.value };
+        }
+        break;
+      }
+    }
+    message.tolerate = object.tolerate?.map((e) => e) || [];
+    message.keyCheckValue = object.keyCheckValue ?? "";
+    return message;
+  },
+};
+
+function createBaseImportKeyResponse(): ImportKeyResponse {
+  return { slot: undefined, tolerated: [] };
+}
+
+export const ImportKeyResponse: MessageFns<ImportKeyResponse> = {
+  encode(message: ImportKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== undefined) {
+      KeySlot.encode(message.slot, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.tolerated) {
+      writer.uint32(18).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slot = KeySlot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tolerated.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportKeyResponse>): ImportKeyResponse {
+    return ImportKeyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportKeyResponse>): ImportKeyResponse {
+    const message = createBaseImportKeyResponse();
+    message.slot = (object.slot !== undefined && object.slot !== null) ? KeySlot.fromPartial(object.slot) : undefined;
+    message.tolerated = object.tolerated?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseExportKeyRequest(): ExportKeyRequest {
+  return { slotId: "", tr34: undefined, tolerate: [] };
+}
+
+export const ExportKeyRequest: MessageFns<ExportKeyRequest> = {
+  encode(message: ExportKeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slotId !== "") {
+      writer.uint32(10).string(message.slotId);
+    }
+    if (message.tr34 !== undefined) {
+      Tr34Destination.encode(message.tr34, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.tolerate) {
+      writer.uint32(26).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportKeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportKeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slotId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tr34 = Tr34Destination.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tolerate.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportKeyRequest>): ExportKeyRequest {
+    return ExportKeyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportKeyRequest>): ExportKeyRequest {
+    const message = createBaseExportKeyRequest();
+    message.slotId = object.slotId ?? "";
+    message.tr34 = (object.tr34 !== undefined && object.tr34 !== null)
+      ? Tr34Destination.fromPartial(object.tr34)
+      : undefined;
+    message.tolerate = object.tolerate?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseTr34Destination(): Tr34Destination {
+  return { randomNumberToken: Buffer.alloc(0), revocationList: Buffer.alloc(0), deviceRevocationList: Buffer.alloc(0) };
+}
+
+export const Tr34Destination: MessageFns<Tr34Destination> = {
+  encode(message: Tr34Destination, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.randomNumberToken.length !== 0) {
+      writer.uint32(10).bytes(message.randomNumberToken);
+    }
+    if (message.revocationList.length !== 0) {
+      writer.uint32(18).bytes(message.revocationList);
+    }
+    if (message.deviceRevocationList.length !== 0) {
+      writer.uint32(26).bytes(message.deviceRevocationList);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Tr34Destination {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTr34Destination();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.randomNumberToken = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.revocationList = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deviceRevocationList = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Tr34Destination>): Tr34Destination {
+    return Tr34Destination.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Tr34Destination>): Tr34Destination {
+    const message = createBaseTr34Destination();
+    message.randomNumberToken = object.randomNumberToken ?? Buffer.alloc(0);
+    message.revocationList = object.revocationList ?? Buffer.alloc(0);
+    message.deviceRevocationList = object.deviceRevocationList ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseExportKeyResponse(): ExportKeyResponse {
+  return { slot: undefined, keyBlock: "", tr34KeyToken: Buffer.alloc(0), tolerated: [] };
+}
+
+export const ExportKeyResponse: MessageFns<ExportKeyResponse> = {
+  encode(message: ExportKeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== undefined) {
+      KeySlot.encode(message.slot, writer.uint32(10).fork()).join();
+    }
+    if (message.keyBlock !== "") {
+      writer.uint32(18).string(message.keyBlock);
+    }
+    if (message.tr34KeyToken.length !== 0) {
+      writer.uint32(26).bytes(message.tr34KeyToken);
+    }
+    for (const v of message.tolerated) {
+      writer.uint32(34).string(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportKeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportKeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slot = KeySlot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyBlock = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tr34KeyToken = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tolerated.push(reader.string());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportKeyResponse>): ExportKeyResponse {
+    return ExportKeyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportKeyResponse>): ExportKeyResponse {
+    const message = createBaseExportKeyResponse();
+    message.slot = (object.slot !== undefined && object.slot !== null) ? KeySlot.fromPartial(object.slot) : undefined;
+    message.keyBlock = object.keyBlock ?? "";
+    message.tr34KeyToken = object.tr34KeyToken ?? Buffer.alloc(0);
+    message.tolerated = object.tolerated?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseGetTr34CredentialRequest(): GetTr34CredentialRequest {
+  return { acquirer: "", role: 0, revocationList: Buffer.alloc(0) };
+}
+
+export const GetTr34CredentialRequest: MessageFns<GetTr34CredentialRequest> = {
+  encode(message: GetTr34CredentialRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.acquirer !== "") {
+      writer.uint32(10).string(message.acquirer);
+    }
+    if (message.role !== 0) {
+      writer.uint32(16).int32(message.role);
+    }
+    if (message.revocationList.length !== 0) {
+      writer.uint32(26).bytes(message.revocationList);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTr34CredentialRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTr34CredentialRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.role = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.revocationList = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetTr34CredentialRequest>): GetTr34CredentialRequest {
+    return GetTr34CredentialRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetTr34CredentialRequest>): GetTr34CredentialRequest {
+    const message = createBaseGetTr34CredentialRequest();
+    message.acquirer = object.acquirer ?? "";
+    message.role = object.role ?? 0;
+    message.revocationList = object.revocationList ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseGetTr34CredentialResponse(): GetTr34CredentialResponse {
+  return { credentialToken: Buffer.alloc(0), own: undefined, bound: undefined };
+}
+
+export const GetTr34CredentialResponse: MessageFns<GetTr34CredentialResponse> = {
+  encode(message: GetTr34CredentialResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.credentialToken.length !== 0) {
+      writer.uint32(10).bytes(message.credentialToken);
+    }
+    if (message.own !== undefined) {
+      Tr34Certificate.encode(message.own, writer.uint32(18).fork()).join();
+    }
+    if (message.bound !== undefined) {
+      Tr34Certificate.encode(message.bound, writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): GetTr34CredentialResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseGetTr34CredentialResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.credentialToken = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.own = Tr34Certificate.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.bound = Tr34Certificate.decode(reader, reader.uint32());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<GetTr34CredentialResponse>): GetTr34CredentialResponse {
+    return GetTr34CredentialResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<GetTr34CredentialResponse>): GetTr34CredentialResponse {
+    const message = createBaseGetTr34CredentialResponse();
+    message.credentialToken = object.credentialToken ?? Buffer.alloc(0);
+    message.own = (object.own !== undefined && object.own !== null)
+      ? Tr34Certificate.fromPartial(object.own)
+      : undefined;
+    message.bound = (object.bound !== undefined && object.bound !== null)
+      ? Tr34Certificate.fromPartial(object.bound)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseTr34Certificate(): Tr34Certificate {
+  return { fingerprint: Buffer.alloc(0), notAfter: undefined };
+}
+
+export const Tr34Certificate: MessageFns<Tr34Certificate> = {
+  encode(message: Tr34Certificate, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.fingerprint.length !== 0) {
+      writer.uint32(10).bytes(message.fingerprint);
+    }
+    if (message.notAfter !== undefined) {
+      Timestamp.encode(toTimestamp(message.notAfter), writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Tr34Certificate {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTr34Certificate();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.fingerprint = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.notAfter = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Tr34Certificate>): Tr34Certificate {
+    return Tr34Certificate.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Tr34Certificate>): Tr34Certificate {
+    const message = createBaseTr34Certificate();
+    message.fingerprint = object.fingerprint ?? Buffer.alloc(0);
+    message.notAfter = object.notAfter ?? undefined;
+    return message;
+  },
+};
+
+function createBaseRequestTr34KeyRequest(): RequestTr34KeyRequest {
+  return { acquirer: "" };
+}
+
+export const RequestTr34KeyRequest: MessageFns<RequestTr34KeyRequest> = {
+  encode(message: RequestTr34KeyRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.acquirer !== "") {
+      writer.uint32(10).string(message.acquirer);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestTr34KeyRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestTr34KeyRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RequestTr34KeyRequest>): RequestTr34KeyRequest {
+    return RequestTr34KeyRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestTr34KeyRequest>): RequestTr34KeyRequest {
+    const message = createBaseRequestTr34KeyRequest();
+    message.acquirer = object.acquirer ?? "";
+    return message;
+  },
+};
+
+function createBaseRequestTr34KeyResponse(): RequestTr34KeyResponse {
+  return { randomNumberToken: Buffer.alloc(0), expiresAt: undefined };
+}
+
+export const RequestTr34KeyResponse: MessageFns<RequestTr34KeyResponse> = {
+  encode(message: RequestTr34KeyResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.randomNumberToken.length !== 0) {
+      writer.uint32(10).bytes(message.randomNumberToken);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(18).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestTr34KeyResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestTr34KeyResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.randomNumberToken = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RequestTr34KeyResponse>): RequestTr34KeyResponse {
+    return RequestTr34KeyResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestTr34KeyResponse>): RequestTr34KeyResponse {
+    const message = createBaseRequestTr34KeyResponse();
+    message.randomNumberToken = object.randomNumberToken ?? Buffer.alloc(0);
+    message.expiresAt = object.expiresAt ?? undefined;
     return message;
   },
 };
@@ -1084,6 +2120,16 @@ export const KeyAdminServiceService = {
     responseSerialize: (value: RetireKeyResponse): Buffer => Buffer.from(RetireKeyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RetireKeyResponse => RetireKeyResponse.decode(value),
   },
+  /** Destroys the bytes of a key that is retired, or prepared and never used. No answer that rests on it is given again. */
+  destroyKey: {
+    path: "/tapgate.v1.KeyAdminService/DestroyKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: DestroyKeyRequest): Buffer => Buffer.from(DestroyKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): DestroyKeyRequest => DestroyKeyRequest.decode(value),
+    responseSerialize: (value: DestroyKeyResponse): Buffer => Buffer.from(DestroyKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): DestroyKeyResponse => DestroyKeyResponse.decode(value),
+  },
   /**
    * From now on nothing counts that rests on this key, and its bytes are destroyed. A kind that cannot be without an
    * active key gets its successor in the same step.
@@ -1109,6 +2155,50 @@ export const KeyAdminServiceService = {
     responseSerialize: (value: RotateKeyResponse): Buffer => Buffer.from(RotateKeyResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RotateKeyResponse => RotateKeyResponse.decode(value),
   },
+  /** Takes a zone key from its acquirer, as a key block under the acquirer's zone KEK or by TR-34: it is prepared. */
+  importKey: {
+    path: "/tapgate.v1.KeyAdminService/ImportKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ImportKeyRequest): Buffer => Buffer.from(ImportKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ImportKeyRequest => ImportKeyRequest.decode(value),
+    responseSerialize: (value: ImportKeyResponse): Buffer => Buffer.from(ImportKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ImportKeyResponse => ImportKeyResponse.decode(value),
+  },
+  /** Gives a zone key to its acquirer, as a key block under the acquirer's zone KEK or by TR-34. No other kind leaves. */
+  exportKey: {
+    path: "/tapgate.v1.KeyAdminService/ExportKey" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ExportKeyRequest): Buffer => Buffer.from(ExportKeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ExportKeyRequest => ExportKeyRequest.decode(value),
+    responseSerialize: (value: ExportKeyResponse): Buffer => Buffer.from(ExportKeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ExportKeyResponse => ExportKeyResponse.decode(value),
+  },
+  /** The credential by which an acquirer's side of TR-34 binds this one: CT-KRD of the device, CT-KDH of the host. */
+  getTr34Credential: {
+    path: "/tapgate.v1.KeyAdminService/GetTr34Credential" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: GetTr34CredentialRequest): Buffer =>
+      Buffer.from(GetTr34CredentialRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): GetTr34CredentialRequest => GetTr34CredentialRequest.decode(value),
+    responseSerialize: (value: GetTr34CredentialResponse): Buffer =>
+      Buffer.from(GetTr34CredentialResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): GetTr34CredentialResponse => GetTr34CredentialResponse.decode(value),
+  },
+  /** A new random number for one key token of an acquirer's host (RT-KRD); the one before is forgotten. */
+  requestTr34Key: {
+    path: "/tapgate.v1.KeyAdminService/RequestTr34Key" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: RequestTr34KeyRequest): Buffer =>
+      Buffer.from(RequestTr34KeyRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): RequestTr34KeyRequest => RequestTr34KeyRequest.decode(value),
+    responseSerialize: (value: RequestTr34KeyResponse): Buffer =>
+      Buffer.from(RequestTr34KeyResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): RequestTr34KeyResponse => RequestTr34KeyResponse.decode(value),
+  },
 } as const;
 
 export interface KeyAdminServiceServer extends UntypedServiceImplementation {
@@ -1120,6 +2210,8 @@ export interface KeyAdminServiceServer extends UntypedServiceImplementation {
   activateKey: handleUnaryCall<ActivateKeyRequest, ActivateKeyResponse>;
   /** Takes a draining key out of use. */
   retireKey: handleUnaryCall<RetireKeyRequest, RetireKeyResponse>;
+  /** Destroys the bytes of a key that is retired, or prepared and never used. No answer that rests on it is given again. */
+  destroyKey: handleUnaryCall<DestroyKeyRequest, DestroyKeyResponse>;
   /**
    * From now on nothing counts that rests on this key, and its bytes are destroyed. A kind that cannot be without an
    * active key gets its successor in the same step.
@@ -1127,6 +2219,14 @@ export interface KeyAdminServiceServer extends UntypedServiceImplementation {
   markCompromised: handleUnaryCall<MarkCompromisedRequest, MarkCompromisedResponse>;
   /** Takes the next step of a rotation that is possible now: generate, activate, retire; or says until when to wait. */
   rotateKey: handleUnaryCall<RotateKeyRequest, RotateKeyResponse>;
+  /** Takes a zone key from its acquirer, as a key block under the acquirer's zone KEK or by TR-34: it is prepared. */
+  importKey: handleUnaryCall<ImportKeyRequest, ImportKeyResponse>;
+  /** Gives a zone key to its acquirer, as a key block under the acquirer's zone KEK or by TR-34. No other kind leaves. */
+  exportKey: handleUnaryCall<ExportKeyRequest, ExportKeyResponse>;
+  /** The credential by which an acquirer's side of TR-34 binds this one: CT-KRD of the device, CT-KDH of the host. */
+  getTr34Credential: handleUnaryCall<GetTr34CredentialRequest, GetTr34CredentialResponse>;
+  /** A new random number for one key token of an acquirer's host (RT-KRD); the one before is forgotten. */
+  requestTr34Key: handleUnaryCall<RequestTr34KeyRequest, RequestTr34KeyResponse>;
 }
 
 export interface KeyAdminServiceClient extends Client {
@@ -1208,6 +2308,22 @@ export interface KeyAdminServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RetireKeyResponse) => void,
   ): ClientUnaryCall;
+  /** Destroys the bytes of a key that is retired, or prepared and never used. No answer that rests on it is given again. */
+  destroyKey(
+    request: DestroyKeyRequest,
+    callback: (error: ServiceError | null, response: DestroyKeyResponse) => void,
+  ): ClientUnaryCall;
+  destroyKey(
+    request: DestroyKeyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: DestroyKeyResponse) => void,
+  ): ClientUnaryCall;
+  destroyKey(
+    request: DestroyKeyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: DestroyKeyResponse) => void,
+  ): ClientUnaryCall;
   /**
    * From now on nothing counts that rests on this key, and its bytes are destroyed. A kind that cannot be without an
    * active key gets its successor in the same step.
@@ -1242,6 +2358,70 @@ export interface KeyAdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RotateKeyResponse) => void,
+  ): ClientUnaryCall;
+  /** Takes a zone key from its acquirer, as a key block under the acquirer's zone KEK or by TR-34: it is prepared. */
+  importKey(
+    request: ImportKeyRequest,
+    callback: (error: ServiceError | null, response: ImportKeyResponse) => void,
+  ): ClientUnaryCall;
+  importKey(
+    request: ImportKeyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ImportKeyResponse) => void,
+  ): ClientUnaryCall;
+  importKey(
+    request: ImportKeyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ImportKeyResponse) => void,
+  ): ClientUnaryCall;
+  /** Gives a zone key to its acquirer, as a key block under the acquirer's zone KEK or by TR-34. No other kind leaves. */
+  exportKey(
+    request: ExportKeyRequest,
+    callback: (error: ServiceError | null, response: ExportKeyResponse) => void,
+  ): ClientUnaryCall;
+  exportKey(
+    request: ExportKeyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ExportKeyResponse) => void,
+  ): ClientUnaryCall;
+  exportKey(
+    request: ExportKeyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ExportKeyResponse) => void,
+  ): ClientUnaryCall;
+  /** The credential by which an acquirer's side of TR-34 binds this one: CT-KRD of the device, CT-KDH of the host. */
+  getTr34Credential(
+    request: GetTr34CredentialRequest,
+    callback: (error: ServiceError | null, response: GetTr34CredentialResponse) => void,
+  ): ClientUnaryCall;
+  getTr34Credential(
+    request: GetTr34CredentialRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: GetTr34CredentialResponse) => void,
+  ): ClientUnaryCall;
+  getTr34Credential(
+    request: GetTr34CredentialRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: GetTr34CredentialResponse) => void,
+  ): ClientUnaryCall;
+  /** A new random number for one key token of an acquirer's host (RT-KRD); the one before is forgotten. */
+  requestTr34Key(
+    request: RequestTr34KeyRequest,
+    callback: (error: ServiceError | null, response: RequestTr34KeyResponse) => void,
+  ): ClientUnaryCall;
+  requestTr34Key(
+    request: RequestTr34KeyRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: RequestTr34KeyResponse) => void,
+  ): ClientUnaryCall;
+  requestTr34Key(
+    request: RequestTr34KeyRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: RequestTr34KeyResponse) => void,
   ): ClientUnaryCall;
 }
 

@@ -40,7 +40,7 @@ export interface KeySlot {
   slotId: string;
   /**
    * What the key is for: "bdk-pin", "bdk-account-data", "zone-kek", "zone-pin", "zone-data", "device-token", "receipt",
-   * "grant", "audit", "kek", "anchor", "card-reference".
+   * "grant", "audit", "kek", "anchor", "card-reference", "tr34-device", "tr34-host".
    */
   kind: string;
   /** Of a zone key; else empty. */
@@ -58,7 +58,23 @@ export interface KeySlot {
   /** Oldest first; empty where it is older than the record. */
   history: SlotChange[];
   /** From then on the slot's next step is possible; unset where there is none, or nothing is known of its past. */
-  nextStepAt: Date | undefined;
+  nextStepAt:
+    | Date
+    | undefined;
+  /** Of a draining base derivation key: what of the phones still rests on it. */
+  resting:
+    | KeySetsResting
+    | undefined;
+  /** How a key came in from outside: "components", "key-block", "tr-34"; empty of one that was made here. */
+  enteredBy: string;
+}
+
+/** Key sets of phones that came from one base derivation key. */
+export interface KeySetsResting {
+  /** Phones pay with them. */
+  live: bigint;
+  /** Offered, replaced or expired so lately that a proof or a payment of theirs may still come. */
+  unsettled: bigint;
 }
 
 /** A slot entered a state. */
@@ -82,6 +98,8 @@ function createBaseKeySlot(): KeySlot {
     bdkId: "",
     history: [],
     nextStepAt: undefined,
+    resting: undefined,
+    enteredBy: "",
   };
 }
 
@@ -113,6 +131,12 @@ export const KeySlot: MessageFns<KeySlot> = {
     }
     if (message.nextStepAt !== undefined) {
       Timestamp.encode(toTimestamp(message.nextStepAt), writer.uint32(74).fork()).join();
+    }
+    if (message.resting !== undefined) {
+      KeySetsResting.encode(message.resting, writer.uint32(82).fork()).join();
+    }
+    if (message.enteredBy !== "") {
+      writer.uint32(90).string(message.enteredBy);
     }
     return writer;
   },
@@ -202,6 +226,22 @@ export const KeySlot: MessageFns<KeySlot> = {
             message.nextStepAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.resting = KeySetsResting.decode(reader, reader.uint32());
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.enteredBy = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -228,6 +268,83 @@ export const KeySlot: MessageFns<KeySlot> = {
     message.bdkId = object.bdkId ?? "";
     message.history = object.history?.map((e) => SlotChange.fromPartial(e)) || [];
     message.nextStepAt = object.nextStepAt ?? undefined;
+    message.resting = (object.resting !== undefined && object.resting !== null)
+      ? KeySetsResting.fromPartial(object.resting)
+      : undefined;
+    message.enteredBy = object.enteredBy ?? "";
+    return message;
+  },
+};
+
+function createBaseKeySetsResting(): KeySetsResting {
+  return { live: 0n, unsettled: 0n };
+}
+
+export const KeySetsResting: MessageFns<KeySetsResting> = {
+  encode(message: KeySetsResting, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.live !== 0n) {
+      if (BigInt.asIntN(64, message.live) !== message.live) {
+        throw new globalThis.Error("value provided for field message.live of type int64 too large");
+      }
+      writer.uint32(8).int64(message.live);
+    }
+    if (message.unsettled !== 0n) {
+      if (BigInt.asIntN(64, message.unsettled) !== message.unsettled) {
+        throw new globalThis.Error("value provided for field message.unsettled of type int64 too large");
+      }
+      writer.uint32(16).int64(message.unsettled);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeySetsResting {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeySetsResting();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.live = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.unsettled = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KeySetsResting>): KeySetsResting {
+    return KeySetsResting.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeySetsResting>): KeySetsResting {
+    const message = createBaseKeySetsResting();
+    message.live = (object.live !== undefined && object.live !== null) ? BigInt(object.live) : 0n;
+    message.unsettled = (object.unsettled !== undefined && object.unsettled !== null) ? BigInt(object.unsettled) : 0n;
     return message;
   },
 };

@@ -20,8 +20,34 @@ import {
   type ServiceError,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { Refusal } from "./refusal.ts";
 import { SignedMessage } from "./signed.ts";
+
+export const PaymentOutcome = {
+  UNSPECIFIED: 0,
+  APPROVED: 1,
+  DECLINED: 2,
+  /** PIN_REQUIRED - The issuer asks for a PIN (response codes 65, 70). */
+  PIN_REQUIRED: 3,
+  /** PIN_WRONG - The issuer says that the PIN is wrong (response code 55). */
+  PIN_WRONG: 4,
+  /** PIN_LOST - The gate said that the PIN block is lost: nothing was submitted. */
+  PIN_LOST: 5,
+  UNRECOGNIZED: -1,
+} as const;
+
+export type PaymentOutcome = typeof PaymentOutcome[keyof typeof PaymentOutcome];
+
+export namespace PaymentOutcome {
+  export type UNSPECIFIED = typeof PaymentOutcome.UNSPECIFIED;
+  export type APPROVED = typeof PaymentOutcome.APPROVED;
+  export type DECLINED = typeof PaymentOutcome.DECLINED;
+  export type PIN_REQUIRED = typeof PaymentOutcome.PIN_REQUIRED;
+  export type PIN_WRONG = typeof PaymentOutcome.PIN_WRONG;
+  export type PIN_LOST = typeof PaymentOutcome.PIN_LOST;
+  export type UNRECOGNIZED = typeof PaymentOutcome.UNRECOGNIZED;
+}
 
 /** Idempotent: the same intent gets the same decision, however often it is asked. */
 export interface AuthorizePaymentRequest {
@@ -83,12 +109,38 @@ export interface AcquirerPinBlock {
 }
 
 export interface PaymentRefused {
-  refusal: Refusal | undefined;
+  refusal:
+    | Refusal
+    | undefined;
+  /** Compact JWS, ES256, of a refusal that is kept as the decision of its grant; empty where nothing was kept. */
+  receipt: string;
 }
 
 export interface PaymentUnavailable {
   refusal: Refusal | undefined;
   retryAfterMilliseconds: number;
+}
+
+export interface ReportOutcomeRequest {
+  grantId: string;
+  /** SHA-256 of the intent's bytes: whoever reports has had the intent. */
+  intentHash: Buffer;
+  outcome: PaymentOutcome;
+}
+
+export interface ReportOutcomeResponse {
+  answer: { $case: "recorded"; value: OutcomeRecorded } | { $case: "refused"; value: PaymentRefused } | //
+  /** Nothing was recorded: report again. */
+  { $case: "unavailable"; value: PaymentUnavailable } | undefined;
+}
+
+export interface OutcomeRecorded {
+  /** Tell the phone to begin again with this as parent_grant_id: same tap, new PIN. Empty where it may not. */
+  parentGrantId: string;
+  /** PIN entries that this tap has left, the next one included. */
+  pinTriesLeft: number;
+  /** Until then the phone may begin. */
+  beginUntil: Date | undefined;
 }
 
 function createBaseAuthorizePaymentRequest(): AuthorizePaymentRequest {
@@ -660,13 +712,16 @@ export const AcquirerPinBlock: MessageFns<AcquirerPinBlock> = {
 };
 
 function createBasePaymentRefused(): PaymentRefused {
-  return { refusal: undefined };
+  return { refusal: undefined, receipt: "" };
 }
 
 export const PaymentRefused: MessageFns<PaymentRefused> = {
   encode(message: PaymentRefused, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.refusal !== undefined) {
       Refusal.encode(message.refusal, writer.uint32(10).fork()).join();
+    }
+    if (message.receipt !== "") {
+      writer.uint32(18).string(message.receipt);
     }
     return writer;
   },
@@ -692,6 +747,14 @@ export const PaymentRefused: MessageFns<PaymentRefused> = {
             message.refusal = Refusal.decode(reader, reader.uint32());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.receipt = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -712,6 +775,7 @@ export const PaymentRefused: MessageFns<PaymentRefused> = {
     message.refusal = (object.refusal !== undefined && object.refusal !== null)
       ? Refusal.fromPartial(object.refusal)
       : undefined;
+    message.receipt = object.receipt ?? "";
     return message;
   },
 };
@@ -785,6 +849,262 @@ export const PaymentUnavailable: MessageFns<PaymentUnavailable> = {
   },
 };
 
+function createBaseReportOutcomeRequest(): ReportOutcomeRequest {
+  return { grantId: "", intentHash: Buffer.alloc(0), outcome: 0 };
+}
+
+export const ReportOutcomeRequest: MessageFns<ReportOutcomeRequest> = {
+  encode(message: ReportOutcomeRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.grantId !== "") {
+      writer.uint32(10).string(message.grantId);
+    }
+    if (message.intentHash.length !== 0) {
+      writer.uint32(18).bytes(message.intentHash);
+    }
+    if (message.outcome !== 0) {
+      writer.uint32(24).int32(message.outcome);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportOutcomeRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportOutcomeRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.grantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.intentHash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.outcome = reader.int32() as any;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportOutcomeRequest>): ReportOutcomeRequest {
+    return ReportOutcomeRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportOutcomeRequest>): ReportOutcomeRequest {
+    const message = createBaseReportOutcomeRequest();
+    message.grantId = object.grantId ?? "";
+    message.intentHash = object.intentHash ?? Buffer.alloc(0);
+    message.outcome = object.outcome ?? 0;
+    return message;
+  },
+};
+
+function createBaseReportOutcomeResponse(): ReportOutcomeResponse {
+  return { answer: undefined };
+}
+
+export const ReportOutcomeResponse: MessageFns<ReportOutcomeResponse> = {
+  encode(message: ReportOutcomeResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    switch (message.answer?.$case) {
+      case "recorded":
+        OutcomeRecorded.encode(message.answer.value, writer.uint32(10).fork()).join();
+        break;
+      case "refused":
+        PaymentRefused.encode(message.answer.value, writer.uint32(18).fork()).join();
+        break;
+      case "unavailable":
+        PaymentUnavailable.encode(message.answer.value, writer.uint32(26).fork()).join();
+        break;
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ReportOutcomeResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseReportOutcomeResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answer = { $case: "recorded", value: OutcomeRecorded.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.answer = { $case: "refused", value: PaymentRefused.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.answer = { $case: "unavailable", value: PaymentUnavailable.decode(reader, reader.uint32()) };
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ReportOutcomeResponse>): ReportOutcomeResponse {
+    return ReportOutcomeResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ReportOutcomeResponse>): ReportOutcomeResponse {
+    const message = createBaseReportOutcomeResponse();
+    switch (object.answer?.$case) {
+      case "recorded": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "recorded", value: OutcomeRecorded.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "refused": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "refused", value: PaymentRefused.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "unavailable": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "unavailable", value: PaymentUnavailable.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+    }
+    return message;
+  },
+};
+
+function createBaseOutcomeRecorded(): OutcomeRecorded {
+  return { parentGrantId: "", pinTriesLeft: 0, beginUntil: undefined };
+}
+
+export const OutcomeRecorded: MessageFns<OutcomeRecorded> = {
+  encode(message: OutcomeRecorded, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parentGrantId !== "") {
+      writer.uint32(10).string(message.parentGrantId);
+    }
+    if (message.pinTriesLeft !== 0) {
+      writer.uint32(16).uint32(message.pinTriesLeft);
+    }
+    if (message.beginUntil !== undefined) {
+      Timestamp.encode(toTimestamp(message.beginUntil), writer.uint32(26).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OutcomeRecorded {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOutcomeRecorded();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parentGrantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pinTriesLeft = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.beginUntil = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OutcomeRecorded>): OutcomeRecorded {
+    return OutcomeRecorded.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OutcomeRecorded>): OutcomeRecorded {
+    const message = createBaseOutcomeRecorded();
+    message.parentGrantId = object.parentGrantId ?? "";
+    message.pinTriesLeft = object.pinTriesLeft ?? 0;
+    message.beginUntil = object.beginUntil ?? undefined;
+    return message;
+  },
+};
+
 /**
  * The gate before processing: only what it approves may be submitted. Processing listener, mTLS; the client
  * certificate is the acquirer.
@@ -814,12 +1134,31 @@ export const PaymentGateServiceService = {
       Buffer.from(AuthorizePaymentsResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): AuthorizePaymentsResponse => AuthorizePaymentsResponse.decode(value),
   },
+  /**
+   * What became of a payment that the gate approved, or refused for a lost PIN. Where the issuer asks for a PIN or for
+   * another one, the phone may pay the same tap once more. Idempotent.
+   */
+  reportOutcome: {
+    path: "/tapgate.v1.PaymentGateService/ReportOutcome" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ReportOutcomeRequest): Buffer => Buffer.from(ReportOutcomeRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ReportOutcomeRequest => ReportOutcomeRequest.decode(value),
+    responseSerialize: (value: ReportOutcomeResponse): Buffer =>
+      Buffer.from(ReportOutcomeResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ReportOutcomeResponse => ReportOutcomeResponse.decode(value),
+  },
 } as const;
 
 export interface PaymentGateServiceServer extends UntypedServiceImplementation {
   authorizePayment: handleUnaryCall<AuthorizePaymentRequest, AuthorizePaymentResponse>;
   /** Many payments over one stream. Answers come as they are decided, each with its request's correlation. */
   authorizePayments: handleBidiStreamingCall<AuthorizePaymentsRequest, AuthorizePaymentsResponse>;
+  /**
+   * What became of a payment that the gate approved, or refused for a lost PIN. Where the issuer asks for a PIN or for
+   * another one, the phone may pay the same tap once more. Idempotent.
+   */
+  reportOutcome: handleUnaryCall<ReportOutcomeRequest, ReportOutcomeResponse>;
 }
 
 export interface PaymentGateServiceClient extends Client {
@@ -847,6 +1186,25 @@ export interface PaymentGateServiceClient extends Client {
     metadata: Metadata,
     options?: Partial<CallOptions>,
   ): ClientDuplexStream<AuthorizePaymentsRequest, AuthorizePaymentsResponse>;
+  /**
+   * What became of a payment that the gate approved, or refused for a lost PIN. Where the issuer asks for a PIN or for
+   * another one, the phone may pay the same tap once more. Idempotent.
+   */
+  reportOutcome(
+    request: ReportOutcomeRequest,
+    callback: (error: ServiceError | null, response: ReportOutcomeResponse) => void,
+  ): ClientUnaryCall;
+  reportOutcome(
+    request: ReportOutcomeRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ReportOutcomeResponse) => void,
+  ): ClientUnaryCall;
+  reportOutcome(
+    request: ReportOutcomeRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ReportOutcomeResponse) => void,
+  ): ClientUnaryCall;
 }
 
 export const PaymentGateServiceClient = makeGenericClientConstructor(
@@ -866,6 +1224,18 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
 
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

@@ -30,6 +30,9 @@ export const PinEntryAbortCause = {
   SCREEN_CAPTURE: 4,
   ACCESSIBILITY: 5,
   TIMEOUT: 6,
+  DEBUGGER: 7,
+  HOOKING: 8,
+  BACKGROUND: 9,
   UNRECOGNIZED: -1,
 } as const;
 
@@ -43,6 +46,9 @@ export namespace PinEntryAbortCause {
   export type SCREEN_CAPTURE = typeof PinEntryAbortCause.SCREEN_CAPTURE;
   export type ACCESSIBILITY = typeof PinEntryAbortCause.ACCESSIBILITY;
   export type TIMEOUT = typeof PinEntryAbortCause.TIMEOUT;
+  export type DEBUGGER = typeof PinEntryAbortCause.DEBUGGER;
+  export type HOOKING = typeof PinEntryAbortCause.HOOKING;
+  export type BACKGROUND = typeof PinEntryAbortCause.BACKGROUND;
   export type UNRECOGNIZED = typeof PinEntryAbortCause.UNRECOGNIZED;
 }
 
@@ -84,7 +90,11 @@ export interface PinEntryBegin {
 export interface PinEntryRequest {
   grantId: string;
   accountData: AccountData | undefined;
-  posture: Posture | undefined;
+  posture:
+    | Posture
+    | undefined;
+  /** Asks for the keypad in its usual order, for a customer who cannot see it. Refused where policy does not allow it. */
+  accessibleLayout: boolean;
 }
 
 export interface PinGrant {
@@ -104,6 +114,8 @@ export interface PinGrant {
     | undefined;
   /** 16 bytes; the first report answers it. */
   nonce: Buffer;
+  /** The layout is the usual one, 1 to 9 and 0, as the phone asked. */
+  accessibleLayout: boolean;
 }
 
 export interface PinBlock {
@@ -431,7 +443,7 @@ export const PinEntryBegin: MessageFns<PinEntryBegin> = {
 };
 
 function createBasePinEntryRequest(): PinEntryRequest {
-  return { grantId: "", accountData: undefined, posture: undefined };
+  return { grantId: "", accountData: undefined, posture: undefined, accessibleLayout: false };
 }
 
 export const PinEntryRequest: MessageFns<PinEntryRequest> = {
@@ -444,6 +456,9 @@ export const PinEntryRequest: MessageFns<PinEntryRequest> = {
     }
     if (message.posture !== undefined) {
       Posture.encode(message.posture, writer.uint32(26).fork()).join();
+    }
+    if (message.accessibleLayout !== false) {
+      writer.uint32(32).bool(message.accessibleLayout);
     }
     return writer;
   },
@@ -485,6 +500,14 @@ export const PinEntryRequest: MessageFns<PinEntryRequest> = {
             message.posture = Posture.decode(reader, reader.uint32());
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.accessibleLayout = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -509,6 +532,7 @@ export const PinEntryRequest: MessageFns<PinEntryRequest> = {
     message.posture = (object.posture !== undefined && object.posture !== null)
       ? Posture.fromPartial(object.posture)
       : undefined;
+    message.accessibleLayout = object.accessibleLayout ?? false;
     return message;
   },
 };
@@ -526,6 +550,7 @@ function createBasePinGrant(): PinGrant {
     reportIntervalMilliseconds: 0,
     expiresAt: undefined,
     nonce: Buffer.alloc(0),
+    accessibleLayout: false,
   };
 }
 
@@ -563,6 +588,9 @@ export const PinGrant: MessageFns<PinGrant> = {
     }
     if (message.nonce.length !== 0) {
       writer.uint32(90).bytes(message.nonce);
+    }
+    if (message.accessibleLayout !== false) {
+      writer.uint32(96).bool(message.accessibleLayout);
     }
     return writer;
   },
@@ -668,6 +696,14 @@ export const PinGrant: MessageFns<PinGrant> = {
             message.nonce = Buffer.from(reader.bytes());
             continue;
           }
+          case 12: {
+            if (tag !== 96) {
+              break;
+            }
+
+            message.accessibleLayout = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -696,6 +732,7 @@ export const PinGrant: MessageFns<PinGrant> = {
     message.reportIntervalMilliseconds = object.reportIntervalMilliseconds ?? 0;
     message.expiresAt = object.expiresAt ?? undefined;
     message.nonce = object.nonce ?? Buffer.alloc(0);
+    message.accessibleLayout = object.accessibleLayout ?? false;
     return message;
   },
 };
@@ -922,7 +959,7 @@ export const PinEntryAbort: MessageFns<PinEntryAbort> = {
 /** PIN entry on glass, under a grant. Device listener. */
 export type PinEntryServiceService = typeof PinEntryServiceService;
 export const PinEntryServiceService = {
-  /** begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. */
+  /** begin -> PIN grant -> reports while the pad shows, one at the least -> PIN block -> accepted. */
   enter: {
     path: "/tapgate.v1.PinEntryService/Enter" as const,
     requestStream: true as const,
@@ -935,12 +972,12 @@ export const PinEntryServiceService = {
 } as const;
 
 export interface PinEntryServiceServer extends UntypedServiceImplementation {
-  /** begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. */
+  /** begin -> PIN grant -> reports while the pad shows, one at the least -> PIN block -> accepted. */
   enter: handleBidiStreamingCall<EnterRequest, EnterResponse>;
 }
 
 export interface PinEntryServiceClient extends Client {
-  /** begin -> PIN grant -> reports while the pad shows -> PIN block -> accepted. */
+  /** begin -> PIN grant -> reports while the pad shows, one at the least -> PIN block -> accepted. */
   enter(): ClientDuplexStream<EnterRequest, EnterResponse>;
   enter(options: Partial<CallOptions>): ClientDuplexStream<EnterRequest, EnterResponse>;
   enter(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<EnterRequest, EnterResponse>;

@@ -17,12 +17,31 @@ import {
   type Metadata,
   type UntypedServiceImplementation,
 } from "@grpc/grpc-js";
+import { Timestamp } from "../../google/protobuf/timestamp.ts";
 import { ReportDue } from "./posture.ts";
 import { Refusal } from "./refusal.ts";
 import { SignedMessage } from "./signed.ts";
 import { TransactionTerms } from "./transaction.ts";
 
-export const DirectiveKind = { UNSPECIFIED: 0, ATTEST_AGAIN: 1, ROTATE_KEYS: 2, SUSPEND: 3, UNRECOGNIZED: -1 } as const;
+export const DirectiveKind = {
+  UNSPECIFIED: 0,
+  /**
+   * ATTEST_AGAIN - The token expires at `at`: resume or attest, and open a session anew. With the reason ATTESTATION_DUE a resumption
+   * will not do.
+   */
+  ATTEST_AGAIN: 1,
+  /** ROTATE_KEYS - The keys are worn out soon, or come from a base derivation key that drains: inject new ones. */
+  ROTATE_KEYS: 2,
+  /** SUSPEND - Nothing more begins in this session. */
+  SUSPEND: 3,
+  /** POLICY_CHANGED - Another version of policy, `detail`, holds for this phone. */
+  POLICY_CHANGED: 4,
+  /** PIN_OFF - No PIN is entered until a policy change or a new session says otherwise; a pad that shows is taken away. */
+  PIN_OFF: 5,
+  /** ENFORCEMENT_COMING - From `at` on the phone as it is will be refused, for `reason`. */
+  ENFORCEMENT_COMING: 6,
+  UNRECOGNIZED: -1,
+} as const;
 
 export type DirectiveKind = typeof DirectiveKind[keyof typeof DirectiveKind];
 
@@ -31,6 +50,9 @@ export namespace DirectiveKind {
   export type ATTEST_AGAIN = typeof DirectiveKind.ATTEST_AGAIN;
   export type ROTATE_KEYS = typeof DirectiveKind.ROTATE_KEYS;
   export type SUSPEND = typeof DirectiveKind.SUSPEND;
+  export type POLICY_CHANGED = typeof DirectiveKind.POLICY_CHANGED;
+  export type PIN_OFF = typeof DirectiveKind.PIN_OFF;
+  export type ENFORCEMENT_COMING = typeof DirectiveKind.ENFORCEMENT_COMING;
   export type UNRECOGNIZED = typeof DirectiveKind.UNRECOGNIZED;
 }
 
@@ -76,7 +98,7 @@ export interface ServiceKeys {
 
 /** Payload: what the phone asks a grant for. */
 export interface BeginTransaction {
-  /** The nonce of the latest ReportDue. Not consumed by it. */
+  /** The nonce of the latest ReportDue, answered or not. Not consumed by it. */
   nonce: Buffer;
   terms:
     | TransactionTerms
@@ -84,6 +106,11 @@ export interface BeginTransaction {
   /** The next key serial numbers, 12 bytes each: IKID (8) || counter (4). Higher than any used before. */
   pinKsn: Buffer;
   accountDataKsn: Buffer;
+  /**
+   * Where a tap is paid again with another PIN: the grant that it was paid under. The grant that is answered names the
+   * account data KSN of the tap, in place of this one.
+   */
+  parentGrantId: string;
 }
 
 export interface TransactionRefused {
@@ -91,11 +118,17 @@ export interface TransactionRefused {
   refusal: Refusal | undefined;
 }
 
-/** The service tells the phone what to do. */
+/** The service tells the phone what to do. Of each kind the latest one holds. */
 export interface Directive {
   kind: DirectiveKind;
   /** Reason code where there is one. */
   reason: string;
+  /** By when it is to be followed; of ENFORCEMENT_COMING, from when it holds. */
+  at:
+    | Date
+    | undefined;
+  /** For the app's log, not for people: a version of policy, a floor. */
+  detail: string;
 }
 
 function createBaseOpenRequest(): OpenRequest {
@@ -529,7 +562,13 @@ export const ServiceKeys: MessageFns<ServiceKeys> = {
 };
 
 function createBaseBeginTransaction(): BeginTransaction {
-  return { nonce: Buffer.alloc(0), terms: undefined, pinKsn: Buffer.alloc(0), accountDataKsn: Buffer.alloc(0) };
+  return {
+    nonce: Buffer.alloc(0),
+    terms: undefined,
+    pinKsn: Buffer.alloc(0),
+    accountDataKsn: Buffer.alloc(0),
+    parentGrantId: "",
+  };
 }
 
 export const BeginTransaction: MessageFns<BeginTransaction> = {
@@ -545,6 +584,9 @@ export const BeginTransaction: MessageFns<BeginTransaction> = {
     }
     if (message.accountDataKsn.length !== 0) {
       writer.uint32(34).bytes(message.accountDataKsn);
+    }
+    if (message.parentGrantId !== "") {
+      writer.uint32(42).string(message.parentGrantId);
     }
     return writer;
   },
@@ -594,6 +636,14 @@ export const BeginTransaction: MessageFns<BeginTransaction> = {
             message.accountDataKsn = Buffer.from(reader.bytes());
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.parentGrantId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -617,6 +667,7 @@ export const BeginTransaction: MessageFns<BeginTransaction> = {
       : undefined;
     message.pinKsn = object.pinKsn ?? Buffer.alloc(0);
     message.accountDataKsn = object.accountDataKsn ?? Buffer.alloc(0);
+    message.parentGrantId = object.parentGrantId ?? "";
     return message;
   },
 };
@@ -691,7 +742,7 @@ export const TransactionRefused: MessageFns<TransactionRefused> = {
 };
 
 function createBaseDirective(): Directive {
-  return { kind: 0, reason: "" };
+  return { kind: 0, reason: "", at: undefined, detail: "" };
 }
 
 export const Directive: MessageFns<Directive> = {
@@ -701,6 +752,12 @@ export const Directive: MessageFns<Directive> = {
     }
     if (message.reason !== "") {
       writer.uint32(18).string(message.reason);
+    }
+    if (message.at !== undefined) {
+      Timestamp.encode(toTimestamp(message.at), writer.uint32(26).fork()).join();
+    }
+    if (message.detail !== "") {
+      writer.uint32(34).string(message.detail);
     }
     return writer;
   },
@@ -734,6 +791,22 @@ export const Directive: MessageFns<Directive> = {
             message.reason = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.at = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.detail = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -753,6 +826,8 @@ export const Directive: MessageFns<Directive> = {
     const message = createBaseDirective();
     message.kind = object.kind ?? 0;
     message.reason = object.reason ?? "";
+    message.at = object.at ?? undefined;
+    message.detail = object.detail ?? "";
     return message;
   },
 };
@@ -761,8 +836,10 @@ export const Directive: MessageFns<Directive> = {
 export type SessionServiceService = typeof SessionServiceService;
 export const SessionServiceService = {
   /**
-   * open -> report due -> report -> opened; then reports at the service's pace, and transactions. One session a phone:
-   * a second one ends the first.
+   * open -> report due -> report -> opened; then reports at the service's pace, directives at any time, and transactions.
+   * A report may be due at any moment: the phone answers the latest nonce, also while it waits for a grant, which is then
+   * answered after the report. Silence stops new grants, and after a while ends the session. One session a phone: a second
+   * one ends the first.
    */
   open: {
     path: "/tapgate.v1.SessionService/Open" as const,
@@ -777,16 +854,20 @@ export const SessionServiceService = {
 
 export interface SessionServiceServer extends UntypedServiceImplementation {
   /**
-   * open -> report due -> report -> opened; then reports at the service's pace, and transactions. One session a phone:
-   * a second one ends the first.
+   * open -> report due -> report -> opened; then reports at the service's pace, directives at any time, and transactions.
+   * A report may be due at any moment: the phone answers the latest nonce, also while it waits for a grant, which is then
+   * answered after the report. Silence stops new grants, and after a while ends the session. One session a phone: a second
+   * one ends the first.
    */
   open: handleBidiStreamingCall<OpenRequest, OpenResponse>;
 }
 
 export interface SessionServiceClient extends Client {
   /**
-   * open -> report due -> report -> opened; then reports at the service's pace, and transactions. One session a phone:
-   * a second one ends the first.
+   * open -> report due -> report -> opened; then reports at the service's pace, directives at any time, and transactions.
+   * A report may be due at any moment: the phone answers the latest nonce, also while it waits for a grant, which is then
+   * answered after the report. Silence stops new grants, and after a while ends the session. One session a phone: a second
+   * one ends the first.
    */
   open(): ClientDuplexStream<OpenRequest, OpenResponse>;
   open(options: Partial<CallOptions>): ClientDuplexStream<OpenRequest, OpenResponse>;
@@ -810,6 +891,18 @@ type DeepPartial<T> = T extends bigint ? string | number | bigint
   : T extends { $case: string; value: unknown } ? { $case: T["$case"]; value?: DeepPartial<T["value"]> }
   : T extends {} ? { [K in keyof T]?: DeepPartial<T[K]> }
   : Partial<T>;
+
+function toTimestamp(date: Date): Timestamp {
+  const seconds = BigInt(Math.trunc(date.getTime() / 1_000));
+  const nanos = (date.getTime() % 1_000) * 1_000_000;
+  return { seconds, nanos };
+}
+
+function fromTimestamp(t: Timestamp): Date {
+  let millis = (globalThis.Number(t.seconds.toString()) || 0) * 1_000;
+  millis += (t.nanos || 0) / 1_000_000;
+  return new globalThis.Date(millis);
+}
 
 interface MessageFns<T> {
   encode(message: T, writer?: BinaryWriter): BinaryWriter;

@@ -40,6 +40,17 @@ export interface ServiceKey {
   notAfter: bigint;
 }
 
+/**
+ * A new anchor, as the one before it endorses it. Payload of a SignedMessage, context "tapgate/v1/service-anchor", signed by
+ * the anchor before; it comes before the service keys, in the same list. An app that ships the anchor before takes the new
+ * one in its place and keeps that; an app that knows neither leaves the message out, as any other that it cannot verify.
+ */
+export interface ServiceAnchor {
+  keyId: string;
+  /** SubjectPublicKeyInfo, DER, P-256. */
+  publicKey: Buffer;
+}
+
 function createBaseSignedMessage(): SignedMessage {
   return { payload: Buffer.alloc(0), signature: Buffer.alloc(0), keyId: "" };
 }
@@ -197,6 +208,73 @@ export const ServiceKey: MessageFns<ServiceKey> = {
     message.keyId = object.keyId ?? "";
     message.publicKey = object.publicKey ?? Buffer.alloc(0);
     message.notAfter = (object.notAfter !== undefined && object.notAfter !== null) ? BigInt(object.notAfter) : 0n;
+    return message;
+  },
+};
+
+function createBaseServiceAnchor(): ServiceAnchor {
+  return { keyId: "", publicKey: Buffer.alloc(0) };
+}
+
+export const ServiceAnchor: MessageFns<ServiceAnchor> = {
+  encode(message: ServiceAnchor, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.keyId !== "") {
+      writer.uint32(10).string(message.keyId);
+    }
+    if (message.publicKey.length !== 0) {
+      writer.uint32(18).bytes(message.publicKey);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ServiceAnchor {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseServiceAnchor();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.keyId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.publicKey = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ServiceAnchor>): ServiceAnchor {
+    return ServiceAnchor.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ServiceAnchor>): ServiceAnchor {
+    const message = createBaseServiceAnchor();
+    message.keyId = object.keyId ?? "";
+    message.publicKey = object.publicKey ?? Buffer.alloc(0);
     return message;
   },
 };

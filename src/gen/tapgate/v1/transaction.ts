@@ -70,6 +70,20 @@ export interface TransactionGrant {
   issuedAt: Date | undefined;
   expiresAt: Date | undefined;
   policyVersion: string;
+  /** Set where a tap is paid again with another PIN. */
+  sameTap: SameTap | undefined;
+}
+
+/** A tap that is paid again: the issuer asks for a PIN or for another one, or the PIN block was lost. */
+export interface SameTap {
+  /** The grant whose payment is repeated. */
+  parentGrantId: string;
+  /** The grant that the card was tapped under: account data stays bound to it and to its KSN. */
+  rootGrantId: string;
+  /** SHA-256 of canonical("tapgate/v1/tap", EMV data, account data's KSN, initialization vector, ciphertext). */
+  tapHash: Buffer;
+  /** PIN entries of the tap, this one included. */
+  attempt: number;
 }
 
 /**
@@ -228,6 +242,7 @@ function createBaseTransactionGrant(): TransactionGrant {
     issuedAt: undefined,
     expiresAt: undefined,
     policyVersion: "",
+    sameTap: undefined,
   };
 }
 
@@ -277,6 +292,9 @@ export const TransactionGrant: MessageFns<TransactionGrant> = {
     }
     if (message.policyVersion !== "") {
       writer.uint32(114).string(message.policyVersion);
+    }
+    if (message.sameTap !== undefined) {
+      SameTap.encode(message.sameTap, writer.uint32(122).fork()).join();
     }
     return writer;
   },
@@ -406,6 +424,14 @@ export const TransactionGrant: MessageFns<TransactionGrant> = {
             message.policyVersion = reader.string();
             continue;
           }
+          case 15: {
+            if (tag !== 122) {
+              break;
+            }
+
+            message.sameTap = SameTap.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -439,6 +465,100 @@ export const TransactionGrant: MessageFns<TransactionGrant> = {
     message.issuedAt = object.issuedAt ?? undefined;
     message.expiresAt = object.expiresAt ?? undefined;
     message.policyVersion = object.policyVersion ?? "";
+    message.sameTap = (object.sameTap !== undefined && object.sameTap !== null)
+      ? SameTap.fromPartial(object.sameTap)
+      : undefined;
+    return message;
+  },
+};
+
+function createBaseSameTap(): SameTap {
+  return { parentGrantId: "", rootGrantId: "", tapHash: Buffer.alloc(0), attempt: 0 };
+}
+
+export const SameTap: MessageFns<SameTap> = {
+  encode(message: SameTap, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.parentGrantId !== "") {
+      writer.uint32(10).string(message.parentGrantId);
+    }
+    if (message.rootGrantId !== "") {
+      writer.uint32(18).string(message.rootGrantId);
+    }
+    if (message.tapHash.length !== 0) {
+      writer.uint32(26).bytes(message.tapHash);
+    }
+    if (message.attempt !== 0) {
+      writer.uint32(32).uint32(message.attempt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SameTap {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSameTap();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.parentGrantId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.rootGrantId = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tapHash = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.attempt = reader.uint32();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SameTap>): SameTap {
+    return SameTap.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SameTap>): SameTap {
+    const message = createBaseSameTap();
+    message.parentGrantId = object.parentGrantId ?? "";
+    message.rootGrantId = object.rootGrantId ?? "";
+    message.tapHash = object.tapHash ?? Buffer.alloc(0);
+    message.attempt = object.attempt ?? 0;
     return message;
   },
 };

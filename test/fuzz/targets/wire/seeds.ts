@@ -48,6 +48,7 @@ export const GRANT_VALUE: TransactionGrant = {
   issuedAt: new Date('2026-06-15T12:00:00Z'),
   expiresAt: new Date('2026-06-15T12:02:00Z'),
   policyVersion: 'policy-1',
+  sameTap: null,
 };
 
 export const PIN_GRANT_VALUE: PinGrant = {
@@ -57,6 +58,7 @@ export const PIN_GRANT_VALUE: PinGrant = {
   accountDataHash: bytes(32, 'account data'),
   pinKsn: bytes(12, 'pin ksn'),
   layout: '7203951846',
+  accessibleLayout: false,
   minimumLength: 4,
   maximumLength: 12,
   reportIntervalMilliseconds: 2000,
@@ -72,13 +74,19 @@ export const PIN_BLOCK_VALUE = {
   accountDataHash: bytes(32, 'account data'),
 };
 
-export const PIN_ENTRY_VALUE = { grantId: 'grant-1', accountData, posture: new Set(['overlay', 'debugger'] as const) };
+export const PIN_ENTRY_VALUE = {
+  grantId: 'grant-1',
+  accountData,
+  posture: new Set(['overlay', 'debugger'] as const),
+  accessibleLayout: true,
+};
 
 export const BEGIN_VALUE = {
   nonce: bytes(16, 'nonce'),
   terms,
   pinKsn: bytes(12, 'pin ksn'),
   accountDataKsn: accountData.ksn,
+  parentGrantId: null,
 };
 
 /** The payload as it comes in a message; readers of the payload do not look at the signature. */

@@ -17,7 +17,7 @@ export type SessionStream = ClientConversation<OpenRequest, OpenResponse>;
 export const opening: OpenRequest = { message: { $case: 'open', value: { deviceToken: 'a' } } };
 
 export const directive = (reason: string): OpenResponse => ({
-  message: { $case: 'directive', value: { kind: DirectiveKind.SUSPEND, reason } },
+  message: { $case: 'directive', value: { kind: DirectiveKind.SUSPEND, reason, at: undefined, detail: '' } },
 });
 
 /** A client of a running session service. */

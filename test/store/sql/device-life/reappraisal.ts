@@ -52,7 +52,7 @@ function workerOf(table: LifeTable, listed: ReadonlySet<string>, over: Partial<R
   const { promise: settled, resolve } = Promise.withResolvers<unknown>();
   const worker = createReappraisalWorker({
     store: table.stores.reappraisals,
-    appraiser: appraiserOf(listed),
+    judgeOf: () => ({ appraiser: appraiserOf(listed), policyVersion: 'policy-1' }),
     policyVersion: () => 'policy-1',
     clock: table.clock,
     random,

@@ -22,7 +22,9 @@ import {
   type GateDecision,
   PaymentProcessing,
   type PaymentSubmission,
+  type PinAgain,
   type ProcessingPorts,
+  type ReportedPayment,
 } from '../../../../src/virtual/processing/pay.ts';
 import { openZoneKeys } from '../../../../src/virtual/processing/zone-keys.ts';
 import { decodeIntent, encodeIntent } from '../../../../src/wire/transaction.ts';
@@ -161,6 +163,15 @@ export class FakeGate {
   async authorizePayment(submission: PaymentSubmission): Promise<GateDecision> {
     this.asked += 1;
     return this.answer(submission as Submitted);
+  }
+
+  /** Outcomes in the order in which they were reported. */
+  readonly reported: ReportedPayment[] = [];
+  again: PinAgain | null = null;
+
+  async reportOutcome(report: ReportedPayment): Promise<PinAgain | null> {
+    this.reported.push(report);
+    return report.outcome === 'approved' || report.outcome === 'declined' ? null : this.again;
   }
 }
 

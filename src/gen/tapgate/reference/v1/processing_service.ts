@@ -65,6 +65,10 @@ export interface SubmitPaymentResponse {
   balanceMinor: bigint;
   /** The gate's receipt. */
   receipt: string;
+  /** Declined or refused for its PIN: begin again with this as parent_grant_id, same tap, new PIN. Empty where it may not. */
+  parentGrantId: string;
+  /** PIN entries that the tap has left. */
+  pinTriesLeft: number;
 }
 
 export interface ListLedgerRequest {
@@ -167,7 +171,7 @@ export const SubmitPaymentRequest: MessageFns<SubmitPaymentRequest> = {
 };
 
 function createBaseSubmitPaymentResponse(): SubmitPaymentResponse {
-  return { outcome: 0, refusal: undefined, balanceMinor: 0n, receipt: "" };
+  return { outcome: 0, refusal: undefined, balanceMinor: 0n, receipt: "", parentGrantId: "", pinTriesLeft: 0 };
 }
 
 export const SubmitPaymentResponse: MessageFns<SubmitPaymentResponse> = {
@@ -186,6 +190,12 @@ export const SubmitPaymentResponse: MessageFns<SubmitPaymentResponse> = {
     }
     if (message.receipt !== "") {
       writer.uint32(34).string(message.receipt);
+    }
+    if (message.parentGrantId !== "") {
+      writer.uint32(42).string(message.parentGrantId);
+    }
+    if (message.pinTriesLeft !== 0) {
+      writer.uint32(48).uint32(message.pinTriesLeft);
     }
     return writer;
   },
@@ -235,6 +245,22 @@ export const SubmitPaymentResponse: MessageFns<SubmitPaymentResponse> = {
             message.receipt = reader.string();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.parentGrantId = reader.string();
+            continue;
+          }
+          case 6: {
+            if (tag !== 48) {
+              break;
+            }
+
+            message.pinTriesLeft = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -260,6 +286,8 @@ export const SubmitPaymentResponse: MessageFns<SubmitPaymentResponse> = {
       ? BigInt(object.balanceMinor)
       : 0n;
     message.receipt = object.receipt ?? "";
+    message.parentGrantId = object.parentGrantId ?? "";
+    message.pinTriesLeft = object.pinTriesLeft ?? 0;
     return message;
   },
 };

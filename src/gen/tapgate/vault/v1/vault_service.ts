@@ -57,6 +57,15 @@ export interface ExchangeRequest {
     | { $case: "listKeys"; value: ListKeysCall }
     | { $case: "generateKey"; value: GenerateKeyCall }
     | { $case: "changeKeyState"; value: ChangeKeyStateCall }
+    | { $case: "signRefusal"; value: SignRefusalCall }
+    | //
+    /** Answered by `signed`. */
+    { $case: "signCheckpoint"; value: SignCheckpointCall }
+    | { $case: "importKey"; value: ImportKeyCall }
+    | { $case: "exportKey"; value: ExportKeyCall }
+    | { $case: "tr34Credential"; value: Tr34CredentialCall }
+    | { $case: "requestTr34Key"; value: RequestTr34KeyCall }
+    | { $case: "batch"; value: BatchCall }
     | undefined;
 }
 
@@ -76,7 +85,24 @@ export interface ExchangeResponse {
     | { $case: "listKeys"; value: ListKeysAnswer }
     | { $case: "generateKey"; value: GenerateKeyAnswer }
     | { $case: "changeKeyState"; value: ChangeKeyStateAnswer }
+    | { $case: "signRefusal"; value: SignRefusalAnswer }
+    | { $case: "importKey"; value: ImportKeyAnswer }
+    | { $case: "exportKey"; value: ExportKeyAnswer }
+    | { $case: "tr34Credential"; value: Tr34CredentialAnswer }
+    | { $case: "requestTr34Key"; value: RequestTr34KeyAnswer }
+    | { $case: "batch"; value: BatchAnswer }
     | undefined;
+}
+
+/** Calls that came up together, in one message: each is answered or refused by itself, under its own id, in this order. */
+export interface BatchCall {
+  /** Serialised ExchangeRequest messages, 16 at the most; none is a batch. */
+  calls: Buffer[];
+}
+
+export interface BatchAnswer {
+  /** Serialised ExchangeResponse messages; a batch may be answered in several. */
+  answers: Buffer[];
 }
 
 /** Answers in full where the keystore has been changed since this generation; 0 always does. */
@@ -98,6 +124,8 @@ export interface DescribeKeysAnswer {
   generation: bigint;
   /** The caller knows this generation: nothing else is filled in. */
   unchanged: boolean;
+  /** ServiceAnchor messages, each signed by the anchor before; the last one leads to the anchor. */
+  anchorLinks: SignedMessage[];
 }
 
 export interface PublicSigningKey {
@@ -173,7 +201,11 @@ export interface CheckPinBlockCall {
    * PinGrant, context "tapgate/v1/pin-grant": grant, KSN, account data and the bounds of the PIN's length are taken from
    * what this vault has signed, never from who asks.
    */
-  pinGrant: SignedMessage | undefined;
+  pinGrant:
+    | SignedMessage
+    | undefined;
+  /** The grant that the account data is bound to, where it is not the PIN grant's own; another one does not open it. */
+  accountDataGrantId: string;
 }
 
 export interface CheckPinBlockAnswer {
@@ -206,6 +238,26 @@ export interface AuthorizePaymentAnswer {
   zonePinBlock: Buffer;
   /** Keyed hash of the PAN, 16 bytes: the same card, the same value. */
   cardReference: Buffer;
+}
+
+/** Signs the receipt of a refusal. The grant is verified; what the refusal says of itself is the caller's word. */
+export interface SignRefusalCall {
+  intent: SignedMessage | undefined;
+  sessionPublicKey: Buffer;
+  grant:
+    | SignedMessage
+    | undefined;
+  /** Claims of the receipt as a JSON object, its decision "refused". */
+  receiptClaims: string;
+}
+
+/** A checkpoint of the audit log, its one serialisation; signed by the audit key under "tapgate/v1/audit-checkpoint". */
+export interface SignCheckpointCall {
+  payload: Buffer;
+}
+
+export interface SignRefusalAnswer {
+  receipt: string;
 }
 
 export interface ListKeysCall {
@@ -241,6 +293,81 @@ export interface ChangeKeyStateCall {
 export interface ChangeKeyStateAnswer {
   /** The slots that changed; none where the slot was in the state already. */
   changed: KeySlot[];
+}
+
+/** Takes a zone key that comes enciphered, into a prepared slot. */
+export interface ImportKeyCall {
+  kind: string;
+  acquirer: string;
+  source:
+    | //
+    /** Under the acquirer's zone KEK. */
+    { $case: "keyBlock"; value: string }
+    | //
+    /** KT-KDH, for the random number that was requested last. */
+    { $case: "tr34KeyToken"; value: Buffer }
+    | undefined;
+  /** Departures from X9.143 or TR-34, by name. */
+  tolerate: string[];
+  /** 6 to 10 hexadecimal digits, or empty. */
+  keyCheckValue: string;
+  by: string;
+}
+
+export interface ImportKeyAnswer {
+  slot: KeySlot | undefined;
+  tolerated: string[];
+  /** Nothing was taken: the first departure that was not tolerated. */
+  notTolerated: string;
+}
+
+/** Gives a zone key enciphered to its acquirer. */
+export interface ExportKeyCall {
+  slotId: string;
+  /** By TR-34, to the device that was bound in a ceremony; without it under the acquirer's zone KEK. */
+  tr34: ExportByTr34 | undefined;
+  tolerate: string[];
+  by: string;
+}
+
+export interface ExportByTr34 {
+  randomNumberToken: Buffer;
+  revocationList: Buffer;
+  deviceRevocationList: Buffer;
+}
+
+export interface ExportKeyAnswer {
+  slot: KeySlot | undefined;
+  keyBlock: string;
+  tr34KeyToken: Buffer;
+  tolerated: string[];
+  notTolerated: string;
+}
+
+export interface Tr34CredentialCall {
+  acquirer: string;
+  /** True for the host's, which comes with a revocation list. */
+  host: boolean;
+  revocationList: Buffer;
+}
+
+export interface Tr34CredentialAnswer {
+  credentialToken: Buffer;
+  /** SHA-256 of the certificates, and their ends in milliseconds of Unix time. */
+  ownFingerprint: Buffer;
+  ownNotAfter: bigint;
+  boundFingerprint: Buffer;
+  boundNotAfter: bigint;
+}
+
+export interface RequestTr34KeyCall {
+  acquirer: string;
+}
+
+export interface RequestTr34KeyAnswer {
+  randomNumberToken: Buffer;
+  /** Milliseconds of Unix time. */
+  expiresAt: bigint;
 }
 
 function createBaseExchangeRequest(): ExchangeRequest {
@@ -291,6 +418,27 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
         break;
       case "changeKeyState":
         ChangeKeyStateCall.encode(message.call.value, writer.uint32(106).fork()).join();
+        break;
+      case "signRefusal":
+        SignRefusalCall.encode(message.call.value, writer.uint32(162).fork()).join();
+        break;
+      case "signCheckpoint":
+        SignCheckpointCall.encode(message.call.value, writer.uint32(322).fork()).join();
+        break;
+      case "importKey":
+        ImportKeyCall.encode(message.call.value, writer.uint32(242).fork()).join();
+        break;
+      case "exportKey":
+        ExportKeyCall.encode(message.call.value, writer.uint32(250).fork()).join();
+        break;
+      case "tr34Credential":
+        Tr34CredentialCall.encode(message.call.value, writer.uint32(258).fork()).join();
+        break;
+      case "requestTr34Key":
+        RequestTr34KeyCall.encode(message.call.value, writer.uint32(266).fork()).join();
+        break;
+      case "batch":
+        BatchCall.encode(message.call.value, writer.uint32(402).fork()).join();
         break;
     }
     return writer;
@@ -413,6 +561,62 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
             message.call = { $case: "changeKeyState", value: ChangeKeyStateCall.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.call = { $case: "signRefusal", value: SignRefusalCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 40: {
+            if (tag !== 322) {
+              break;
+            }
+
+            message.call = { $case: "signCheckpoint", value: SignCheckpointCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.call = { $case: "importKey", value: ImportKeyCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.call = { $case: "exportKey", value: ExportKeyCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.call = { $case: "tr34Credential", value: Tr34CredentialCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.call = { $case: "requestTr34Key", value: RequestTr34KeyCall.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.call = { $case: "batch", value: BatchCall.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -504,6 +708,48 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
         }
         break;
       }
+      case "signRefusal": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "signRefusal", value: SignRefusalCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "signCheckpoint": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "signCheckpoint", value: SignCheckpointCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "importKey": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "importKey", value: ImportKeyCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "exportKey": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "exportKey", value: ExportKeyCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "tr34Credential": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "tr34Credential", value: Tr34CredentialCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "requestTr34Key": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "requestTr34Key", value: RequestTr34KeyCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
+      case "batch": {
+        if (object.call?.value !== undefined && object.call?.value !== null) {
+          message.call = { $case: "batch", value: BatchCall.fromPartial(object.call.value) };
+        }
+        break;
+      }
     }
     return message;
   },
@@ -554,6 +800,24 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
         break;
       case "changeKeyState":
         ChangeKeyStateAnswer.encode(message.answer.value, writer.uint32(98).fork()).join();
+        break;
+      case "signRefusal":
+        SignRefusalAnswer.encode(message.answer.value, writer.uint32(162).fork()).join();
+        break;
+      case "importKey":
+        ImportKeyAnswer.encode(message.answer.value, writer.uint32(242).fork()).join();
+        break;
+      case "exportKey":
+        ExportKeyAnswer.encode(message.answer.value, writer.uint32(250).fork()).join();
+        break;
+      case "tr34Credential":
+        Tr34CredentialAnswer.encode(message.answer.value, writer.uint32(258).fork()).join();
+        break;
+      case "requestTr34Key":
+        RequestTr34KeyAnswer.encode(message.answer.value, writer.uint32(266).fork()).join();
+        break;
+      case "batch":
+        BatchAnswer.encode(message.answer.value, writer.uint32(402).fork()).join();
         break;
     }
     return writer;
@@ -671,6 +935,54 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
             message.answer = { $case: "changeKeyState", value: ChangeKeyStateAnswer.decode(reader, reader.uint32()) };
             continue;
           }
+          case 20: {
+            if (tag !== 162) {
+              break;
+            }
+
+            message.answer = { $case: "signRefusal", value: SignRefusalAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 30: {
+            if (tag !== 242) {
+              break;
+            }
+
+            message.answer = { $case: "importKey", value: ImportKeyAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 31: {
+            if (tag !== 250) {
+              break;
+            }
+
+            message.answer = { $case: "exportKey", value: ExportKeyAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 32: {
+            if (tag !== 258) {
+              break;
+            }
+
+            message.answer = { $case: "tr34Credential", value: Tr34CredentialAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 33: {
+            if (tag !== 266) {
+              break;
+            }
+
+            message.answer = { $case: "requestTr34Key", value: RequestTr34KeyAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
+          case 50: {
+            if (tag !== 402) {
+              break;
+            }
+
+            message.answer = { $case: "batch", value: BatchAnswer.decode(reader, reader.uint32()) };
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -759,7 +1071,153 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
         }
         break;
       }
+      case "signRefusal": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "signRefusal", value: SignRefusalAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "importKey": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "importKey", value: ImportKeyAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "exportKey": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "exportKey", value: ExportKeyAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "tr34Credential": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "tr34Credential", value: Tr34CredentialAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "requestTr34Key": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "requestTr34Key", value: RequestTr34KeyAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
+      case "batch": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "batch", value: BatchAnswer.fromPartial(object.answer.value) };
+        }
+        break;
+      }
     }
+    return message;
+  },
+};
+
+function createBaseBatchCall(): BatchCall {
+  return { calls: [] };
+}
+
+export const BatchCall: MessageFns<BatchCall> = {
+  encode(message: BatchCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.calls) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.calls.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchCall>): BatchCall {
+    return BatchCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchCall>): BatchCall {
+    const message = createBaseBatchCall();
+    message.calls = object.calls?.map((e) => e) || [];
+    return message;
+  },
+};
+
+function createBaseBatchAnswer(): BatchAnswer {
+  return { answers: [] };
+}
+
+export const BatchAnswer: MessageFns<BatchAnswer> = {
+  encode(message: BatchAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.answers) {
+      writer.uint32(10).bytes(v!);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): BatchAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseBatchAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.answers.push(Buffer.from(reader.bytes()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<BatchAnswer>): BatchAnswer {
+    return BatchAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<BatchAnswer>): BatchAnswer {
+    const message = createBaseBatchAnswer();
+    message.answers = object.answers?.map((e) => e) || [];
     return message;
   },
 };
@@ -834,6 +1292,7 @@ function createBaseDescribeKeysAnswer(): DescribeKeysAnswer {
     acquirers: [],
     generation: 0n,
     unchanged: false,
+    anchorLinks: [],
   };
 }
 
@@ -865,6 +1324,9 @@ export const DescribeKeysAnswer: MessageFns<DescribeKeysAnswer> = {
     }
     if (message.unchanged !== false) {
       writer.uint32(64).bool(message.unchanged);
+    }
+    for (const v of message.anchorLinks) {
+      SignedMessage.encode(v!, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -946,6 +1408,14 @@ export const DescribeKeysAnswer: MessageFns<DescribeKeysAnswer> = {
             message.unchanged = reader.bool();
             continue;
           }
+          case 9: {
+            if (tag !== 74) {
+              break;
+            }
+
+            message.anchorLinks.push(SignedMessage.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -973,6 +1443,7 @@ export const DescribeKeysAnswer: MessageFns<DescribeKeysAnswer> = {
       ? BigInt(object.generation)
       : 0n;
     message.unchanged = object.unchanged ?? false;
+    message.anchorLinks = object.anchorLinks?.map((e) => SignedMessage.fromPartial(e)) || [];
     return message;
   },
 };
@@ -1715,7 +2186,7 @@ export const ShuffleLayoutAnswer: MessageFns<ShuffleLayoutAnswer> = {
 };
 
 function createBaseCheckPinBlockCall(): CheckPinBlockCall {
-  return { block: Buffer.alloc(0), accountData: undefined, pinGrant: undefined };
+  return { block: Buffer.alloc(0), accountData: undefined, pinGrant: undefined, accountDataGrantId: "" };
 }
 
 export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
@@ -1728,6 +2199,9 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
     }
     if (message.pinGrant !== undefined) {
       SignedMessage.encode(message.pinGrant, writer.uint32(58).fork()).join();
+    }
+    if (message.accountDataGrantId !== "") {
+      writer.uint32(66).string(message.accountDataGrantId);
     }
     return writer;
   },
@@ -1769,6 +2243,14 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
             message.pinGrant = SignedMessage.decode(reader, reader.uint32());
             continue;
           }
+          case 8: {
+            if (tag !== 66) {
+              break;
+            }
+
+            message.accountDataGrantId = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1793,6 +2275,7 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
     message.pinGrant = (object.pinGrant !== undefined && object.pinGrant !== null)
       ? SignedMessage.fromPartial(object.pinGrant)
       : undefined;
+    message.accountDataGrantId = object.accountDataGrantId ?? "";
     return message;
   },
 };
@@ -2084,6 +2567,211 @@ export const AuthorizePaymentAnswer: MessageFns<AuthorizePaymentAnswer> = {
     message.zonePinKeyId = object.zonePinKeyId ?? "";
     message.zonePinBlock = object.zonePinBlock ?? Buffer.alloc(0);
     message.cardReference = object.cardReference ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseSignRefusalCall(): SignRefusalCall {
+  return { intent: undefined, sessionPublicKey: Buffer.alloc(0), grant: undefined, receiptClaims: "" };
+}
+
+export const SignRefusalCall: MessageFns<SignRefusalCall> = {
+  encode(message: SignRefusalCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.intent !== undefined) {
+      SignedMessage.encode(message.intent, writer.uint32(10).fork()).join();
+    }
+    if (message.sessionPublicKey.length !== 0) {
+      writer.uint32(18).bytes(message.sessionPublicKey);
+    }
+    if (message.grant !== undefined) {
+      SignedMessage.encode(message.grant, writer.uint32(26).fork()).join();
+    }
+    if (message.receiptClaims !== "") {
+      writer.uint32(34).string(message.receiptClaims);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignRefusalCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignRefusalCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.intent = SignedMessage.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.sessionPublicKey = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.grant = SignedMessage.decode(reader, reader.uint32());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.receiptClaims = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SignRefusalCall>): SignRefusalCall {
+    return SignRefusalCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SignRefusalCall>): SignRefusalCall {
+    const message = createBaseSignRefusalCall();
+    message.intent = (object.intent !== undefined && object.intent !== null)
+      ? SignedMessage.fromPartial(object.intent)
+      : undefined;
+    message.sessionPublicKey = object.sessionPublicKey ?? Buffer.alloc(0);
+    message.grant = (object.grant !== undefined && object.grant !== null)
+      ? SignedMessage.fromPartial(object.grant)
+      : undefined;
+    message.receiptClaims = object.receiptClaims ?? "";
+    return message;
+  },
+};
+
+function createBaseSignCheckpointCall(): SignCheckpointCall {
+  return { payload: Buffer.alloc(0) };
+}
+
+export const SignCheckpointCall: MessageFns<SignCheckpointCall> = {
+  encode(message: SignCheckpointCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.payload.length !== 0) {
+      writer.uint32(10).bytes(message.payload);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignCheckpointCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignCheckpointCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.payload = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SignCheckpointCall>): SignCheckpointCall {
+    return SignCheckpointCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SignCheckpointCall>): SignCheckpointCall {
+    const message = createBaseSignCheckpointCall();
+    message.payload = object.payload ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseSignRefusalAnswer(): SignRefusalAnswer {
+  return { receipt: "" };
+}
+
+export const SignRefusalAnswer: MessageFns<SignRefusalAnswer> = {
+  encode(message: SignRefusalAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.receipt !== "") {
+      writer.uint32(10).string(message.receipt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): SignRefusalAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseSignRefusalAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.receipt = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<SignRefusalAnswer>): SignRefusalAnswer {
+    return SignRefusalAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<SignRefusalAnswer>): SignRefusalAnswer {
+    const message = createBaseSignRefusalAnswer();
+    message.receipt = object.receipt ?? "";
     return message;
   },
 };
@@ -2462,6 +3150,824 @@ export const ChangeKeyStateAnswer: MessageFns<ChangeKeyStateAnswer> = {
   fromPartial(object: DeepPartial<ChangeKeyStateAnswer>): ChangeKeyStateAnswer {
     const message = createBaseChangeKeyStateAnswer();
     message.changed = object.changed?.map((e) => KeySlot.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseImportKeyCall(): ImportKeyCall {
+  return { kind: "", acquirer: "", source: undefined, tolerate: [], keyCheckValue: "", by: "" };
+}
+
+export const ImportKeyCall: MessageFns<ImportKeyCall> = {
+  encode(message: ImportKeyCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.kind !== "") {
+      writer.uint32(10).string(message.kind);
+    }
+    if (message.acquirer !== "") {
+      writer.uint32(18).string(message.acquirer);
+    }
+    switch (message.source?.$case) {
+      case "keyBlock":
+        writer.uint32(26).string(message.source.value);
+        break;
+      case "tr34KeyToken":
+        writer.uint32(34).bytes(message.source.value);
+        break;
+    }
+    for (const v of message.tolerate) {
+      writer.uint32(42).string(v!);
+    }
+    if (message.keyCheckValue !== "") {
+      writer.uint32(50).string(message.keyCheckValue);
+    }
+    if (message.by !== "") {
+      writer.uint32(58).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportKeyCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportKeyCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.kind = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.source = { $case: "keyBlock", value: reader.string() };
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.source = { $case: "tr34KeyToken", value: Buffer.from(reader.bytes()) };
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.tolerate.push(reader.string());
+            continue;
+          }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.keyCheckValue = reader.string();
+            continue;
+          }
+          case 7: {
+            if (tag !== 58) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportKeyCall>): ImportKeyCall {
+    return ImportKeyCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportKeyCall>): ImportKeyCall {
+    const message = createBaseImportKeyCall();
+    message.kind = object.kind ?? "";
+    message.acquirer = object.acquirer ?? "";
+    switch (object.source?.$case) {
+      case "keyBlock": {
+        if (object.source?.value !== undefined && object.source?.value !== null) {
+          message.source = { $case: "keyBlock", value: object.source.value };
+        }
+        break;
+      }
+      case "tr34KeyToken": {
+        if (object.source?.value !== undefined && object.source?.value !== null) {
+          message.source = { $case: "tr34KeyToken", value: object.source.value };
+        }
+        break;
+      }
+    }
+    message.tolerate = object.tolerate?.map((e) => e) || [];
+    message.keyCheckValue = object.keyCheckValue ?? "";
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseImportKeyAnswer(): ImportKeyAnswer {
+  return { slot: undefined, tolerated: [], notTolerated: "" };
+}
+
+export const ImportKeyAnswer: MessageFns<ImportKeyAnswer> = {
+  encode(message: ImportKeyAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== undefined) {
+      KeySlot.encode(message.slot, writer.uint32(10).fork()).join();
+    }
+    for (const v of message.tolerated) {
+      writer.uint32(18).string(v!);
+    }
+    if (message.notTolerated !== "") {
+      writer.uint32(26).string(message.notTolerated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ImportKeyAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseImportKeyAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slot = KeySlot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tolerated.push(reader.string());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.notTolerated = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ImportKeyAnswer>): ImportKeyAnswer {
+    return ImportKeyAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ImportKeyAnswer>): ImportKeyAnswer {
+    const message = createBaseImportKeyAnswer();
+    message.slot = (object.slot !== undefined && object.slot !== null) ? KeySlot.fromPartial(object.slot) : undefined;
+    message.tolerated = object.tolerated?.map((e) => e) || [];
+    message.notTolerated = object.notTolerated ?? "";
+    return message;
+  },
+};
+
+function createBaseExportKeyCall(): ExportKeyCall {
+  return { slotId: "", tr34: undefined, tolerate: [], by: "" };
+}
+
+export const ExportKeyCall: MessageFns<ExportKeyCall> = {
+  encode(message: ExportKeyCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slotId !== "") {
+      writer.uint32(10).string(message.slotId);
+    }
+    if (message.tr34 !== undefined) {
+      ExportByTr34.encode(message.tr34, writer.uint32(18).fork()).join();
+    }
+    for (const v of message.tolerate) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.by !== "") {
+      writer.uint32(34).string(message.by);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportKeyCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportKeyCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slotId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.tr34 = ExportByTr34.decode(reader, reader.uint32());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tolerate.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.by = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportKeyCall>): ExportKeyCall {
+    return ExportKeyCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportKeyCall>): ExportKeyCall {
+    const message = createBaseExportKeyCall();
+    message.slotId = object.slotId ?? "";
+    message.tr34 = (object.tr34 !== undefined && object.tr34 !== null)
+      ? ExportByTr34.fromPartial(object.tr34)
+      : undefined;
+    message.tolerate = object.tolerate?.map((e) => e) || [];
+    message.by = object.by ?? "";
+    return message;
+  },
+};
+
+function createBaseExportByTr34(): ExportByTr34 {
+  return { randomNumberToken: Buffer.alloc(0), revocationList: Buffer.alloc(0), deviceRevocationList: Buffer.alloc(0) };
+}
+
+export const ExportByTr34: MessageFns<ExportByTr34> = {
+  encode(message: ExportByTr34, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.randomNumberToken.length !== 0) {
+      writer.uint32(10).bytes(message.randomNumberToken);
+    }
+    if (message.revocationList.length !== 0) {
+      writer.uint32(18).bytes(message.revocationList);
+    }
+    if (message.deviceRevocationList.length !== 0) {
+      writer.uint32(26).bytes(message.deviceRevocationList);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportByTr34 {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportByTr34();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.randomNumberToken = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.revocationList = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deviceRevocationList = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportByTr34>): ExportByTr34 {
+    return ExportByTr34.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportByTr34>): ExportByTr34 {
+    const message = createBaseExportByTr34();
+    message.randomNumberToken = object.randomNumberToken ?? Buffer.alloc(0);
+    message.revocationList = object.revocationList ?? Buffer.alloc(0);
+    message.deviceRevocationList = object.deviceRevocationList ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseExportKeyAnswer(): ExportKeyAnswer {
+  return { slot: undefined, keyBlock: "", tr34KeyToken: Buffer.alloc(0), tolerated: [], notTolerated: "" };
+}
+
+export const ExportKeyAnswer: MessageFns<ExportKeyAnswer> = {
+  encode(message: ExportKeyAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.slot !== undefined) {
+      KeySlot.encode(message.slot, writer.uint32(10).fork()).join();
+    }
+    if (message.keyBlock !== "") {
+      writer.uint32(18).string(message.keyBlock);
+    }
+    if (message.tr34KeyToken.length !== 0) {
+      writer.uint32(26).bytes(message.tr34KeyToken);
+    }
+    for (const v of message.tolerated) {
+      writer.uint32(34).string(v!);
+    }
+    if (message.notTolerated !== "") {
+      writer.uint32(42).string(message.notTolerated);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ExportKeyAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseExportKeyAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.slot = KeySlot.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyBlock = reader.string();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.tr34KeyToken = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.tolerated.push(reader.string());
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.notTolerated = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ExportKeyAnswer>): ExportKeyAnswer {
+    return ExportKeyAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ExportKeyAnswer>): ExportKeyAnswer {
+    const message = createBaseExportKeyAnswer();
+    message.slot = (object.slot !== undefined && object.slot !== null) ? KeySlot.fromPartial(object.slot) : undefined;
+    message.keyBlock = object.keyBlock ?? "";
+    message.tr34KeyToken = object.tr34KeyToken ?? Buffer.alloc(0);
+    message.tolerated = object.tolerated?.map((e) => e) || [];
+    message.notTolerated = object.notTolerated ?? "";
+    return message;
+  },
+};
+
+function createBaseTr34CredentialCall(): Tr34CredentialCall {
+  return { acquirer: "", host: false, revocationList: Buffer.alloc(0) };
+}
+
+export const Tr34CredentialCall: MessageFns<Tr34CredentialCall> = {
+  encode(message: Tr34CredentialCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.acquirer !== "") {
+      writer.uint32(10).string(message.acquirer);
+    }
+    if (message.host !== false) {
+      writer.uint32(16).bool(message.host);
+    }
+    if (message.revocationList.length !== 0) {
+      writer.uint32(26).bytes(message.revocationList);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Tr34CredentialCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTr34CredentialCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.host = reader.bool();
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.revocationList = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Tr34CredentialCall>): Tr34CredentialCall {
+    return Tr34CredentialCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Tr34CredentialCall>): Tr34CredentialCall {
+    const message = createBaseTr34CredentialCall();
+    message.acquirer = object.acquirer ?? "";
+    message.host = object.host ?? false;
+    message.revocationList = object.revocationList ?? Buffer.alloc(0);
+    return message;
+  },
+};
+
+function createBaseTr34CredentialAnswer(): Tr34CredentialAnswer {
+  return {
+    credentialToken: Buffer.alloc(0),
+    ownFingerprint: Buffer.alloc(0),
+    ownNotAfter: 0n,
+    boundFingerprint: Buffer.alloc(0),
+    boundNotAfter: 0n,
+  };
+}
+
+export const Tr34CredentialAnswer: MessageFns<Tr34CredentialAnswer> = {
+  encode(message: Tr34CredentialAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.credentialToken.length !== 0) {
+      writer.uint32(10).bytes(message.credentialToken);
+    }
+    if (message.ownFingerprint.length !== 0) {
+      writer.uint32(18).bytes(message.ownFingerprint);
+    }
+    if (message.ownNotAfter !== 0n) {
+      if (BigInt.asIntN(64, message.ownNotAfter) !== message.ownNotAfter) {
+        throw new globalThis.Error("value provided for field message.ownNotAfter of type int64 too large");
+      }
+      writer.uint32(24).int64(message.ownNotAfter);
+    }
+    if (message.boundFingerprint.length !== 0) {
+      writer.uint32(34).bytes(message.boundFingerprint);
+    }
+    if (message.boundNotAfter !== 0n) {
+      if (BigInt.asIntN(64, message.boundNotAfter) !== message.boundNotAfter) {
+        throw new globalThis.Error("value provided for field message.boundNotAfter of type int64 too large");
+      }
+      writer.uint32(40).int64(message.boundNotAfter);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): Tr34CredentialAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseTr34CredentialAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.credentialToken = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.ownFingerprint = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.ownNotAfter = reader.int64() as bigint;
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.boundFingerprint = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 5: {
+            if (tag !== 40) {
+              break;
+            }
+
+            message.boundNotAfter = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<Tr34CredentialAnswer>): Tr34CredentialAnswer {
+    return Tr34CredentialAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<Tr34CredentialAnswer>): Tr34CredentialAnswer {
+    const message = createBaseTr34CredentialAnswer();
+    message.credentialToken = object.credentialToken ?? Buffer.alloc(0);
+    message.ownFingerprint = object.ownFingerprint ?? Buffer.alloc(0);
+    message.ownNotAfter = (object.ownNotAfter !== undefined && object.ownNotAfter !== null)
+      ? BigInt(object.ownNotAfter)
+      : 0n;
+    message.boundFingerprint = object.boundFingerprint ?? Buffer.alloc(0);
+    message.boundNotAfter = (object.boundNotAfter !== undefined && object.boundNotAfter !== null)
+      ? BigInt(object.boundNotAfter)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseRequestTr34KeyCall(): RequestTr34KeyCall {
+  return { acquirer: "" };
+}
+
+export const RequestTr34KeyCall: MessageFns<RequestTr34KeyCall> = {
+  encode(message: RequestTr34KeyCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.acquirer !== "") {
+      writer.uint32(10).string(message.acquirer);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestTr34KeyCall {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestTr34KeyCall();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RequestTr34KeyCall>): RequestTr34KeyCall {
+    return RequestTr34KeyCall.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestTr34KeyCall>): RequestTr34KeyCall {
+    const message = createBaseRequestTr34KeyCall();
+    message.acquirer = object.acquirer ?? "";
+    return message;
+  },
+};
+
+function createBaseRequestTr34KeyAnswer(): RequestTr34KeyAnswer {
+  return { randomNumberToken: Buffer.alloc(0), expiresAt: 0n };
+}
+
+export const RequestTr34KeyAnswer: MessageFns<RequestTr34KeyAnswer> = {
+  encode(message: RequestTr34KeyAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.randomNumberToken.length !== 0) {
+      writer.uint32(10).bytes(message.randomNumberToken);
+    }
+    if (message.expiresAt !== 0n) {
+      if (BigInt.asIntN(64, message.expiresAt) !== message.expiresAt) {
+        throw new globalThis.Error("value provided for field message.expiresAt of type int64 too large");
+      }
+      writer.uint32(16).int64(message.expiresAt);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): RequestTr34KeyAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseRequestTr34KeyAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.randomNumberToken = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.expiresAt = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<RequestTr34KeyAnswer>): RequestTr34KeyAnswer {
+    return RequestTr34KeyAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<RequestTr34KeyAnswer>): RequestTr34KeyAnswer {
+    const message = createBaseRequestTr34KeyAnswer();
+    message.randomNumberToken = object.randomNumberToken ?? Buffer.alloc(0);
+    message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null) ? BigInt(object.expiresAt) : 0n;
     return message;
   },
 };

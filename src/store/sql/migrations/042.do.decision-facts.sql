@@ -1,0 +1,6 @@
+ALTER TABLE decision
+  ADD COLUMN IF NOT EXISTS transaction_type TEXT NOT NULL DEFAULT 'sale',
+  ADD COLUMN IF NOT EXISTS root_grant_id UUID,
+  ADD COLUMN IF NOT EXISTS gate_policy_version TEXT,
+  ADD COLUMN IF NOT EXISTS evidence_hash BYTEA,
+  ADD COLUMN IF NOT EXISTS facts JSONB;

@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS attestation_sighting_by_device ON attestation_sighting (device_id);

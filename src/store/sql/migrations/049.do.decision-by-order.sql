@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS decision_by_order ON decision (acquirer, merchant, order_number);

@@ -1,0 +1,1 @@
+ALTER TABLE attested_session ADD COLUMN IF NOT EXISTS appraisal_id UUID;

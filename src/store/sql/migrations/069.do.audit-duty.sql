@@ -1,0 +1,5 @@
+CREATE TABLE IF NOT EXISTS audit_duty (
+  id INT4 PRIMARY KEY CHECK (id = 1),
+  holder UUID NOT NULL,
+  until TIMESTAMPTZ NOT NULL
+);

@@ -1,0 +1,3 @@
+ALTER TABLE invite
+  ADD COLUMN IF NOT EXISTS chained_by UUID,
+  ADD COLUMN IF NOT EXISTS closing_chained_by UUID;

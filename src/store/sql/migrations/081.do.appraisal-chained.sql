@@ -1,0 +1,1 @@
+ALTER TABLE appraisal ADD COLUMN IF NOT EXISTS chained_by UUID;

@@ -1,0 +1,1 @@
+ALTER TABLE policy_document ADD COLUMN IF NOT EXISTS chained_by UUID;

@@ -1,0 +1,1 @@
+ALTER TABLE payment_outcome ADD COLUMN IF NOT EXISTS chained_by UUID;
