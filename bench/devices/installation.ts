@@ -4,31 +4,27 @@ import { get, type IncomingMessage } from 'node:http';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
-import { parseDocument } from 'yaml';
+import { type Document, parseDocument } from 'yaml';
 import { AttestationServiceClient } from '../../src/gen/tapgate/v1/attestation_service.ts';
 import { DeviceAdminServiceClient } from '../../src/gen/tapgate/v1/device_admin_service.ts';
 import { InviteAdminServiceClient } from '../../src/gen/tapgate/v1/invite_admin_service.ts';
+import { KillSwitchAdminServiceClient } from '../../src/gen/tapgate/v1/kill_switch_admin_service.ts';
 import type { Clock } from '../../src/ports/clock.ts';
+import { addressAt } from '../../src/store/sql/engine/embedded/server.ts';
+import type { DatabaseAddress } from '../../src/store/sql/engine/pool.ts';
 import { loadVirtualFactory, type VirtualFactory } from '../../src/virtual/keymint/factory.ts';
 import { runToEnd, type ServingChild, startServing } from '../../src/virtual/world/process.ts';
 import { type ChannelTls, channelCredentials, channelOptions } from '../../src/wire/channel.ts';
 import { childRunning } from '../cpu.ts';
+import { widenLimits } from '../wide-limits.ts';
 
 const TAPGATE = fileURLToPath(new URL('../../src/cli/tapgate.ts', import.meta.url));
 const DEFAULT_POLICY = fileURLToPath(new URL('../../src/app/policy.default.yaml', import.meta.url));
 const VAULT = '/vault/main.ts';
 const ACQUIRER = 'acquirer';
+/** Of postmaster.pid, from 0. */
+const SOCKET_FOLDER_LINE = 4;
 const RETRIES = /^tapgate_store_retries_total (\d+)$/m;
-
-/** Limits are made wide: what is measured is the work of a call, not how it is refused. */
-const WIDE = { burst: 1_000_000, rate: 1_000_000, per: 'second' };
-const LIMITS = [
-  ['device', 'perAddress'],
-  ['processing', 'perCertificate'],
-  ['admin', 'perCertificate'],
-  ['attestation', 'perAddress'],
-  ['attestation', 'perDevice'],
-] as const;
 
 const CONFIG = `listeners:
   device: { port: 0 }
@@ -40,6 +36,16 @@ reappraisal: { pageSize: 100, devicesPerSecond: 10000 }
 `;
 
 type Plane = 'device' | 'processing' | 'admin';
+
+/** What one installation has otherwise than the others. */
+export interface InstallationChanges {
+  /** Changes the policy that it starts with. */
+  readonly policy?: (policy: Document) => void;
+  /** Of Node, before the service's program. */
+  readonly nodeArguments?: readonly string[];
+  /** Added to this process's own. */
+  readonly environment?: Readonly<Record<string, string>>;
+}
 
 /** The service in the embedded profile, in processes of its own, with wide limits and a required status list. */
 export class BenchInstallation {
@@ -54,20 +60,21 @@ export class BenchInstallation {
   }
 
   /** Prepares and starts it in a folder; its database may run under an account that has to reach the folder. */
-  static async start(root: string): Promise<BenchInstallation> {
+  static async start(root: string, changes: InstallationChanges = {}): Promise<BenchInstallation> {
     await chmod(root, 0o711);
     const installation = new BenchInstallation(join(root, 'data'));
-    await installation.#prepare();
-    await installation.#start(join(root, 'service.log'));
+    await installation.#prepare(changes);
+    await installation.#start(join(root, 'service.log'), changes);
     return installation;
   }
 
-  async #prepare(): Promise<void> {
+  async #prepare({ policy: change }: InstallationChanges): Promise<void> {
     const data = this.#data;
     await mkdir(data, { mode: 0o711 });
     const policy = parseDocument(await readFile(DEFAULT_POLICY, 'utf8'));
-    for (const path of LIMITS) policy.setIn(['admission', ...path], WIDE);
+    widenLimits(policy);
     policy.setIn(['attestation', 'statusList', 'required'], true);
+    change?.(policy);
     const config = join(data, 'config.yaml');
     await writeFile(config, CONFIG);
     await writeFile(join(data, 'policy.yaml'), policy.toString());
@@ -75,9 +82,11 @@ export class BenchInstallation {
     await runToEnd([TAPGATE, 'vault', 'init', '--data', data, '--json']);
   }
 
-  async #start(log: string): Promise<void> {
-    this.#service = await startServing([TAPGATE, 'serve', '--data', this.#data, '--trust-virtual-phones', '--json'], {
+  async #start(log: string, { nodeArguments = [], environment = {} }: InstallationChanges): Promise<void> {
+    const argv = [...nodeArguments, TAPGATE, 'serve', '--data', this.#data, '--trust-virtual-phones', '--json'];
+    this.#service = await startServing(argv, {
       log,
+      environment,
       isReady: (line) => line.includes('"event":"ready"'),
     });
     this.#ports = JSON.parse(await readFile(join(this.#data, 'addresses.json'), 'utf8'));
@@ -91,8 +100,23 @@ export class BenchInstallation {
 
   /** Process id of the embedded PostgreSQL; its connections are children of it. */
   async postmaster(): Promise<number> {
-    const file = await readFile(join(this.#data, 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
-    return Number.parseInt(file, 10);
+    return Number.parseInt(await this.#postmasterFile(), 10);
+  }
+
+  /** Where the embedded PostgreSQL listens. */
+  async database(): Promise<DatabaseAddress> {
+    return addressAt((await this.#postmasterFile()).split('\n')[SOCKET_FOLDER_LINE] ?? '');
+  }
+
+  #postmasterFile(): Promise<string> {
+    return readFile(join(this.#data, 'postgres', 'cluster', 'postmaster.pid'), 'utf8');
+  }
+
+  /** Unix socket of the service's vault: what follows `--socket` in its command line. */
+  async vaultSocket(): Promise<string> {
+    const [, vault] = this.pids;
+    const argv = (await readFile(`/proc/${vault}/cmdline`, 'utf8')).split('\0');
+    return argv[argv.indexOf('--socket') + 1] ?? '';
   }
 
   /** A phone's client on a connection of its own. */
@@ -105,6 +129,11 @@ export class BenchInstallation {
   async devices(): Promise<DeviceAdminServiceClient> {
     const credentials = channelCredentials(await this.#security());
     return this.#closedAtTheEnd(new DeviceAdminServiceClient(this.address('admin'), credentials, channelOptions()));
+  }
+
+  async killSwitches(): Promise<KillSwitchAdminServiceClient> {
+    const credentials = channelCredentials(await this.#security());
+    return this.#closedAtTheEnd(new KillSwitchAdminServiceClient(this.address('admin'), credentials, channelOptions()));
   }
 
   async invites(): Promise<InviteAdminServiceClient> {
@@ -134,6 +163,11 @@ export class BenchInstallation {
 
   address(plane: Plane): string {
     return `localhost:${this.#ports[plane]?.port}`;
+  }
+
+  /** Path of the service anchor, PEM: what ships in the app. */
+  get serviceAnchor(): string {
+    return join(this.#data, 'service-anchor.pem');
   }
 
   /** Path of a development certificate or key. */
