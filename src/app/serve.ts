@@ -15,6 +15,7 @@ import { openAdmission } from './admission.ts';
 import { loadAnchors } from './anchors.ts';
 import { appraisersOver } from './appraisers.ts';
 import { openAudit } from './audit.ts';
+import { startBaseKeyChange } from './base-key-change.ts';
 import { buildName } from './build.ts';
 import type { Config } from './config.ts';
 import type { Addresses, DataFolder } from './data-folder.ts';
@@ -102,6 +103,8 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     const presence = new Presence();
     const pinEntries = new Presence('PIN_ABORTED');
     const openCalls = everyOpenCall([presence, pinEntries]);
+    const baseKeyChange = startBaseKeyChange(() => vault.described().bdkIds, durable.stores.keyUse, presence, logger);
+    undo.push(() => baseKeyChange.stop());
     const killSwitches = await openKillSwitches(
       durable.stores.killReplicas,
       { sessions: presence, pinEntries },

@@ -91,6 +91,11 @@ export class Presence implements OpenCalls {
     return count;
   }
 
+  /** The devices that have one open here. */
+  devices(): readonly string[] {
+    return [...this.#open.keys()];
+  }
+
   /** How many are open. */
   get size(): number {
     return this.#open.size;
