@@ -244,6 +244,16 @@ export class TableSession {
     return message.value as Values[C];
   }
 
+  /** As `expect`, whatever directives come before: their timers are the machine's. */
+  async expectPastDirectives<C extends Down['$case']>(wanted: C): Promise<Values[C]> {
+    for (;;) {
+      const message = await this.next();
+      if (message.$case === 'directive') continue;
+      if (message.$case !== wanted) throw new Error(`${wanted} was expected, ${message.$case} came`);
+      return message.value as Values[C];
+    }
+  }
+
   async report(posture: Posture = new Set(), nonce = this.nonce): Promise<void> {
     const value = this.#phone.sign(CONTEXT.postureReport, encodePostureReport(nonce, posture));
     this.answered = true;

@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import { DirectiveKind } from '../../../src/gen/tapgate/v1/session_service.ts';
 import { secondsAfter } from '../../../src/ports/clock.ts';
 import { refuse } from '../../../src/reasons/result.ts';
+import { codesOf } from '../../../src/wire/refusal.ts';
 import { SESSION_POLICY } from '../../sessions/policy.ts';
 import { START, TestClock } from '../../support/clock.ts';
 import { signingKey } from '../../support/signing-key.ts';
@@ -175,9 +176,10 @@ describe('a transaction is appraised as its phone stands now', () => {
     await session.report();
     while ((await session.next()).$case !== 'reportDue');
     await session.begin();
-    await session.expect('reportDue');
+    await session.expectPastDirectives('reportDue');
     await session.report();
-    expect(await session.refused()).toEqual(['TOKEN_INVALID']);
+    const { refusal } = await session.expectPastDirectives('transactionRefused');
+    expect(codesOf(refusal)).toEqual(['TOKEN_INVALID']);
   });
 
   test('and refused under a kill switch', async () => {
