@@ -6,6 +6,7 @@ import type { BenchGroup } from './group.ts';
 import { KEYS } from './keys/group.ts';
 import { LEAKS } from './leaks/group.ts';
 import { type BenchLine, formatJson, formatTable, missedGoals } from './lines.ts';
+import { SESSIONS } from './sessions/group.ts';
 
 const GROUPS: Readonly<Record<string, BenchGroup>> = {
   attestation: ATTESTATION,
@@ -13,6 +14,7 @@ const GROUPS: Readonly<Record<string, BenchGroup>> = {
   gate: GATE,
   keys: KEYS,
   leaks: LEAKS,
+  sessions: SESSIONS,
 };
 
 const list = Object.entries(GROUPS)

@@ -20,24 +20,47 @@ const { streamsPerConnection } = config;
 
 let sessions: ClientHttp2Session[] = [];
 let closing = false;
-let told = 0;
-let toldOnce: { readonly status: number; readonly count: number; readonly settle: (at: bigint) => void } | null = null;
+let awaited: Awaited | null = null;
 
-function onTold(status: number): void {
+interface Awaited {
+  readonly count: number;
+  /** With which status streams may end; null where none may. */
+  readonly status: number | null;
+  told: number;
+  ended: number;
+  /** When the last was told. */
+  toldAt: bigint;
+  readonly settle: (last: { readonly toldAt: bigint; readonly endedAt: bigint }) => void;
+}
+
+/** A stream has been told what all are told. */
+function onTold(): void {
+  if (awaited === null) throw new Error('a stream was told something when nothing was to be told');
+  awaited.told += 1;
+  if (awaited.told < awaited.count) return;
+  awaited.toldAt = process.hrtime.bigint();
+  if (awaited.status === null) awaited.settle({ toldAt: awaited.toldAt, endedAt: awaited.toldAt });
+}
+
+function onEnded(status: number): void {
   if (closing) return;
-  if (toldOnce === null) throw new Error(`a stream was told ${status} when nothing was to be told`);
-  if (status !== toldOnce.status) throw new Error(`a stream was told ${status}, not ${toldOnce.status}`);
-  told += 1;
-  if (told === toldOnce.count) toldOnce.settle(process.hrtime.bigint());
+  if (awaited === null || status !== awaited.status) throw new Error(`a stream has ended with status ${status}`);
+  awaited.ended += 1;
+  if (awaited.ended < awaited.count) return;
+  if (awaited.told < awaited.count) throw new Error('streams have ended whose phones were not told');
+  awaited.settle({ toldAt: awaited.toldAt, endedAt: process.hrtime.bigint() });
 }
 
 function clientsOf({ kind }: ClientsConfig): readonly (SessionPhone | IdleStream)[] {
   if (kind.name === 'idle') {
     const greeting = Buffer.alloc(kind.greetingBytes, 1);
-    return Array.from({ length: config.connections * streamsPerConnection }, () => new IdleStream(greeting, onTold));
+    return Array.from(
+      { length: config.connections * streamsPerConnection },
+      () => new IdleStream(greeting, { told: onTold, ended: onEnded }),
+    );
   }
   const records = JSON.parse(readFileSync(kind.phones, 'utf8')) as readonly PhoneRecord[];
-  return records.map((record) => new SessionPhone(record, onTold));
+  return records.map((record) => new SessionPhone(record, { stopped: onTold, ended: onEnded }));
 }
 
 const clients = clientsOf(config);
@@ -88,16 +111,17 @@ async function follow(order: ClientsOrder): Promise<bigint> {
       await inTurns(phones.slice(0, order.count), WINDOW, (phone) => phone.begin());
       return process.hrtime.bigint();
     case 'be told': {
-      const { promise, resolve } = Promise.withResolvers<bigint>();
-      told = 0;
-      toldOnce = { status: order.status, count: sessions.length * streamsPerConnection, settle: resolve };
+      const { promise, resolve } = Promise.withResolvers<{ readonly toldAt: bigint; readonly endedAt: bigint }>();
+      const count = sessions.length * streamsPerConnection;
+      awaited = { count, status: order.status, told: 0, ended: 0, toldAt: 0n, settle: resolve };
       process.send?.({ ready: true } satisfies ClientsAnswer);
-      const at = await promise;
-      return at;
+      const { toldAt, endedAt } = await promise;
+      process.send?.({ at: toldAt.toString() } satisfies ClientsAnswer);
+      return endedAt;
     }
     case 'close':
       closing = true;
-      toldOnce = null;
+      awaited = null;
       await Promise.all(
         sessions.map(async (session) => {
           const closed = once(session, 'close');

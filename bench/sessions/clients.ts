@@ -24,8 +24,8 @@ export type ClientsOrder =
   | { readonly do: 'connect'; readonly connections: number }
   | { readonly do: 'open' | 'close' }
   | { readonly do: 'sign reports' | 'report' | 'sign beginnings' | 'begin'; readonly count: number }
-  /** Wait until each has been told something: 0 for a message, else the status that ends its stream. */
-  | { readonly do: 'be told'; readonly status: number };
+  /** Wait until each has been told something and then, where a status is named, until its stream has ended with it. */
+  | { readonly do: 'be told'; readonly status: number | null };
 
 /** `ready`: told orders from now on, or waits; `at`: when the last of the clients was done, `process.hrtime`. */
 export type ClientsAnswer = { readonly ready: true } | { readonly at: string };
@@ -101,17 +101,25 @@ export class Clients {
   /** Has all processes do it; answers when the last was done, in `monotonicMilliseconds`. */
   async all(order: ClientsOrder): Promise<number> {
     for (const one of this.#processes) one.tell(order);
-    return lastOf(await Promise.all(this.#processes.map((one) => one.next())));
+    return this.#next();
   }
 
-  /** Resolves once every client waits to be told; the answer settles when the last one was, in `monotonicMilliseconds`. */
-  async listening(status: number): Promise<{ readonly told: Promise<number> }> {
+  /**
+   * Resolves once every client waits to be told; `told` settles when the last one was, `ended` when the last stream had
+   * ended with the status, if one is named, both in `monotonicMilliseconds`.
+   */
+  async listening(status: number | null): Promise<{ readonly told: Promise<number>; readonly ended: Promise<number> }> {
     for (const one of this.#processes) one.tell({ do: 'be told', status });
-    await Promise.all(this.#processes.map((one) => one.next()));
-    const told = Promise.all(this.#processes.map((one) => one.next())).then(lastOf);
-    // It may fail before anyone looks.
-    told.catch(() => {});
-    return { told };
+    await this.#next();
+    const told = this.#next();
+    const ended = told.then(() => this.#next());
+    // They may fail before anyone looks.
+    for (const promise of [told, ended]) promise.catch(() => {});
+    return { told, ended };
+  }
+
+  async #next(): Promise<number> {
+    return lastOf(await Promise.all(this.#processes.map((one) => one.next())));
   }
 
   stop(): void {

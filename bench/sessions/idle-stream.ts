@@ -4,16 +4,23 @@ import { BareCall, type CallListener } from './bare-call.ts';
 /** The path of the yardstick's bidirectional call. */
 export const IDLE_PATH = '/bench.Idle/Open';
 
+/** What is told of an idle stream. */
+export interface IdleListener {
+  /** It has had what was broadcast. */
+  told(): void;
+  /** It has ended with this gRPC status. */
+  ended(status: number): void;
+}
+
 /** A stream of the yardstick: one message each way, then silence but for what is broadcast. */
 export class IdleStream implements CallListener {
   readonly #greeting: Buffer;
-  readonly #onTold: (status: number) => void;
+  readonly #listener: IdleListener;
   #opened: PromiseWithResolvers<void> | null = null;
 
-  /** `onTold` is told of a broadcast with 0, and with its status where the stream ends. */
-  constructor(greeting: Buffer, onTold: (status: number) => void) {
+  constructor(greeting: Buffer, listener: IdleListener) {
     this.#greeting = greeting;
-    this.#onTold = onTold;
+    this.#listener = listener;
   }
 
   async open(session: ClientHttp2Session): Promise<void> {
@@ -24,7 +31,7 @@ export class IdleStream implements CallListener {
 
   message(): void {
     if (this.#opened === null) {
-      this.#onTold(0);
+      this.#listener.told();
       return;
     }
     this.#opened.resolve();
@@ -34,6 +41,6 @@ export class IdleStream implements CallListener {
   ended(status: number): void {
     this.#opened?.reject(new Error(`the stream has ended with status ${status}`));
     this.#opened = null;
-    this.#onTold(status);
+    this.#listener.ended(status);
   }
 }

@@ -3,7 +3,9 @@ import {
   type KillSwitchAdminServiceClient,
   type SetKillSwitchResponse,
 } from '../../src/gen/tapgate/v1/kill_switch_admin_service.ts';
+import { OpenResponse } from '../../src/gen/tapgate/v1/session_service.ts';
 import { callUnary } from '../../src/wire/call.ts';
+import { directiveToWire } from '../../src/wire/session.ts';
 import { codeOf } from '../../src/wire/status.ts';
 import { clearGarbage, processMicroseconds } from '../cpu.ts';
 import { monotonicMilliseconds } from '../devices/watching.ts';
@@ -15,8 +17,12 @@ import type { Scale, SessionSetting } from './setting.ts';
 
 const CALL_WITHIN = 60_000;
 const BARE_PIECES = 4000;
-/** What a phone is told by, and by how much: a message of the yardstick's broadcast has so many bytes. */
-const TOLD_BYTES = 160;
+/** What each phone is told: the yardstick's broadcast is as long. */
+const STOP = Buffer.from(
+  OpenResponse.encode({
+    message: { $case: 'directive', value: directiveToWire({ kind: 'suspend', reason: 'DEVICE_BLOCKED' }) },
+  }).finish(),
+);
 
 /** A report is one signature; a grant verifies the beginning and the token anew, and is signed. */
 export const REPORT: BareSignatures = { verified: 1, made: 0 };
@@ -32,6 +38,9 @@ export interface Measured {
   readonly grantElapsed: number;
   /** Milliseconds from the call to the last client that is told. */
   readonly last: number;
+  /** ... and to the end of the last stream, where streams end. */
+  readonly ended: number;
+  /** Of telling, and of ending where streams end. */
   readonly told: number;
 }
 
@@ -47,7 +56,6 @@ async function costOf(pids: readonly number[], pieces: number, work: () => Promi
   const began = monotonicMilliseconds();
   await work();
   const elapsed = ((monotonicMilliseconds() - began) * 1000) / pieces;
-  await untilIdle(pids);
   return { cpu: (processMicroseconds(pids) - before) / pieces, elapsed };
 }
 
@@ -97,8 +105,9 @@ async function setSwitch(client: KillSwitchAdminServiceClient, acquirer: string)
 async function killAll({ installation, phones, tell }: SessionSetting, streams: number) {
   const client = await installation.killSwitches();
   const [service] = installation.pids;
-  const { told } = await phones.listening(codeOf('DEVICE_BLOCKED'));
+  const { told, ended } = await phones.listening(codeOf('DEVICE_BLOCKED'));
   let last = 0;
+  let lastEnded = 0;
   let inForce = 0;
   let id = '';
   const cost = await costOf([service], streams, async () => {
@@ -106,13 +115,15 @@ async function killAll({ installation, phones, tell }: SessionSetting, streams: 
     id = await setSwitch(client, installation.acquirer);
     inForce = monotonicMilliseconds() - called;
     last = (await told) - called;
+    lastEnded = (await ended) - called;
+    await untilIdle([service]);
   });
   tell(
-    `the switch was in force after ${Math.round(inForce)} ms, the last of ${streams} phones told after ${Math.round(last)} ms`,
+    `the switch was in force after ${Math.round(inForce)} ms, the last of ${streams} phones told after ${Math.round(last)} ms, the last stream ended after ${Math.round(lastEnded)} ms`,
   );
   await phones.all({ do: 'close' });
   await callUnary(client.liftKillSwitch.bind(client), { id, cause: 'bench' }, CALL_WITHIN);
-  return { last, told: cost.cpu };
+  return { last, ended: lastEnded, told: cost.cpu };
 }
 
 /** One round of the service: sessions opened, reports, grants, and a switch that ends them all. */
@@ -143,16 +154,18 @@ export async function idleRound({ idle, idleServer, bare, tell }: SessionSetting
   const server = { pids: [idleServer.pid], held: idleServer.held };
   const streams = scale.connections * scale.streamsPerConnection;
   const bytes = await openAll(idle, scale, server, (what) => tell(`idle: ${what}`));
-  const { told } = await idle.listening(0);
+  const { told, ended } = await idle.listening(null);
   let last = 0;
   const cost = await costOf(server.pids, streams, async () => {
     const called = monotonicMilliseconds();
-    await idleServer.broadcast(Buffer.alloc(TOLD_BYTES, 1));
+    await idleServer.broadcast(STOP);
     last = (await told) - called;
+    await ended;
+    await untilIdle(server.pids);
   });
   await idle.all({ do: 'close' });
   clearGarbage();
   const report = bare.microseconds(BARE_PIECES, REPORT);
   const grant = bare.microseconds(BARE_PIECES, GRANT);
-  return { bytes, report, reportElapsed: report, grant, grantElapsed: grant, last, told: cost.cpu };
+  return { bytes, report, reportElapsed: report, grant, grantElapsed: grant, last, ended: last, told: cost.cpu };
 }

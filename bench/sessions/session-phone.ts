@@ -1,7 +1,12 @@
 import { createPrivateKey, type KeyObject } from 'node:crypto';
 import type { ClientHttp2Session } from 'node:http2';
 import { CONTEXT, type SigningContext } from '../../src/encoding/signed.ts';
-import { OpenRequest, OpenResponse, SessionServiceService } from '../../src/gen/tapgate/v1/session_service.ts';
+import {
+  DirectiveKind,
+  OpenRequest,
+  OpenResponse,
+  SessionServiceService,
+} from '../../src/gen/tapgate/v1/session_service.ts';
 import { signFor } from '../../src/virtual/phone/memory.ts';
 import { encodePostureReport } from '../../src/wire/posture.ts';
 import { codesOf } from '../../src/wire/refusal.ts';
@@ -24,6 +29,14 @@ export interface PhoneRecord {
   readonly accountDataInitialKeyId: string;
 }
 
+/** What is told of a phone. */
+export interface PhoneListener {
+  /** It has been told that nothing more begins in its session. */
+  stopped(): void;
+  /** Its session has ended with this gRPC status. */
+  ended(status: number): void;
+}
+
 /** A key serial number: initial key identifier (8) || counter (4). */
 export function ksnOf(initialKeyId: Buffer, counter: number): Buffer {
   const ksn = Buffer.alloc(12);
@@ -35,7 +48,7 @@ export function ksnOf(initialKeyId: Buffer, counter: number): Buffer {
 /** A phone with an open session, and what it is about to send, signed beforehand. */
 export class SessionPhone implements CallListener {
   readonly #record: PhoneRecord;
-  readonly #onEnd: (status: number) => void;
+  readonly #listener: PhoneListener;
   #key: KeyObject | null = null;
   #call: BareCall | null = null;
   #nonce = Buffer.alloc(0);
@@ -51,10 +64,9 @@ export class SessionPhone implements CallListener {
     readonly reject: (why: Error) => void;
   } | null = null;
 
-  /** `onEnd` is told when the service ends the session, with its status. */
-  constructor(record: PhoneRecord, onEnd: (status: number) => void) {
+  constructor(record: PhoneRecord, listener: PhoneListener) {
     this.#record = record;
-    this.#onEnd = onEnd;
+    this.#listener = listener;
   }
 
   /** Opens the session, makes the first report, and hears when the next one is due. */
@@ -116,6 +128,8 @@ export class SessionPhone implements CallListener {
       this.#opened = true;
     } else if (message?.$case === 'grant') {
       this.#grants += 1;
+    } else if (message?.$case === 'directive' && message.value.kind === DirectiveKind.SUSPEND) {
+      this.#listener.stopped();
     } else if (message?.$case === 'transactionRefused') {
       this.#waiting?.reject(new Error(`no grant: ${codesOf(message.value.refusal).join()}`));
     }
@@ -128,7 +142,7 @@ export class SessionPhone implements CallListener {
     this.#call = null;
     this.#waiting?.reject(new Error(`the session has ended with status ${status}`));
     this.#waiting = null;
-    this.#onEnd(status);
+    this.#listener.ended(status);
   }
 
   #until(until: () => boolean): Promise<void> {

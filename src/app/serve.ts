@@ -100,7 +100,7 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
       logger,
     });
     undo.push(() => audit.stop());
-    const presence = new Presence();
+    const presence = new Presence('SESSION_UNKNOWN', true);
     const pinEntries = new Presence('PIN_ABORTED');
     const openCalls = everyOpenCall([presence, pinEntries]);
     const baseKeyChange = startBaseKeyChange(() => vault.described().bdkIds, durable.stores.keyUse, presence, logger);

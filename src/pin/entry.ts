@@ -229,8 +229,8 @@ export class PinEntry {
       grantId: pin.grantId,
       pinGrantId: pin.pinGrantId,
       hash: sha256(pin.block),
-      block: pin.block,
-      accountDataHash: pin.accountDataHash,
+      block: inOwnMemory(pin.block),
+      accountDataHash: inOwnMemory(pin.accountDataHash),
       heldUntil,
     };
     const standing = await this.#ports.held.putIfAbsent(pin.grantId, held, heldUntil);
@@ -262,6 +262,11 @@ export const USUAL_LAYOUT = '1234567890';
 /** True for a KSN of the same initial key at a lower counter. */
 function isEarlier(ksn: Buffer, granted: Buffer): boolean {
   return equalBytes(ksn.subarray(0, 8), granted.subarray(0, 8)) && ksn.readUInt32BE(8) < granted.readUInt32BE(8);
+}
+
+/** A copy: a slice would keep the whole message, and the block of memory that it came in, until the grant expires. */
+function inOwnMemory(bytes: Buffer): Buffer {
+  return Buffer.from(Uint8Array.from(bytes).buffer);
 }
 
 function hashOf(data: EncryptedAccountData): Buffer {

@@ -132,6 +132,11 @@ export class OpenSession {
     this.#grantOpenUntil = until.getTime();
   }
 
+  /** True once nothing begins in this session any more. */
+  get isSuspended(): boolean {
+    return this.#suspended !== null;
+  }
+
   /** Nothing begins in this session any more; grants that it has stay good. */
   suspend(reason: Reason): void {
     this.#suspended = reason;

@@ -3,7 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { describe, expect, test } from '@jest/globals';
 
 const RUN = fileURLToPath(new URL('../../bench/run.ts', import.meta.url));
-const GROUPS = ['attestation', 'devices', 'gate', 'keys', 'leaks'];
+const GROUPS = ['attestation', 'devices', 'gate', 'keys', 'leaks', 'sessions'];
 
 interface Ended {
   readonly code: number;

@@ -251,7 +251,7 @@ describe('an offer', () => {
     });
   });
 
-  const refusingFirst = (times: number) => {
+  const refusingFirst = (times: number, reason: Reason = 'DERIVATION_ID_USED') => {
     const asked: string[] = [];
     const refusing = {
       ...ports,
@@ -259,12 +259,38 @@ describe('an offer', () => {
         verifyKeyProof: vault.verifyKeyProof.bind(vault),
         offerKeys: (request: OfferRequest) => {
           asked.push(request.initialKeyIds.pin.toString('hex', 4));
-          return asked.length > times ? vault.offerKeys(request) : Promise.resolve(refuse('DERIVATION_ID_USED'));
+          return asked.length > times ? vault.offerKeys(request) : Promise.resolve(refuse(reason));
         },
       },
     };
     return { asked, refusing };
   };
+
+  test('is not tried with other identifiers where the vault refuses it for another reason', async () => {
+    const { asked, refusing } = refusingFirst(1, 'VAULT_UNAVAILABLE');
+    expect(await offerKeys(session, requestOf(await begun()), POLICY, refusing)).toMatchObject({
+      reason: 'VAULT_UNAVAILABLE',
+    });
+    expect(asked).toEqual(['00000000']);
+  });
+
+  test('that the vault makes ends a row of refusals: the next one passes no lease over', async () => {
+    const asked: number[] = [];
+    const refusing = {
+      ...ports,
+      vault: {
+        verifyKeyProof: vault.verifyKeyProof.bind(vault),
+        offerKeys: (request: OfferRequest) => {
+          asked.push(request.initialKeyIds.pin.readUInt32BE(4));
+          return asked.length % 2 === 0 ? vault.offerKeys(request) : Promise.resolve(refuse('DERIVATION_ID_USED'));
+        },
+      },
+    };
+    for (let count = 0; count < 3; count += 1) {
+      unwrap(await offerKeys(session, requestOf(await begun()), POLICY, refusing));
+    }
+    expect(asked).toEqual([0, 64, 65, 128, 129, 192]);
+  });
 
   test('is made of identifiers of another range where the vault takes the first ones for used', async () => {
     const { asked, refusing } = refusingFirst(1);
@@ -368,10 +394,19 @@ describe('a proof', () => {
     expect(await confirm(confirmation)).toMatchObject({ ok: true });
   });
 
-  test('for keys that a newer injection retired is refused', async () => {
+  test('for keys that a newer injection retired is refused, and not judged', async () => {
     const [older, newer] = [await offered(), await offered()];
     expect(await confirm(confirmationOf(newer))).toMatchObject({ ok: true });
+    const calls = vault.calls.length;
     expect(await confirm(confirmationOf(older))).toMatchObject({ reason: 'OFFER_UNKNOWN' });
+    expect(vault.calls).toHaveLength(calls);
+  });
+
+  test('that is taken leaves no offer behind', async () => {
+    const confirmation = confirmationOf(await offered());
+    expect(await ports.offers.get(confirmation.injectionId)).not.toBeNull();
+    unwrap(await confirm(confirmation));
+    expect(await ports.offers.get(confirmation.injectionId)).toBeNull();
   });
 
   test('of a device that was revoked meanwhile activates nothing', async () => {
@@ -388,6 +423,17 @@ describe('a proof', () => {
     expect(await confirm(confirmation)).toMatchObject({ ok: true });
   });
 });
+
+test.each([Buffer.alloc(0), Buffer.alloc(91, 1)])(
+  'a session whose key is no P-256 key gets nothing',
+  async (publicKey) => {
+    const broken = { ...session, publicKey };
+    const request = requestOf(await begun());
+    expect(await offerKeys(broken, request, POLICY, ports)).toMatchObject({ reason: 'SESSION_KEY_MISMATCH' });
+    const confirmation = confirmationOf(await offered());
+    expect(await confirm(confirmation, broken)).toMatchObject({ reason: 'SESSION_KEY_MISMATCH' });
+  },
+);
 
 describe('the transport key', () => {
   const chosen = async (keys: (nonce: Buffer) => readonly TransportKeyClaim[], policy: Partial<KeyPolicy> = {}) => {

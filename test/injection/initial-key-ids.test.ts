@@ -91,6 +91,16 @@ describe('initial key identifiers', () => {
     expect(derivationIds(await source.next())).toEqual([65, 65]);
   });
 
+  test('of another replica are left alone: their refusal gives nothing up here', async () => {
+    const { keySets } = new MemoryStores();
+    const [here, there] = [0, 1].map(() => new InitialKeyIdSource(keySets, () => BDK_IDS));
+    expect(derivationIds(await here!.next())).toEqual([0, 0]);
+    const theirs = await there!.next();
+    expect(derivationIds(theirs)).toEqual([64, 64]);
+    here!.refused(theirs!);
+    expect(derivationIds(await here!.next())).toEqual([1, 1]);
+  });
+
   test('that are refused range after range pass ever more leases over, until one is accepted', async () => {
     const source = new InitialKeyIdSource(new MemoryStores().keySets, () => BDK_IDS);
     const firsts: number[] = [];
@@ -134,5 +144,20 @@ describe('initial key identifiers', () => {
     expect(ids.at(-1)?.pin.toString('hex')).toBe('0a0a0a0affffffff');
     expect(await source.next()).toBeNull();
     expect(await source.next()).toBeNull();
+  });
+
+  test('of a BDK that has none left are asked for once a request', async () => {
+    const { keySets } = new MemoryStores();
+    await keySets.leaseDerivationIds(BDK_IDS.pin, 2 ** 32);
+    const asked: number[] = [];
+    const counting: KeySetStore = {
+      ...keySets,
+      leaseDerivationIds: (bdkId, count) => {
+        if (bdkId.equals(BDK_IDS.pin)) asked.push(count);
+        return keySets.leaseDerivationIds(bdkId, count);
+      },
+    };
+    expect(await new InitialKeyIdSource(counting, () => BDK_IDS).next()).toBeNull();
+    expect(asked).toEqual([64]);
   });
 });

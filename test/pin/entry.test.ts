@@ -167,6 +167,18 @@ describe('a PIN block', () => {
     expect(await table.held.get(table.grant.id)).toBeNull();
   });
 
+  test('keeps no more memory than its own bytes, wherever it came in', async () => {
+    const { entry, pinGrant } = await table.ready();
+    const pin = table.block(pinGrant);
+    const message = Buffer.alloc(65_536);
+    message.set(pin.block);
+    const slice = message.subarray(0, pin.block.length);
+    expect(await entry.accept({ ...pin, block: slice })).toMatchObject({ ok: true });
+    const held = await table.held.get(table.grant.id);
+    expect(held?.block.buffer.byteLength).toBe(pin.block.length);
+    expect(held?.accountDataHash.buffer.byteLength).toBe(32);
+  });
+
   test.each<[string, (pin: PinBlock) => Partial<PinBlock>, Reason]>([
     ['of another PIN grant', () => ({ pinGrantId: uniqueId() }), 'PIN_GRANT_MISMATCH'],
     ['of another grant', () => ({ grantId: uniqueId() }), 'PIN_GRANT_MISMATCH'],

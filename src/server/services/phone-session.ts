@@ -1,3 +1,4 @@
+import type { AttestedSession } from '../../devices/store.ts';
 import type { SignedBytes } from '../../encoding/signed.ts';
 import type { OpenRequest, OpenResponse } from '../../gen/tapgate/v1/session_service.ts';
 import type { SignedMessage } from '../../gen/tapgate/v1/signed.ts';
@@ -28,6 +29,7 @@ import { signedFromWire, signedToWire } from '../../wire/signed.ts';
 import type { CallContext } from '../transport/context.ts';
 import type { Conversation } from '../transport/exchange.ts';
 import { CallRefused, orRefuse } from '../transport/refused.ts';
+import { Turns } from '../transport/turns.ts';
 import { type Bearer, type BearerPorts, bearerOf } from './bearer.ts';
 
 /** What the session service is made of. */
@@ -56,7 +58,31 @@ export interface PhoneSessionParts {
   readonly context: CallContext;
   readonly parts: SessionServiceParts;
   readonly deviceToken: string;
-  readonly bearer: Bearer;
+  readonly bearer: SessionBearer;
+}
+
+/** What an open session keeps of its bearer; facts and checks of the attestation stay in the store. */
+export type SessionBearer = Pick<Bearer, 'subject' | 'key' | 'validUntil'> & {
+  readonly session: Pick<AttestedSession, 'merchant' | 'acquirer' | 'pinForbidden'>;
+};
+
+/** Takes out of a bearer what its open session keeps. */
+export function sessionBearer({ subject, key, validUntil, session }: Bearer): SessionBearer {
+  const { merchant, acquirer, pinForbidden } = session;
+  return { subject, key, validUntil, session: { merchant, acquirer, pinForbidden } };
+}
+
+/** Sessions that have been told and are to end: so many in each turn, between which payments and leases go on. */
+const ENDINGS = new Turns(32);
+
+/** The message of the latest directive: one that reaches many phones is put into words once. */
+let latest: { readonly directive: Directive; readonly response: OpenResponse } | null = null;
+
+function responseOf(directive: Directive): OpenResponse {
+  if (latest?.directive === directive) return latest.response;
+  const response: OpenResponse = { message: { $case: 'directive', value: directiveToWire(directive) } };
+  latest = { directive, response };
+  return response;
 }
 
 type Message = NonNullable<OpenRequest['message']>;
@@ -81,8 +107,16 @@ export class PhoneSession implements OpenCallHandle {
     this.#state = new OpenSession(on.bearer.key, clock, random);
   }
 
+  /** The phone as policy and kill switches know it. */
+  get subject(): PresenceSubject {
+    return this.#on.bearer.subject;
+  }
+
   end(reason: Reason, because: readonly Reason[] = []): void {
-    this.#on.stream.refuse([reason, ...because]);
+    const end = () => this.#on.stream.refuse([reason, ...because]);
+    // Nothing begins in it any more and its phone is told: its stream need not end before others have been told.
+    if (this.#state.isSuspended) ENDINGS.add(end);
+    else end();
   }
 
   direct(directive: Directive): void {
@@ -126,7 +160,7 @@ export class PhoneSession implements OpenCallHandle {
       return request.message;
     } catch (error) {
       const waitedOnly = error instanceof CallRefused && error.reasons[0] === 'DEADLINE_PASSED';
-      if (waitedOnly && stream.ended === null && !stream.signal.aborted) return 'nothing came';
+      if (waitedOnly && stream.ended === null && !stream.stopped) return 'nothing came';
       throw error;
     }
   }
@@ -171,7 +205,7 @@ export class PhoneSession implements OpenCallHandle {
     const opened = { policyVersion: this.#policy.version, serviceKeys: this.#told.map(signedToWire) };
     await this.#send({ $case: 'opened', value: opened });
     this.#opened = true;
-    this.#wear = await parts.ports.grants.keyWear(bearer.session.deviceId);
+    this.#wear = keptWear(await parts.ports.grants.keyWear(bearer.subject.deviceId));
     this.#adviseOnKeys();
     this.#announce();
   }
@@ -249,7 +283,7 @@ export class PhoneSession implements OpenCallHandle {
     const { parts, bearer } = this.#on;
     const known = this.#wear;
     if (known === null || !pinKsn.subarray(0, 8).equals(known.pinInitialKeyId)) {
-      this.#wear = await parts.ports.grants.keyWear(bearer.session.deviceId);
+      this.#wear = keptWear(await parts.ports.grants.keyWear(bearer.subject.deviceId));
       this.#rotateKeysTold = false;
     } else this.#wear = { ...known, transactions: known.transactions + 1 };
     this.#adviseOnKeys();
@@ -278,7 +312,7 @@ export class PhoneSession implements OpenCallHandle {
     this.#flushing = true;
     try {
       for (let next = this.#directives.take(); next !== null; next = this.#directives.take()) {
-        await this.#send({ $case: 'directive', value: directiveToWire(next) });
+        await this.#on.stream.send(responseOf(next));
       }
     } catch {
       // The stream has ended: the session's own reader is told why.
@@ -306,4 +340,18 @@ export class PhoneSession implements OpenCallHandle {
   async #send(message: OpenResponse['message']): Promise<void> {
     await this.#on.stream.send({ message });
   }
+}
+
+/**
+ * Key wear that an open session can keep for hours: each of its two identifiers is a slice of a block that the driver
+ * reads many rows into, and would hold all of it.
+ */
+function keptWear(wear: KeyWear | null): KeyWear | null {
+  if (wear === null) return null;
+  const { pinInitialKeyId, accountDataInitialKeyId } = wear;
+  return {
+    ...wear,
+    pinInitialKeyId: Uint8Array.from(pinInitialKeyId),
+    accountDataInitialKeyId: Uint8Array.from(accountDataInitialKeyId),
+  };
 }

@@ -26,7 +26,8 @@ export class Conversation<In, Out> {
   readonly #call: Carrier<In, Out>;
   readonly #limits: ConversationLimits;
   readonly #toStatus: (refused: CallRefused) => StatusObject;
-  readonly #controller = new AbortController();
+  /** Made for whoever asks: a stream that stays open for hours has mostly nobody who does. */
+  #controller: AbortController | null = null;
   readonly #lifetime: NodeJS.Timeout;
   readonly #unread: (In | MalformedMessage)[] = [];
   #waiter: Waiter<In> | null = null;
@@ -59,7 +60,16 @@ export class Conversation<In, Out> {
    * Only a drain leaves `send` working, so that work in hand can still be answered.
    */
   get signal(): AbortSignal {
+    if (this.#controller === null) {
+      this.#controller = new AbortController();
+      if (this.#inputStopped) this.#controller.abort(this.#inputStopped);
+    }
     return this.#controller.signal;
+  }
+
+  /** True once no further message is taken: as the signal's `aborted`. */
+  get stopped(): boolean {
+    return this.#inputStopped !== null;
   }
 
   /** How it ended; null while it goes on. */
@@ -221,7 +231,7 @@ export class Conversation<In, Out> {
     this.#waiter = null;
     clearTimeout(waiter?.timer);
     waiter?.reject(cause);
-    this.#controller.abort(cause);
+    this.#controller?.abort(cause);
   }
 
   /** True for the first cause only. */

@@ -7,6 +7,7 @@ import {
   type StatusObject,
   status,
 } from '@grpc/grpc-js';
+import type { Logger } from 'pino';
 import { meaningOf, type Reason } from '../../reasons/catalogue.ts';
 import { reasonsToldTo } from '../../wire/refusal.ts';
 import { codeOf, statusOf } from '../../wire/status.ts';
@@ -39,16 +40,18 @@ class CallRecord {
   /** Authenticates the caller and has the call admitted. Rejects with CallRefused. */
   async admitted(
     call: Pick<ServerUnaryCall<unknown, unknown>, 'getAuthContext' | 'getPeer'>,
-    signal: AbortSignal,
+    stops: { readonly signal: AbortSignal },
   ): Promise<CallContext> {
     const caller = orRefuse(callerOf(this.#edge.plane, call));
     this.caller = caller;
-    const logger = this.#edge.logger.child({ call: this.callId });
-    const refused = (reasons: readonly Reason[]): void => this.#count(reasons);
-    const { callId, method } = this;
-    const context = { callId, method, caller, peerAddress: call.getPeer(), signal, logger, refused };
+    const context = new AdmittedCall(this, caller, call.getPeer(), stops);
     await this.#edge.admit?.(context);
     return context;
+  }
+
+  /** Carries the call's id. */
+  logger(): Logger {
+    return this.#edge.logger.child({ call: this.callId });
   }
 
   /** Runs the call's work in a span. A phone's traceparent is not believed: it would choose what is recorded. */
@@ -59,7 +62,7 @@ class CallRecord {
     return traceCall({ method: this.method, plane, traceparent: typeof sent === 'string' ? sent : null }, work);
   }
 
-  #count(reasons: readonly Reason[] | undefined): void {
+  count(reasons: readonly Reason[] | undefined): void {
     const { listener, metrics } = this.#edge;
     for (const reason of new Set(reasons)) metrics.reasons.inc({ listener, method: this.method, reason });
   }
@@ -107,7 +110,7 @@ class CallRecord {
     const refused = end instanceof CallRefused ? end : null;
     const code = refused ? this.#codeFor(refused) : end === 'completed' ? status.OK : status.CANCELLED;
     metrics.calls.inc({ ...labels, code: status[code] });
-    this.#count(refused?.reasons);
+    this.count(refused?.reasons);
     const milliseconds = Math.round(performance.now() - this.#startedAt);
     const { plane, ...who } = this.caller ?? { plane: this.#edge.plane };
     logger.info({
@@ -130,6 +133,48 @@ class CallRecord {
   }
 }
 
+/** What a handler knows of its call. Logger and signal are made for whoever asks: most calls need neither. */
+class AdmittedCall implements CallContext {
+  readonly #record: CallRecord;
+  readonly #stops: { readonly signal: AbortSignal };
+  #logger: Logger | null = null;
+  readonly caller: CallContext['caller'];
+  readonly peerAddress: string;
+
+  constructor(
+    record: CallRecord,
+    caller: CallContext['caller'],
+    peerAddress: string,
+    stops: { readonly signal: AbortSignal },
+  ) {
+    this.#record = record;
+    this.#stops = stops;
+    this.caller = caller;
+    this.peerAddress = peerAddress;
+  }
+
+  get callId(): string {
+    return this.#record.callId;
+  }
+
+  get method(): string {
+    return this.#record.method;
+  }
+
+  get signal(): AbortSignal {
+    return this.#stops.signal;
+  }
+
+  get logger(): Logger {
+    this.#logger ??= this.#record.logger();
+    return this.#logger;
+  }
+
+  refused(reasons: readonly Reason[]): void {
+    this.#record.count(reasons);
+  }
+}
+
 /**
  * A grpc-js handler that runs a conversation: authenticates the caller, bounds the stream, turns refusals and
  * exceptions into statuses, counts and logs one line a call without payloads.
@@ -143,7 +188,7 @@ export function conversationHandler<In, Out>(
     const record = new CallRecord(edge, path);
     const conversation = new Conversation<In, Out>(call, limits, (refused) => record.statusFor(refused));
     await converse(conversation, record, edge, () =>
-      record.traced(call, async () => run(conversation, await record.admitted(call, conversation.signal))),
+      record.traced(call, async () => run(conversation, await record.admitted(call, conversation))),
     );
   };
 }
@@ -159,7 +204,7 @@ export function serverStreamHandler<In, Out>(
     const answers = new Conversation<never, Out>(call, limits, (refused) => record.statusFor(refused));
     await converse(answers, record, edge, () =>
       record.traced(call, async () => {
-        const context = await record.admitted(call, answers.signal);
+        const context = await record.admitted(call, answers);
         await run(wellFormed(call.request), answers, context);
       }),
     );
@@ -219,7 +264,7 @@ export function unaryHandler<In, Out>(
     try {
       leave = edge.openCalls.enter({ drain: () => {}, cut: answer });
       const work = async (): Promise<Out> => {
-        const context = await record.admitted(call, controller.signal);
+        const context = await record.admitted(call, controller);
         return run(wellFormed(call.request), context);
       };
       answer('completed', await record.traced(call, work));
