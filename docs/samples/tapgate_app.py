@@ -74,8 +74,12 @@ class ServiceTrust:
         self._keys = {}
 
     def endorse(self, messages: Iterable[signed_pb2.SignedMessage]) -> None:
-        """Takes the keys that the anchor endorses. Others are left out: a newer anchor may stand beside ours."""
+        """Takes the keys that the anchor endorses, and the anchor that it names as its successor. Leaves out others."""
         for message in messages:
+            if verifies(self._anchor, "tapgate/v1/service-anchor", message):
+                successor = signed_pb2.ServiceAnchor.FromString(message.payload)
+                self._anchor = serialization.load_der_public_key(successor.public_key)  # An app stores it.
+                continue
             if not verifies(self._anchor, "tapgate/v1/service-key", message):
                 continue
             endorsed = signed_pb2.ServiceKey.FromString(message.payload)
@@ -123,9 +127,9 @@ class VirtualKeystore:
 
 
 class Conversation:
-    """One bidirectional stream, a message at a time."""
+    """One bidirectional stream. Without `seconds` it has no deadline."""
 
-    def __init__(self, method, seconds: float = 60):
+    def __init__(self, method, seconds: Optional[float] = 60):
         self._sent = queue.Queue()
         self._call = method(iter(self._sent.get, None), timeout=seconds)
 
@@ -137,7 +141,13 @@ class Conversation:
         self._call.cancel()
 
     def ask(self, request):
+        self.send(request)
+        return self.receive()
+
+    def send(self, request) -> None:
         self._sent.put(request)
+
+    def receive(self):
         try:
             return next(self._call)
         except grpc.RpcError as error:

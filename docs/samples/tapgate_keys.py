@@ -2,7 +2,7 @@
 
 import time
 from dataclasses import dataclass
-from typing import Dict
+from typing import Dict, List, Optional
 
 from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, padding
@@ -29,7 +29,7 @@ ANDROID_OAEP = padding.OAEP(mgf=padding.MGF1(hashes.SHA1()), algorithm=hashes.SH
 class Injection:
     """Keys that the phone can prove; they are active once the service says so."""
 
-    keys: Dict[str, "InitialKey"]
+    keys: Dict[str, "Registers"]
     confirmation: wire.KeyConfirmation
 
 
@@ -71,7 +71,7 @@ def signed_by(key: AttestedKey, context: str, message) -> signed_pb2.SignedMessa
     return signed_pb2.SignedMessage(payload=payload, signature=sign(key.private_key, context, payload))
 
 
-def open_offer(payload: bytes, app: App, nonce: bytes, key: AttestedKey, transport: int) -> Dict[str, "InitialKey"]:
+def open_offer(payload: bytes, app: App, nonce: bytes, key: AttestedKey, transport: int) -> Dict[str, "Registers"]:
     offer = wire.KeyOffer.FromString(payload)
     ours = (app.device_id, thumbprint(app.session.key.public_key), nonce, sha256(key.public_key), transport)
     stated = (offer.device_id, offer.session_key_thumbprint, offer.nonce, offer.transport_key_hash, offer.transport)
@@ -89,7 +89,7 @@ def open_offer(payload: bytes, app: App, nonce: bytes, key: AttestedKey, transpo
         initial_key = unwrap(envelope.key_block, kbpk)
         if cmac(initial_key, bytes(16))[:5] != envelope.key_check_value:
             raise ServiceNotTrusted(f"{name}: wrong check value")
-        keys[name] = InitialKey(initial_key, envelope.initial_key_id)
+        keys[name] = Registers(initial_key, envelope.initial_key_id)
     if set(keys) != set(DOMAINS.values()):
         raise ServiceNotTrusted("the offer lacks a domain")
     return keys
@@ -126,20 +126,53 @@ def unwrap(block: str, kbpk: bytes) -> bytes:
     return clear[2 : 2 + int.from_bytes(clear[:2], "big") // 8]
 
 
-@dataclass
-class InitialKey:
-    """An AES-128 DUKPT initial key before its registers are filled (X9.24-3 6.3)."""
+DERIVATION, PIN_ENCRYPTION, MAC_GENERATION, DATA_ENCRYPTION = 0x8000, 0x1000, 0x2000, 0x3000
 
+
+def derive(key: bytes, usage: int, derivation_id: bytes, counter: int) -> bytes:
+    """An AES-128 key of AES-128 DUKPT (X9.24-3 6.3.3)."""
+    derivation = bytes([1, 1]) + usage.to_bytes(2, "big") + bytes.fromhex("00020080")
+    encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
+    return encryptor.update(derivation + derivation_id + counter.to_bytes(4, "big")) + encryptor.finalize()
+
+
+@dataclass
+class TransactionKey:
+    """The keys at one counter. They are used for one transaction."""
+
+    ksn: bytes
     key: bytes
-    initial_key_id: bytes
+
+    def working_key(self, usage: int) -> bytes:
+        return derive(self.key, usage, self.ksn[4:8], int.from_bytes(self.ksn[8:], "big"))
+
+
+class Registers:
+    """AES-128 DUKPT on the phone (X9.24-3 6.3): 32 keys, from which none that was used can be had again."""
+
+    def __init__(self, initial_key: bytes, initial_key_id: bytes):
+        self.initial_key_id = initial_key_id
+        self._counter = 1
+        self._keys: List[Optional[bytes]] = [self._derive(initial_key, 1 << place) for place in range(32)]
 
     def prove(self, offer: bytes) -> bytes:
-        """CMAC under the MAC generation key of counter 1, which no transaction may use after."""
-        first = self._derive(self.key, 0x8000, 1)
-        return cmac(self._derive(first, 0x2000, 1), canonical("tapgate/v1/key-proof", offer))
+        """CMAC under the MAC generation key of counter 1, which no transaction can use after."""
+        return cmac(self.advance().working_key(MAC_GENERATION), canonical("tapgate/v1/key-proof", offer))
 
-    def _derive(self, key: bytes, usage: int, counter: int) -> bytes:
-        derivation = bytes([1, 1]) + usage.to_bytes(2, "big") + bytes.fromhex("00020080")
-        block = derivation + self.initial_key_id[4:] + counter.to_bytes(4, "big")
-        encryptor = Cipher(algorithms.AES(key), modes.ECB()).encryptor()
-        return encryptor.update(block) + encryptor.finalize()
+    def advance(self) -> TransactionKey:
+        """The next counter's key. An app stores the registers before it uses the key."""
+        counter = self._counter
+        if counter >= 1 << 32:
+            raise OverflowError("the keys are used up: inject new ones")
+        lowest = counter & -counter
+        place = lowest.bit_length() - 1
+        key, self._keys[place] = self._keys[place], None
+        if bin(counter).count("1") < 16:
+            for below in range(place):
+                self._keys[below] = self._derive(key, counter | 1 << below)
+            lowest = 1
+        self._counter = counter + lowest
+        return TransactionKey(self.initial_key_id + counter.to_bytes(4, "big"), key)
+
+    def _derive(self, key: bytes, counter: int) -> bytes:
+        return derive(key, DERIVATION, self.initial_key_id[4:], counter)

@@ -3,11 +3,13 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { DukptRegisters } from '../../src/payment-crypto/aes-dukpt/registers.ts';
+import { InitialKeyId } from '../../src/payment-crypto/ksn.ts';
+import { SecretKey } from '../../src/payment-crypto/secret-key.ts';
 import { runToEnd, type ServingChild, startServing } from '../../src/virtual/world/process.ts';
 import { readExample } from './python/example.ts';
-import { generateStubs, PYTHON, runProgram, SAMPLES } from './python/support.ts';
+import { generateStubs, makeZoneKeys, PYTHON, runProgram, SAMPLES, TAPGATE } from './python/support.ts';
 
-const TAPGATE = fileURLToPath(new URL('../../src/cli/tapgate.ts', import.meta.url));
 const SCENARIO = fileURLToPath(new URL('./python/scenario.py', import.meta.url));
 
 interface Told {
@@ -25,6 +27,7 @@ let root: string;
 let service: ServingChild | null = null;
 let outcomes: Outcomes = {};
 let printed = '';
+let paid = '';
 
 async function newInvite(data: string): Promise<string> {
   const made = await runToEnd([TAPGATE, 'invite', 'create', '--merchant', 'courier-7', '--data', data, '--json']);
@@ -37,6 +40,7 @@ beforeAll(async () => {
   await chmod(root, 0o711);
   const data = join(root, 'data');
   const stubs = join(root, 'stubs');
+  await makeZoneKeys(data, root, 'acquirer');
   const planes = ['DEVICE', 'PROCESSING', 'ADMIN', 'OPS'];
   await Promise.all([
     generateStubs(stubs),
@@ -49,16 +53,15 @@ beforeAll(async () => {
     }),
   ]);
   const invites = [await newInvite(data), await newInvite(data)];
-  const another = await newInvite(data);
+  const others = [await newInvite(data), await newInvite(data)];
   const example = await readExample();
   const settings = { data, work: root, invites, example, tapgate: [process.execPath, TAPGATE] };
   const env = { PYTHONPATH: `${stubs}:${SAMPLES}`, PYTHONDONTWRITEBYTECODE: '1', GRPC_VERBOSITY: 'NONE' };
-  const [told, shown] = await Promise.all([
-    runProgram(PYTHON, [SCENARIO, JSON.stringify(settings)], { env }),
-    runProgram(PYTHON, [join(SAMPLES, 'tapgate_app.py'), data, another, ...settings.tapgate], { cwd: root, env }),
-  ]);
-  outcomes = JSON.parse(told) as Outcomes;
-  printed = shown;
+  const asShown = (sample: string, code = '') =>
+    runProgram(PYTHON, [join(SAMPLES, sample), data, code, ...settings.tapgate], { cwd: root, env });
+  outcomes = JSON.parse(await runProgram(PYTHON, [SCENARIO, JSON.stringify(settings)], { env })) as Outcomes;
+  // Not beside the scenario, which switches PIN entry off for everyone.
+  [printed, paid] = await Promise.all([asShown('tapgate_app.py', others[0]), asShown('tapgate_pay.py', others[1])]);
 }, 240_000);
 
 afterAll(async () => {
@@ -67,10 +70,10 @@ afterAll(async () => {
 }, 60_000);
 
 /** What a step that had to succeed tells. */
-function told(step: string): Told {
+function told<Outcome = Told>(step: string): Outcome {
   const outcome = outcomes[step] ?? {};
   expect(outcome).toEqual({ value: expect.anything() });
-  return outcome.value as Told;
+  return outcome.value as Outcome;
 }
 
 describe('a client in Python that knows the documents and the protos only', () => {
@@ -119,6 +122,65 @@ describe('a client in Python that knows the documents and the protos only', () =
     });
   });
 
+  test('advances its registers as X9.24-3 has them, over skipped counters too', () => {
+    const initialKey = SecretKey.ofOwned('AES', Buffer.from([...Array(16).keys()]));
+    const id = InitialKeyId.parse(Buffer.from([...Array(8).keys()]));
+    if (!id.ok) throw new Error(id.reason);
+    const registers = DukptRegisters.load(initialKey, id.value);
+    const shown = new Map(told<readonly string[]>('registers').map((row) => [row.slice(0, 24), row.slice(24)]));
+    const expected = new Map<string, string>();
+    for (;;) {
+      const transaction = registers.advance();
+      if (!transaction.ok || transaction.value.ksn.counter > 66_000) break;
+      const ksn = transaction.value.ksn.toBytes().toString('hex');
+      if (!shown.has(ksn)) continue;
+      const key = transaction.value.workingKey('pinEncryption', 'AES128');
+      if (key.ok)
+        expected.set(
+          ksn,
+          key.value.use((bytes) => Buffer.from(bytes).toString('hex')),
+        );
+    }
+    expect(shown.size).toBeGreaterThan(60);
+    expect(shown).toEqual(expected);
+  });
+
+  test('pays with a PIN: approved, and the same intent gets the same receipt', () => {
+    const [first, again] = told<readonly Readonly<Record<string, unknown>>[]>('pay with a PIN');
+    expect(first).toMatchObject({
+      pinBlock: 16,
+      receipt: { decision: 'approved', order: 'with-pin', amount: '9900', pin: true },
+    });
+    expect(again?.receipt).toEqual(first?.receipt);
+  });
+
+  test('pays without a PIN', () => {
+    expect(told<unknown>('pay without a PIN, after a report')).toMatchObject({
+      told: 0,
+      pinBlock: 0,
+      receipt: { decision: 'approved', order: 'no-pin', amount: '1250', pin: false },
+    });
+  });
+
+  test('reports while the customer thinks, and sends the block again whose answer was lost', () => {
+    expect(told<unknown>('slow customer, and a lost answer')).toEqual({ looks: 3 });
+  });
+
+  test('hears that PIN entry is switched off, and gets none', () => {
+    expect(told<unknown>('PIN switched off while a session is open')).toEqual({
+      told: ['DIRECTIVE_KIND_PIN_OFF', 'PIN_OFF'],
+      anew: [false],
+    });
+  });
+
+  test('follows directives: new keys, a new token, new evidence, and pays after each', () => {
+    expect(told<unknown>('directives followed')).toEqual({ rotated: true, anew: [true, true], paid: [true, true] });
+  });
+
+  test('cannot have another amount paid than it signed', () => {
+    expect(told<unknown>('changed amount')).toEqual({ refused: ['INTENT_SIGNATURE_INVALID'] });
+  });
+
   test('finds its device again where the result of its enrolment was lost', () => {
     expect(told('enrolment whose result was lost').device).toBe(told('enrol').device);
   });
@@ -130,9 +192,13 @@ describe('a client in Python that knows the documents and the protos only', () =
   });
 });
 
-describe('the sample as the document runs it', () => {
+describe('the samples as the document runs them', () => {
   test('enrols and resumes', () => {
     expect(printed).toMatch(/^enrolled as [0-9a-f-]{36}\nresumed, token until \S+Z\n$/);
+  });
+
+  test('sign a payment', () => {
+    expect(paid).toMatch(/^signed \d+ bytes for order-[0-9a-f]{8}\n$/);
   });
 });
 
@@ -143,6 +209,8 @@ describe('it is refused, with a reason that it can read, for', () => {
     ['wrong signature', 'EVIDENCE_SIGNATURE_INVALID', null],
     ['unlocked phone', 'BOOT_UNLOCKED', null],
     ['hooked phone', 'POSTURE_REFUSED', expect.any(Number)],
+    ['window over the pad', 'PIN_ABORTED_OVERLAY', expect.any(Number)],
+    ['amount over the limit', 'AMOUNT_OVER_LIMIT', null],
   ])('%s: %s', (step, refused, pause) => {
     expect(outcomes[step]).toMatchObject({ refused, action: expect.stringMatching(/\w/), pause });
     expect(outcomes[step]?.reasons).toContain(refused);

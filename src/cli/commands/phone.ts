@@ -17,6 +17,7 @@ import { print, printJson, printTable, when } from '../output.ts';
 import { generateVirtualKey, KEY_ALGORITHMS, type KeyOptions } from '../virtual-keystore.ts';
 import { inviteFor, makeVirtualPhone, type PhoneOptions, phoneProfile, withPhoneOptions } from '../virtual-phone.ts';
 import { type FleetOptions, runFleet } from './phone-fleet.ts';
+import { phoneTapCommand } from './phone-tap.ts';
 
 interface RunOptions extends PhoneOptions {
   readonly amount: string;
@@ -87,7 +88,7 @@ export function phoneCommand(): Command {
     .addHelpText('after', '\nExample:\n  tapgate phone key --challenge 00ff --phone phone.json --json')
     .action((options: KeyOptions & { json?: boolean }) => showKey(options));
   const phone = new Command('phone').description('virtual phones on the real protocol');
-  return phone.addCommand(attest).addCommand(run).addCommand(key);
+  return phone.addCommand(attest).addCommand(run).addCommand(key).addCommand(phoneTapCommand());
 }
 
 async function showKey(options: KeyOptions & { readonly json?: boolean }): Promise<void> {

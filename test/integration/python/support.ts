@@ -4,12 +4,26 @@ import { mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { text } from 'node:stream/consumers';
 import { ROOT } from '../../../src/checks/root.ts';
+import { runToEnd } from '../../../src/virtual/world/process.ts';
 
 /** Debian's interpreter, since its packages are for no other; TAPGATE_PYTHON names one elsewhere. */
 export const PYTHON = process.env.TAPGATE_PYTHON ?? '/usr/bin/python3';
 
 /** Where the documents' programs lie. */
 export const SAMPLES = join(ROOT, 'docs/samples');
+
+/** The command line, as Node runs it. */
+export const TAPGATE = join(ROOT, 'src/cli/tapgate.ts');
+
+/** Makes the vault of a service that never ran, and an acquirer's zone keys in it, so that its payments can be approved. */
+export async function makeZoneKeys(data: string, scratch: string, acquirer: string): Promise<void> {
+  const components = ['one', 'two'].map((name) => join(scratch, `${name}.txt`));
+  const made = components.map((out) => runToEnd([TAPGATE, 'vault', 'component', '--out', out]));
+  await Promise.all([...made, runToEnd([TAPGATE, 'vault', 'init', '--data', data])]);
+  const blocks = join(scratch, 'zone.json');
+  const ceremony = ['--acquirer', acquirer, '--component', ...components, '--out', blocks, '--data', data];
+  await runToEnd([TAPGATE, 'vault', 'zone', ...ceremony]);
+}
 
 /** Runs a program to its end and answers its standard output; rejects with its standard error. */
 export async function runProgram(
