@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { attackCommand } from './commands/attack.ts';
 import { attestationCommand } from './commands/attestation.ts';
 import { auditCommand } from './commands/audit.ts';
 import { certsCommand } from './commands/certs.ts';
@@ -35,6 +36,7 @@ export function createProgram(): Command {
     phoneCommand(),
     policyCommand(),
     receiptCommand(),
+    attackCommand(),
     decisionCommand(),
     auditCommand(),
     revocationCommand(),

@@ -42,6 +42,9 @@ const LINES = [
 /** Commands that ask first; a test has no terminal to answer at. */
 const ASKS = ['kill set', 'policy activate'];
 
+/** How long work shows itself where no terminal is: a line a step. */
+const PROGRESS = /^- .*\n/gm;
+
 let folder: string;
 let data: string;
 let service: ServingChild | null = null;
@@ -54,7 +57,7 @@ function run(
   const env = { ...process.env, NODE_OPTIONS: '', TAPGATE_DATA: data };
   return new Promise((resolve) => {
     execFile(process.execPath, [TAPGATE, ...words], { cwd: folder, env }, (failed, out, error) => {
-      resolve({ code: failed === null ? 0 : failed.code, out, error });
+      resolve({ code: failed === null ? 0 : failed.code, out, error: error.replace(PROGRESS, '') });
     }).stdin?.end();
   });
 }

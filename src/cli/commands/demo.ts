@@ -5,8 +5,8 @@ import { Command } from 'commander';
 import ora from 'ora';
 import { systemClock, systemRandom } from '../../app/system.ts';
 import { ATTACKS } from '../../virtual/attacks/all.ts';
-import type { Attack } from '../../virtual/attacks/attack.ts';
-import { DEMO_PARTS } from '../../virtual/demo/all.ts';
+import { type AttackResult, runAttacks } from '../../virtual/attacks/run.ts';
+import { DEMO_CLOSING, DEMO_PARTS } from '../../virtual/demo/all.ts';
 import type { DemoStep } from '../../virtual/demo/step.ts';
 import { World } from '../../virtual/world/world.ts';
 import { EXIT } from '../exit.ts';
@@ -52,10 +52,12 @@ async function demo(options: DemoOptions): Promise<void> {
       honest += await runSteps(part.steps, world, options);
     }
     title('Attacks');
-    const refused = await runAttacks(world, options);
+    const refused = await attackIt(world, options);
+    title(DEMO_CLOSING.title);
+    honest += await runSteps(DEMO_CLOSING.steps, world, options);
     await showLedger(world, options);
     const summary = `demo: ${honest} honest ok, ${refused} attacks refused`;
-    const steps = DEMO_PARTS.flatMap((part) => part.steps).length;
+    const steps = [...DEMO_PARTS, DEMO_CLOSING].flatMap((part) => part.steps).length;
     if (honest < steps || refused < ATTACKS.length) {
       process.exitCode = EXIT.refused;
       print(`\nNot everything came out right: ${steps} and ${ATTACKS.length} were expected.`);
@@ -82,20 +84,16 @@ async function runSteps(steps: readonly DemoStep[], world: World, options: DemoO
   return done;
 }
 
-async function runAttacks(world: World, options: DemoOptions): Promise<number> {
-  const run = (attack: Attack): Promise<string> =>
-    attack.run(world).catch((error: unknown) => `ERROR ${error instanceof Error ? error.message : error}`);
-  const lasting = new Map(ATTACKS.filter((attack) => attack.lasting).map((attack) => [attack, run(attack)]));
-  let refused = 0;
-  for (const attack of ATTACKS) {
-    const outcome = await (lasting.get(attack) ?? run(attack));
-    const good = outcome === attack.expects;
-    if (good) refused += 1;
-    if (options.json)
-      printJson({ event: 'attack', name: attack.name, ok: good, reason: outcome, expected: attack.expects });
-    else print(`  ${good ? '✓' : '✗'} ${attack.name.padEnd(37)} ${outcome.padEnd(31)} ${attack.story}`);
-  }
-  return refused;
+async function attackIt(world: World, options: DemoOptions): Promise<number> {
+  const results = await runAttacks(ATTACKS, world, (result) => tellAttack(result, options));
+  return results.filter(({ verdict }) => verdict === 'refused').length;
+}
+
+function tellAttack({ attack, verdict, outcome }: AttackResult, options: DemoOptions): void {
+  const { number = null, name, story, expects } = attack;
+  const ok = verdict === 'refused';
+  if (options.json) printJson({ event: 'attack', number, name, ok, verdict, reason: outcome, expected: expects });
+  else print(`  ${ok ? '✓' : '✗'} ${name.padEnd(39)} ${outcome.padEnd(43)} ${story}`);
 }
 
 async function showLedger(world: World, options: DemoOptions): Promise<void> {
@@ -124,6 +122,7 @@ async function keepRunning(world: World): Promise<void> {
   print(`\nRunning until Ctrl-C. Data: ${world.folder.data}`);
   print(`  device ${device}  processing ${processing}  admin ${admin}  ops ${ops}`);
   print(`  try: npm run -s tapgate -- device list --data ${world.folder.data}`);
+  print(`       npm run -s tapgate -- attack run 1 2 3 --target ${world.folder.root}`);
   await new Promise<void>((resolve) => {
     // A terminal and npm both pass the signal on: a second one must not cut the stopping short.
     process.on('SIGINT', () => resolve());

@@ -1,16 +1,18 @@
 import type { Evidence } from '../../gen/tapgate/v1/attestation_service.ts';
 import { type Attack, outcomeOf, saleOf } from './attack.ts';
+import { phoneOfKind } from './hostile-phone.ts';
 
 /** A phone of a hostile kind tries to enrol. */
 function hostilePhone(kind: string, story: string, expects: string): Attack {
   return {
     name: kind,
+    number: 29,
     story,
     expects,
-    run: async (world) => {
-      const phone = await world.phone(kind);
-      const code = await world.invite();
-      return outcomeOf(world, () => phone.attest(code));
+    run: async (target) => {
+      const phone = await phoneOfKind(target, kind);
+      const code = await target.invite();
+      return outcomeOf(target, () => phone.attest(code));
     },
   };
 }
@@ -20,33 +22,36 @@ const replayedEvidence: Attack = {
   name: 'replayed evidence',
   story: 'evidence recorded in one attestation is sent in the next',
   expects: 'CHALLENGE_MISMATCH',
-  run: async (world) => {
-    const victim = await world.phone();
+  run: async (target) => {
+    const victim = await target.phone();
     let recorded: Evidence | null = null;
-    await victim.attest(await world.invite(), {
+    await victim.attest(await target.invite(), {
       evidence: (evidence) => {
         recorded = evidence;
         return evidence;
       },
     });
-    const attacker = await world.phone();
-    const code = await world.invite();
-    return outcomeOf(world, () => attacker.attest(code, { evidence: (evidence) => recorded ?? evidence }));
+    const attacker = await target.phone();
+    const code = await target.invite();
+    return outcomeOf(target, () => attacker.attest(code, { evidence: (evidence) => recorded ?? evidence }));
   },
 };
 
-/** Google Play does not refuse a phone on which another application captures the screen; it keeps the PIN away. */
-const screenCaptured: Attack = {
-  name: 'play-capturing',
-  story: 'Google Play sees an application that captures the screen; a PIN would be needed',
-  expects: 'POSTURE_REFUSED',
-  run: async (world) => {
-    const phone = await world.phone('play-capturing');
-    await phone.attest(await world.invite());
-    await phone.injectKeys();
-    return outcomeOf(world, () => phone.begin(saleOf(world, 9900n)));
-  },
-};
+/** Google Play does not refuse a phone on which another application watches; its word keeps the PIN away. */
+function watched(kind: string, story: string): Attack {
+  return {
+    name: kind,
+    number: 29,
+    story,
+    expects: 'POSTURE_REFUSED',
+    run: async (target) => {
+      const phone = await phoneOfKind(target, kind);
+      await phone.attest(await target.invite());
+      await phone.injectKeys();
+      return outcomeOf(target, () => phone.begin(saleOf(target, 9900n)));
+    },
+  };
+}
 
 /** Attacks on attestation. */
 export const ATTESTATION_ATTACKS: readonly Attack[] = [
@@ -96,6 +101,35 @@ export const ATTESTATION_ATTACKS: readonly Attack[] = [
     'an answer made up in the Play Console',
     'ATTESTATION_REFUSED (PLAY_INTEGRITY_TESTING_RESPONSE)',
   ),
-  screenCaptured,
+  hostilePhone(
+    'play-another-signer',
+    'Google Play saw the package under another signer',
+    'ATTESTATION_REFUSED (PLAY_INTEGRITY_APP_MISMATCH)',
+  ),
+  hostilePhone('play-unlicensed', 'the account has not got the app from Google Play', 'PLAY_INTEGRITY_NOT_LICENSED'),
+  hostilePhone('play-basic-integrity', 'Google Play vouches for basic integrity only', 'PLAY_INTEGRITY_DEVICE_REFUSED'),
+  hostilePhone('play-no-integrity', 'Google Play does not vouch for the phone', 'PLAY_INTEGRITY_DEVICE_REFUSED'),
+  hostilePhone('play-emulator', 'Google Play sees an emulator', 'PLAY_INTEGRITY_DEVICE_REFUSED'),
+  hostilePhone(
+    'play-device-farm',
+    'Google Play has been asked about this phone far too often',
+    'ATTESTATION_REFUSED (PLAY_INTEGRITY_ACTIVITY_TOO_HIGH)',
+  ),
+  hostilePhone('play-play-protect-off', 'Google Play Protect is off', 'PLAY_INTEGRITY_PLAY_PROTECT'),
+  hostilePhone('play-expired', "Google Play's word is hours old", 'PLAY_INTEGRITY_STALE'),
+  hostilePhone(
+    'play-forged',
+    "Google Play's word is signed by somebody else",
+    'ATTESTATION_REFUSED (PLAY_INTEGRITY_TOKEN_INVALID)',
+  ),
+  hostilePhone(
+    'play-foreign',
+    "Google Play's word is enciphered for another application",
+    'ATTESTATION_REFUSED (PLAY_INTEGRITY_TOKEN_INVALID)',
+  ),
+  hostilePhone('play-cut', "Google Play's word is cut off", 'PLAY_INTEGRITY_MALFORMED'),
+  watched('play-capturing', 'Google Play sees an application that captures the screen; a PIN would be needed'),
+  watched('play-overlays', 'Google Play sees an application that may draw over others; a PIN would be needed'),
+  watched('play-controlling', 'Google Play sees an application that may control the phone; a PIN would be needed'),
   replayedEvidence,
 ];

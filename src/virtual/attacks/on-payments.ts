@@ -1,119 +1,137 @@
-import { tlv } from '../../encoding/tlv.ts';
 import type { PaymentIntent } from '../../gate/intent.ts';
-import type { AuthorizePaymentResponse } from '../../gen/tapgate/v1/payment_gate_service.ts';
-import { callUnary } from '../../wire/call.ts';
-import { codesOf } from '../../wire/refusal.ts';
-import { decodeIntent, encodeIntent } from '../../wire/transaction.ts';
+import { encodeIntent } from '../../wire/transaction.ts';
 import type { SignedPayment } from '../phone/intent.ts';
-import type { PaymentResult } from '../world/processing-client.ts';
-import type { World } from '../world/world.ts';
-import { ALLOWED, type Attack, type AttackOutcome, saleOf } from './attack.ts';
+import type { Target } from '../world/target.ts';
+import { ALLOWED, type Attack, saleOf } from './attack.ts';
+import { atGate, honestPayment, intentOf, pay, submit, tapped, timesPaid, WITH_PIN, WITHOUT_PIN } from './payment.ts';
 
-function outcomeOfPayment(result: PaymentResult): AttackOutcome {
-  return result.outcome === 'paid' ? ALLOWED : (result.reasons[0] ?? result.outcome);
-}
-
-function outcomeOfGate({ outcome }: AuthorizePaymentResponse): AttackOutcome {
-  if (outcome?.$case === 'refused') return codesOf(outcome.value.refusal)[0] ?? 'UNKNOWN';
-  return outcome?.$case === 'approved' ? ALLOWED : 'UNAVAILABLE';
-}
-
-async function submit(world: World, payment: SignedPayment): Promise<AttackOutcome> {
-  return outcomeOfPayment(await (await world.processing()).submit(payment));
-}
-
-async function honestPayment(world: World): Promise<SignedPayment> {
-  return (await world.readyPhone()).pay(saleOf(world, 1250n), await world.card(), null);
-}
+const NEEDS = ['processing'] as const;
 
 /** An intent that the phone itself bends before it signs. */
 function bentIntent(
-  name: string,
-  story: string,
-  expects: string,
+  about: Pick<Attack, 'name' | 'story' | 'expects' | 'number'>,
   bend: (intent: PaymentIntent) => PaymentIntent,
-  amountMinor = 1250n,
+  amountMinor = WITHOUT_PIN,
 ): Attack {
   return {
-    name,
-    story,
-    expects,
-    run: async (world) => {
-      const phone = await world.readyPhone();
-      const tap = phone.tap(await phone.begin(saleOf(world, amountMinor)), await world.card());
-      return submit(world, phone.sign(tap, null, { intent: bend }));
+    ...about,
+    needs: NEEDS,
+    run: async (target) => {
+      const { phone, tap } = await tapped(target, amountMinor);
+      return submit(target, phone.sign(tap, null, { intent: bend }));
     },
   };
 }
 
-const changedAmount: Attack = {
-  name: 'changed amount',
-  story: 'the amount is changed on the way, after the phone has signed',
-  expects: 'INTENT_SIGNATURE_INVALID',
-  run: async (world) => {
-    const payment = await honestPayment(world);
-    const intent = payment.intent === undefined ? null : decodeIntent(payment.intent.payload);
-    if (intent === null || !intent.ok || payment.intent === undefined) throw new Error('the intent does not parse');
-    const terms = { ...intent.value.terms, amountMinor: 125_000n };
-    const payload = encodeIntent({ ...intent.value, terms });
-    return submit(world, { ...payment, intent: { ...payment.intent, payload } });
-  },
-};
+/** An intent that is changed on its way. */
+function changedIntent(
+  about: Pick<Attack, 'name' | 'story' | 'number'>,
+  change: (intent: PaymentIntent) => PaymentIntent,
+): Attack {
+  return {
+    ...about,
+    expects: 'INTENT_SIGNATURE_INVALID',
+    needs: NEEDS,
+    run: async (target) => {
+      const payment = await honestPayment(target);
+      const payload = encodeIntent(change(intentOf(payment)));
+      return submit(target, { ...payment, intent: { ...signedOf(payment), payload } });
+    },
+  };
+}
+
+function signedOf({ intent }: SignedPayment): NonNullable<SignedPayment['intent']> {
+  if (intent === undefined) throw new Error('a payment has an intent');
+  return intent;
+}
+
+const withTerms = (terms: Partial<PaymentIntent['terms']>) => (intent: PaymentIntent) => ({
+  ...intent,
+  terms: { ...intent.terms, ...terms },
+});
 
 const replayedIntent: Attack = {
   name: 'replayed intent',
+  number: 1,
   story: 'a paid intent is submitted again and again; then the same grant is used for another intent',
   expects: 'INTENT_CHANGED',
-  run: async (world) => {
-    const phone = await world.readyPhone();
-    const tap = phone.tap(await phone.begin(saleOf(world, 1250n)), await world.card());
+  needs: ['processing', 'gate', 'cards'],
+  run: async (target) => {
+    const { phone, tap } = await tapped(target, WITHOUT_PIN);
     const payment = phone.sign(tap, null);
-    const processing = await world.processing();
-    const first = await processing.submit(payment);
-    const again = await Promise.all([1, 2, 3].map(() => processing.submit(payment)));
-    const same = again.every(({ outcome, receipt }) => outcome === 'paid' && receipt === first.receipt);
-    const order = tap.transaction.grant.terms.order;
-    const paid = (await processing.ledger()).filter((entry) => entry.order === order);
-    if (first.outcome !== 'paid' || !same || paid.length !== 1) return ALLOWED;
+    const first = await pay(target, payment);
+    const decided = await decisionOn(target, payment);
+    const again = await Promise.all([1, 2, 3].map(() => pay(target, payment)));
+    const same = again.every(({ receipt }) => receipt === first.receipt);
     const another = phone.sign(tap, null, { intent: (intent) => ({ ...intent, claimedVerification: 'device' }) });
-    return outcomeOfGate(await atGate(world, 'acquirer', another));
+    const outcome = await atGate(target, 'acquirer', another);
+    if (!same || (await timesPaid(target, intentOf(payment).terms.order)) !== 1) return `${ALLOWED} (paid again)`;
+    return (await decisionOn(target, payment)) === decided ? outcome : `${ALLOWED} (decided again)`;
   },
 };
 
+/** The intent and the outcome that were decided of a payment's grant; null where nothing was. */
+function decisionOn(target: Target, payment: SignedPayment): Promise<string | null> {
+  return target.security((team) => team.decision(intentOf(payment).grantId));
+}
+
 const anotherAcquirer: Attack = {
   name: 'two processings with one intent',
+  number: 19,
   story: "a rival's processing submits the intent too, at the same moment",
   expects: 'TOKEN_AUDIENCE_MISMATCH',
-  run: async (world) => {
-    const payment = await honestPayment(world);
-    const [own, rival] = await Promise.all([
-      world.processing('acquirer').then((processing) => processing.submit(payment)),
-      atGate(world, 'rival', payment),
-    ]);
-    return own.outcome === 'paid' ? outcomeOfGate(rival) : 'HONEST_PAYMENT_NOT_PAID';
+  needs: ['processing', 'rival', 'cards'],
+  run: async (target) => {
+    const payment = await honestPayment(target);
+    const [, rival] = await Promise.all([pay(target, payment), atGate(target, 'rival', payment)]);
+    return (await timesPaid(target, intentOf(payment).terms.order)) === 1 ? rival : `${ALLOWED} (paid twice)`;
+  },
+};
+
+const tokenOfAnotherAcquirer: Attack = {
+  name: 'token of another acquirer',
+  number: 6,
+  story: "a rival's processing asks for a decision on a phone that is enrolled with somebody else",
+  expects: 'TOKEN_AUDIENCE_MISMATCH',
+  needs: ['rival'],
+  run: async (target) => {
+    const payment = await honestPayment(target);
+    const outcome = await atGate(target, 'rival', payment);
+    return (await decisionOn(target, payment)) === null ? outcome : `${ALLOWED} (decided)`;
+  },
+};
+
+const pinOfAnotherAcquirer: Attack = {
+  name: "another acquirer's PIN block",
+  number: 20,
+  story:
+    'a rival has a phone of its own sign an intent under the grant that a PIN was entered for, to be given the PIN',
+  expects: 'GRANT_UNKNOWN',
+  needs: ['rival', 'processing', 'cards'],
+  run: async (target) => {
+    const card = await target.card();
+    const payment = await (await target.readyPhone()).pay(saleOf(target, WITH_PIN), card, card.account.pin);
+    const { grantId, pin, accountData, claimedVerification } = intentOf(payment);
+    const stolenParts = { grantId, pin, accountData, claimedVerification };
+    const thief = await target.readyPhone('rival');
+    const tap = thief.tap(await thief.begin(saleOf(target, WITH_PIN)), card);
+    const stolen = thief.sign(tap, null, { intent: (own) => ({ ...own, ...stolenParts }) });
+    const outcome = await atGate(target, 'rival', stolen);
+    await pay(target, payment);
+    return outcome;
   },
 };
 
 const stolenTokenAtGate: Attack = {
   name: 'intent under a stolen token',
+  number: 4,
   story: 'a thief signs an intent with his own key and sends the token of his victim',
   expects: 'SESSION_KEY_MISMATCH',
-  run: async (world) => {
-    const victim = await world.readyPhone();
-    const payment = await honestPayment(world);
-    return submit(world, { ...payment, deviceToken: victim.memory.session?.token ?? '' });
-  },
-};
-
-const revokedPhone: Attack = {
-  name: 'revoked phone',
-  story: 'a phone that was revoked between tap and submission',
-  expects: 'DEVICE_REVOKED',
-  run: async (world) => {
-    const phone = await world.readyPhone();
-    const payment = await phone.pay(saleOf(world, 1250n), await world.card(), null);
-    await world.security((team) => team.revoke(phone.memory.deviceId ?? '', 'reported lost'));
-    return submit(world, payment);
+  needs: NEEDS,
+  run: async (target) => {
+    const victim = await target.readyPhone();
+    const payment = await honestPayment(target);
+    return submit(target, { ...payment, deviceToken: victim.memory.session?.token ?? '' });
   },
 };
 
@@ -121,54 +139,78 @@ const wrongCardAmount: Attack = {
   name: 'card signed another amount',
   story: 'the card is tapped for another amount than the customer is shown',
   expects: 'EMV_AMOUNT_MISMATCH',
-  run: async (world) => {
-    const phone = await world.readyPhone();
-    const shown = await phone.begin(saleOf(world, 1250n));
-    const card = await world.card();
-    const tapped = phone.tap(
-      { ...shown, grant: { ...shown.grant, terms: { ...shown.grant.terms, amountMinor: 4900n } } },
-      card,
-    );
-    return submit(world, phone.sign({ ...tapped, transaction: shown }, null));
+  needs: NEEDS,
+  run: async (target) => {
+    const phone = await target.readyPhone();
+    const shown = await phone.begin(saleOf(target, WITHOUT_PIN));
+    const card = await target.card();
+    const terms = { ...shown.grant.terms, amountMinor: 4900n };
+    const other = phone.tap({ ...shown, grant: { ...shown.grant, terms } }, card);
+    return submit(target, phone.sign({ ...other, transaction: shown }, null));
   },
 };
 
-async function atGate(world: World, acquirer: 'acquirer' | 'rival', payment: SignedPayment) {
-  const gate = await world.gate(acquirer);
-  return callUnary(gate.authorizePayment.bind(gate), payment, 10_000);
-}
-
 /** Attacks on payments. */
 export const PAYMENT_ATTACKS: readonly Attack[] = [
-  changedAmount,
-  bentIntent(
-    'amount beyond the grant',
-    'the app signs another amount than it was granted',
-    'INTENT_GRANT_MISMATCH',
-    (intent) => ({
-      ...intent,
-      terms: { ...intent.terms, amountMinor: 125_000n },
-    }),
+  replayedIntent,
+  changedIntent(
+    { name: 'changed amount', number: 2, story: 'the amount is changed on the way, after the phone has signed' },
+    withTerms({ amountMinor: 125_000n }),
   ),
-  wrongCardAmount,
-  bentIntent(
-    'no PIN above the limit',
-    'a payment that needs a PIN is submitted without one',
-    'CVM_REQUIRED',
-    (intent) => intent,
-    9900n,
+  changedIntent(
+    { name: 'changed merchant', number: 3, story: 'the merchant is changed on the way, after the phone has signed' },
+    withTerms({ merchant: 'another-merchant' }),
   ),
   bentIntent(
-    'account data in clear',
-    'the PAN travels beside the encrypted account data',
-    'EMV_TAG_FORBIDDEN',
-    (intent) => ({
-      ...intent,
-      emvData: Buffer.concat([intent.emvData, tlv('5A', Buffer.from('4111111111111111', 'hex'))]),
-    }),
+    {
+      name: 'merchant beyond the grant',
+      number: 3,
+      story: 'the app signs the payment for another merchant than it was granted to',
+      expects: 'INTENT_GRANT_MISMATCH',
+    },
+    withTerms({ merchant: 'another-merchant' }),
   ),
   stolenTokenAtGate,
-  replayedIntent,
+  tokenOfAnotherAcquirer,
+  bentIntent(
+    {
+      name: 'forged device CVM above the limit',
+      number: 10,
+      story: "the app claims that the customer's device has verified him, to be spared the PIN",
+      expects: 'CVM_REQUIRED',
+    },
+    (intent) => ({ ...intent, claimedVerification: 'device' }),
+    WITH_PIN,
+  ),
+  bentIntent(
+    {
+      name: 'device CVM that the card does not state',
+      number: 10,
+      story: 'the app claims that a device has verified the customer, and the chip data of the tap says nothing of it',
+      expects: 'CVM_CLAIM_MISMATCH',
+    },
+    (intent) => ({ ...intent, claimedVerification: 'device' }),
+  ),
+  bentIntent(
+    {
+      name: 'no PIN above the limit',
+      number: 11,
+      story: 'a payment that needs a PIN is submitted without one',
+      expects: 'CVM_REQUIRED',
+    },
+    (intent) => intent,
+    WITH_PIN,
+  ),
   anotherAcquirer,
-  revokedPhone,
+  pinOfAnotherAcquirer,
+  bentIntent(
+    {
+      name: 'amount beyond the grant',
+      number: 24,
+      story: 'the app signs another amount than it was granted',
+      expects: 'INTENT_GRANT_MISMATCH',
+    },
+    withTerms({ amountMinor: 125_000n }),
+  ),
+  wrongCardAmount,
 ];

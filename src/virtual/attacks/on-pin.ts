@@ -8,8 +8,9 @@ import type { VirtualCard } from '../card/card.ts';
 import { signFor } from '../phone/memory.ts';
 import type { PhoneTap, VirtualPhone } from '../phone/phone.ts';
 import type { PinAtPad, PinTampering } from '../phone/pin.ts';
-import type { World } from '../world/world.ts';
+import type { Target } from '../world/target.ts';
 import { type Attack, outcomeOf, saleOf } from './attack.ts';
+import { phoneOfKind } from './hostile-phone.ts';
 
 /** Needs a PIN by the policy of the demo. */
 const WITH_PIN = 9900n;
@@ -21,10 +22,10 @@ interface Tapped {
 }
 
 /** A ready phone with a card tapped for an amount that needs a PIN. */
-async function tapped(world: World): Promise<Tapped> {
-  const phone = await world.readyPhone();
-  const card = await world.card();
-  return { phone, card, tap: phone.tap(await phone.begin(saleOf(world, WITH_PIN)), card) };
+async function tapped(target: Target): Promise<Tapped> {
+  const phone = await target.readyPhone();
+  const card = await target.card();
+  return { phone, card, tap: phone.tap(await phone.begin(saleOf(target, WITH_PIN)), card) };
 }
 
 const padOf = ({ account }: VirtualCard): Omit<PinAtPad, 'accountData'> => ({ pin: account.pin, pan: account.pan });
@@ -34,18 +35,18 @@ function onEntry(
   name: string,
   story: string,
   expects: string,
-  bend: (at: Tapped, world: World) => PinTampering | Promise<PinTampering>,
-  more: Pick<Attack, 'lasting'> = {},
+  bend: (at: Tapped, target: Target) => PinTampering | Promise<PinTampering>,
+  more: Pick<Attack, 'lasting' | 'number'> = {},
 ): Attack {
   return {
     name,
     story,
     expects,
     ...more,
-    run: async (world) => {
-      const at = await tapped(world);
-      const tampering = await bend(at, world);
-      return outcomeOf(world, () => at.phone.enterPin(at.tap, padOf(at.card), tampering));
+    run: async (target) => {
+      const at = await tapped(target);
+      const tampering = await bend(at, target);
+      return outcomeOf(target, () => at.phone.enterPin(at.tap, padOf(at.card), tampering));
     },
   };
 }
@@ -82,11 +83,11 @@ const withoutGrant: Attack = {
   name: 'PIN without a grant',
   story: 'a pad is asked for under a grant that the service never made',
   expects: 'GRANT_UNKNOWN',
-  run: async (world) => {
-    const { phone, tap, card } = await tapped(world);
-    const grant = { ...tap.transaction.grant, id: randomUuid(world.random) };
+  run: async (target) => {
+    const { phone, tap, card } = await tapped(target);
+    const grant = { ...tap.transaction.grant, id: randomUuid(target.random) };
     const invented = { ...tap, transaction: { ...tap.transaction, grant } };
-    return outcomeOf(world, () => phone.enterPin(invented, padOf(card)));
+    return outcomeOf(target, () => phone.enterPin(invented, padOf(card)));
   },
 };
 
@@ -94,10 +95,10 @@ const grantOfAnother: Attack = {
   name: "PIN under another phone's grant",
   story: 'a pad is asked for under the grant of another phone',
   expects: 'GRANT_UNKNOWN',
-  run: async (world) => {
-    const { tap, card } = await tapped(world);
-    const thief = await world.readyPhone();
-    return outcomeOf(world, () => thief.enterPin(tap, padOf(card)));
+  run: async (target) => {
+    const { tap, card } = await tapped(target);
+    const thief = await target.readyPhone();
+    return outcomeOf(target, () => thief.enterPin(tap, padOf(card)));
   },
 };
 
@@ -105,10 +106,10 @@ const anotherCard: Attack = {
   name: 'PIN block of another card',
   story: 'the PIN is enciphered for another PAN than the one that was tapped',
   expects: 'PIN_BLOCK_MALFORMED',
-  run: async (world) => {
-    const { phone, tap, card } = await tapped(world);
-    const other = await world.card('mastercard');
-    return outcomeOf(world, () => phone.enterPin(tap, { pin: card.account.pin, pan: other.account.pan }));
+  run: async (target) => {
+    const { phone, tap, card } = await tapped(target);
+    const other = await target.card('mastercard');
+    return outcomeOf(target, () => phone.enterPin(tap, { pin: card.account.pin, pan: other.account.pan }));
   },
 };
 
@@ -116,15 +117,15 @@ const otherBytes: Attack = {
   name: 'second PIN block under one grant',
   story: 'a PIN was accepted; then other bytes are sent as its repetition',
   expects: 'PIN_ALREADY_ENTERED',
-  run: async (world) => {
-    const { phone, tap, card } = await tapped(world);
+  run: async (target) => {
+    const { phone, tap, card } = await tapped(target);
     const { signed } = await phone.enterPin(tap, padOf(card));
     await phone.repeatPin(signed);
     const pin = decodePinBlock(signed);
     if (!pin.ok || phone.memory.session === null) throw new Error('the phone has entered a PIN');
-    const payload = encodePinBlock({ ...pin.value, block: world.random.bytes(16) });
+    const payload = encodePinBlock({ ...pin.value, block: target.random.bytes(16) });
     const other = signFor(CONTEXT.pinBlock, payload, phone.memory.session.key.privateKey);
-    return outcomeOf(world, () => phone.repeatPin(other));
+    return outcomeOf(target, () => phone.repeatPin(other));
   },
 };
 
@@ -132,13 +133,13 @@ const forbidden: Attack = {
   name: 'PIN where policy forbids it',
   story: 'an app that others may watch, granted a payment without a PIN, asks for a pad all the same',
   expects: 'PIN_NOT_EXPECTED',
-  run: async (world) => {
-    const phone = await world.phone('play-capturing');
-    await phone.attest(await world.invite());
+  run: async (target) => {
+    const phone = await phoneOfKind(target, 'play-capturing');
+    await phone.attest(await target.invite());
     await phone.injectKeys();
-    const card = await world.card();
-    const tap = phone.tap(await phone.begin(saleOf(world, 100n)), card);
-    return outcomeOf(world, () => phone.enterPin(tap, padOf(card)));
+    const card = await target.card();
+    const tap = phone.tap(await phone.begin(saleOf(target, 100n)), card);
+    return outcomeOf(target, () => phone.enterPin(tap, padOf(card)));
   },
 };
 
@@ -146,9 +147,9 @@ const usualKeypad: Attack = {
   name: 'keypad in its usual order',
   story: 'a phone asks for a keypad that is not shuffled, where policy allows none',
   expects: 'ACCESSIBLE_LAYOUT_REFUSED',
-  run: async (world) => {
-    const { phone, tap, card } = await tapped(world);
-    return outcomeOf(world, () => phone.enterPin(tap, { ...padOf(card), accessibleLayout: true }));
+  run: async (target) => {
+    const { phone, tap, card } = await tapped(target);
+    return outcomeOf(target, () => phone.enterPin(tap, { ...padOf(card), accessibleLayout: true }));
   },
 };
 
@@ -156,10 +157,10 @@ const padTwice: Attack = {
   name: 'pad shown twice under one grant',
   story: 'a second block could be enciphered under the same KSN',
   expects: 'PIN_ENTRY_BEGUN',
-  run: async (world) => {
-    const { phone, tap, card } = await tapped(world);
+  run: async (target) => {
+    const { phone, tap, card } = await tapped(target);
     await phone.enterPin(tap, padOf(card));
-    return outcomeOf(world, () => phone.enterPin(tap, padOf(card)));
+    return outcomeOf(target, () => phone.enterPin(tap, padOf(card)));
   },
 };
 
@@ -196,18 +197,19 @@ export const PIN_ATTACKS: readonly Attack[] = [
     'PIN for another grant',
     'a PIN block is signed over the grant of another transaction',
     'PIN_GRANT_MISMATCH',
-    async ({ phone }, world) => {
-      const other = await phone.begin(saleOf(world, WITH_PIN));
+    async ({ phone }, target) => {
+      const other = await phone.begin(saleOf(target, WITH_PIN));
       return blockOf(() => ({ grantId: other.grant.id }));
     },
+    { number: 9 },
   ),
   anotherCard,
   onEntry(
     "another phone's PIN block",
     'the block that another phone enciphered takes the place of the own one',
     'PIN_BLOCK_MALFORMED',
-    async (_at, world) => {
-      const victim = await tapped(world);
+    async (_at, target) => {
+      const victim = await tapped(target);
       let stolen = Buffer.alloc(16);
       await victim.phone.enterPin(victim.tap, padOf(victim.card), {
         block: (pin) => {
@@ -222,8 +224,8 @@ export const PIN_ATTACKS: readonly Attack[] = [
     'PIN block that another phone signed',
     'the block comes under the signature of another phone',
     'SESSION_KEY_MISMATCH',
-    async (_at, world) => {
-      const { session } = (await world.readyPhone()).memory;
+    async (_at, target) => {
+      const { session } = (await target.readyPhone()).memory;
       if (session === null) throw new Error('a ready phone has attested');
       return { signer: session.key.privateKey };
     },
@@ -243,10 +245,10 @@ export const PIN_ATTACKS: readonly Attack[] = [
     'device revoked in mid-PIN',
     'the security team revokes the phone while its pad shows',
     'DEVICE_REVOKED',
-    async ({ phone }, world) => ({
+    async ({ phone }, target) => ({
       whilePadShows: async (pad) => {
         await pad.report();
-        await world.security((team) => team.revoke(phone.memory.deviceId ?? '', 'reported lost'));
+        await target.security((team) => team.revoke(phone.memory.deviceId ?? '', 'reported lost'));
       },
     }),
   ),

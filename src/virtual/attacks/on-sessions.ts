@@ -1,7 +1,7 @@
 import { CONTEXT } from '../../encoding/signed.ts';
 import { signFor } from '../phone/memory.ts';
 import type { PhoneSessionStream } from '../phone/session.ts';
-import type { World } from '../world/world.ts';
+import type { Target } from '../world/target.ts';
 import { type Attack, outcomeOf, saleOf } from './attack.ts';
 
 const PATIENCE = 15_000;
@@ -11,16 +11,16 @@ function onOpenSession(
   name: string,
   story: string,
   expects: string,
-  step: (session: PhoneSessionStream, world: World) => Promise<unknown>,
+  step: (session: PhoneSessionStream, target: Target) => Promise<unknown>,
 ): Attack {
   return {
     name,
     story,
     expects,
-    run: async (world) => {
-      const phone = await world.readyPhone();
+    run: async (target) => {
+      const phone = await target.readyPhone();
       const session = await phone.openSession();
-      const outcome = await outcomeOf(world, () => step(session, world));
+      const outcome = await outcomeOf(target, () => step(session, target));
       session.close();
       return outcome;
     },
@@ -29,15 +29,16 @@ function onOpenSession(
 
 const stolenToken: Attack = {
   name: 'stolen token',
+  number: 5,
   story: 'a device token is used without the session key that it names',
   expects: 'SESSION_KEY_MISMATCH',
-  run: async (world) => {
-    const victim = await world.readyPhone();
-    const thief = await world.readyPhone();
+  run: async (target) => {
+    const victim = await target.readyPhone();
+    const thief = await target.readyPhone();
     const { session } = thief.memory;
     if (session === null || victim.memory.session === null) throw new Error('both phones have attested');
     thief.memory.session = { ...session, token: victim.memory.session.token };
-    return outcomeOf(world, () => thief.openSession());
+    return outcomeOf(target, () => thief.openSession());
   },
 };
 
@@ -45,10 +46,10 @@ const screenRecorded: Attack = {
   name: 'payment while the screen is recorded',
   story: 'a transaction is begun while another app captures the screen',
   expects: 'POSTURE_REFUSED',
-  run: async (world) => {
-    const phone = await world.readyPhone();
+  run: async (target) => {
+    const phone = await target.readyPhone();
     phone.memory.posture = new Set(['screen-capture']);
-    return outcomeOf(world, () => phone.begin(saleOf(world, 100n)));
+    return outcomeOf(target, () => phone.begin(saleOf(target, 100n)));
   },
 };
 
@@ -56,13 +57,13 @@ const unsignedReport: Attack = {
   name: 'unsigned report',
   story: 'a clean report is sent with a signature by a key of the attacker',
   expects: 'SESSION_KEY_MISMATCH',
-  run: async (world) => {
-    const phone = await world.readyPhone();
+  run: async (target) => {
+    const phone = await target.readyPhone();
     const { deviceKey } = phone.memory;
     if (deviceKey === null) throw new Error('an enrolled phone has a device key');
     const session = await phone.openSession();
     const sign = (payload: Buffer) => signFor(CONTEXT.postureReport, payload, deviceKey.privateKey);
-    return outcomeOf(world, () => session.reportAndWait({ sign }));
+    return outcomeOf(target, () => session.reportAndWait({ sign }));
   },
 };
 
@@ -70,8 +71,8 @@ const secondSession: Attack = {
   name: 'second session',
   story: 'a copy of the app opens a session beside the one that is open; the older one goes on',
   expects: 'SESSION_UNKNOWN',
-  run: async (world) => {
-    const phone = await world.readyPhone();
+  run: async (target) => {
+    const phone = await target.readyPhone();
     const first = await phone.openSession();
     const second = await phone.openSession();
     const [ended = 'NOT_ENDED'] = await first.untilEnded(PATIENCE);
@@ -86,13 +87,13 @@ const silentPhone: Attack = {
   story: 'an app that is granted a payment reports nothing more, and begins the next one',
   expects: 'REPORT_OVERDUE',
   lasting: true,
-  run: async (world) => {
-    const phone = await world.readyPhone();
+  run: async (target) => {
+    const phone = await target.readyPhone();
     const session = await phone.openSession();
-    await session.begin(saleOf(world, 100n));
+    await session.begin(saleOf(target, 100n));
     // Reports are due within 5 seconds of a grant, and late after 5 more.
     await session.stay(10_500, { silent: true });
-    const outcome = await outcomeOf(world, () => session.begin(saleOf(world, 100n)));
+    const outcome = await outcomeOf(target, () => session.begin(saleOf(target, 100n)));
     session.close();
     return outcome;
   },
@@ -117,8 +118,8 @@ export const SESSION_ATTACKS: readonly Attack[] = [
     'forged grant',
     'a man in the middle changes the amount of a grant',
     'REFUSED_BY_PHONE',
-    (session, world) =>
-      session.begin(saleOf(world, 100n), {
+    (session, target) =>
+      session.begin(saleOf(target, 100n), {
         grant: (message) => {
           const payload = Buffer.from(message.payload);
           payload[payload.length - 1] = (payload.at(-1) ?? 0) ^ 1;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { saleOf } from '../attacks/attack.ts';
+import { type CardScheme, TEST_ACCOUNTS } from '../card/account.ts';
 import type { VirtualPhone } from '../phone/phone.ts';
 import type { PaymentResult } from '../world/processing-client.ts';
 import type { World } from '../world/world.ts';
@@ -19,7 +20,7 @@ function euros(minor: bigint): string {
   return `${(Number(minor) / 100).toFixed(2)} EUR`;
 }
 
-async function payOnce(world: World, amountMinor: bigint, withPin: boolean, scheme: 'visa' | 'mastercard' | 'mir') {
+async function payOnce(world: World, amountMinor: bigint, withPin: boolean, scheme: CardScheme) {
   const phone = await courier(world);
   const card = await world.card(scheme);
   const payment = await phone.pay(saleOf(world, amountMinor), card, withPin ? card.account.pin : null);
@@ -58,6 +59,20 @@ const withPin: DemoStep = {
   run: async (world) => {
     const { paid } = await payOnce(world, 9900n, true, 'mastercard');
     return `99.00 EUR paid, PIN verified by the issuer, wallet ${euros(paid.balanceMinor)}`;
+  },
+};
+
+const everyScheme: DemoStep = {
+  name: 'a card of every scheme',
+  run: async (world) => {
+    const schemes = Object.keys(TEST_ACCOUNTS) as CardScheme[];
+    let balanceMinor = 0n;
+    for (const [at, scheme] of schemes.entries()) {
+      // By turns without a PIN and with one.
+      const amountMinor = at % 2 === 0 ? 815n + BigInt(at) : 6400n + BigInt(at);
+      ({ balanceMinor } = (await payOnce(world, amountMinor, at % 2 === 1, scheme)).paid);
+    }
+    return `${schemes.join(', ')}: ${schemes.length} paid, wallet ${euros(balanceMinor)}`;
   },
 };
 
@@ -128,4 +143,14 @@ const powerCut: DemoStep = {
 };
 
 /** Honest payments, in their order. */
-export const PAYMENT_STEPS: readonly DemoStep[] = [enrol, inject, small, withPin, wrongPin, again, renew, powerCut];
+export const PAYMENT_STEPS: readonly DemoStep[] = [
+  enrol,
+  inject,
+  small,
+  withPin,
+  everyScheme,
+  wrongPin,
+  again,
+  renew,
+  powerCut,
+];

@@ -3,12 +3,11 @@ import { join } from 'node:path';
 import { parseDocument } from 'yaml';
 import type { Random } from '../../ports/random.ts';
 import { runToEnd } from './process.ts';
+import type { ProcessingPlaces } from './reference-processing.ts';
+import type { AcquirerRole } from './target.ts';
 
 /** The acquirers of a world: the one that phones enrol with, and a rival. */
-export const ACQUIRERS = ['acquirer', 'rival'] as const;
-
-/** One of them. */
-export type Acquirer = (typeof ACQUIRERS)[number];
+export const ACQUIRERS: readonly AcquirerRole[] = ['acquirer', 'rival'];
 
 /** Places of a world's files. */
 export class WorldFolder {
@@ -30,20 +29,24 @@ export class WorldFolder {
   issuerMasterKey(): string {
     return join(this.root, 'issuer-master.key');
   }
-  component(acquirer: Acquirer, custodian: number): string {
+  component(acquirer: AcquirerRole, custodian: number): string {
     return join(this.root, `${acquirer}-component-${custodian}.txt`);
   }
-  zone(acquirer: Acquirer): string {
+  zone(acquirer: AcquirerRole): string {
     return join(this.root, `${acquirer}-zone.json`);
   }
-  ledger(acquirer: Acquirer): string {
+  ledger(acquirer: AcquirerRole): string {
     return join(this.root, `${acquirer}-ledger.sqlite`);
   }
   /** The list of revoked certificates that the service follows. */
   statusList(): string {
     return join(this.data, 'virtual-factory', 'status.json');
   }
-  processingConfig(acquirer: Acquirer): string {
+  /** What an attacker is told of the world: `tapgate attack run --target` reads it. */
+  target(): string {
+    return join(this.root, 'target.yaml');
+  }
+  processingConfig(acquirer: AcquirerRole): string {
     return join(this.root, `${acquirer}-processing.json`);
   }
 }
@@ -55,11 +58,15 @@ export const ISSUER = 'https://tapgate.localhost';
 
 const secret = (path: string, text: string): Promise<void> => writeFile(path, `${text}\n`, { mode: 0o600 });
 
-/** The default policy, made stricter as a production's is: a current status list and Google Play's word are required. */
+/**
+ * The default policy, made stricter as a production's is: a current status list and Google Play's word are required, and
+ * one acquirer may send no more than a machine of a few cores bears.
+ */
 async function writePolicy(folder: WorldFolder): Promise<void> {
   const policy = parseDocument(await readFile(DEFAULT_POLICY, 'utf8'));
   policy.setIn(['attestation', 'statusList', 'required'], true);
   policy.setIn(['playIntegrity', 'mode'], 'required');
+  policy.setIn(['admission', 'processing', 'perCertificate'], { burst: 500, rate: 100, per: 'second' });
   await writeFile(join(folder.data, 'policy.yaml'), policy.toString());
 }
 
@@ -99,11 +106,10 @@ export async function prepareWorld(
   }
 }
 
-/** Writes the configuration of an acquirer's processing, which calls the gate at this address. */
-export async function configureProcessing(folder: WorldFolder, acquirer: Acquirer, gate: string): Promise<void> {
-  const config = {
+/** What an acquirer's processing is configured with, which calls the gate at this address. */
+export function processingPlaces(folder: WorldFolder, acquirer: AcquirerRole, gate: string): ProcessingPlaces {
+  return {
     listen: {
-      port: 0,
       certificate: folder.certificate('device', 'server.crt'),
       key: folder.certificate('device', 'server.key'),
     },
@@ -119,8 +125,6 @@ export async function configureProcessing(folder: WorldFolder, acquirer: Acquire
       components: [1, 2].map((custodian) => folder.component(acquirer, custodian)),
     },
     ledger: folder.ledger(acquirer),
-    issuer: { masterKey: folder.issuerMasterKey() },
-    logLevel: 'info',
+    cards: folder.issuerMasterKey(),
   };
-  await secret(folder.processingConfig(acquirer), JSON.stringify(config, null, 2));
 }

@@ -1,3 +1,6 @@
+import { z } from 'zod';
+import type { LogPart } from '../../audit/reading.ts';
+import { AuditAdminServiceClient, type ExportLogResponse } from '../../gen/tapgate/v1/audit_admin_service.ts';
 import { DeviceAdminServiceClient, type Reappraisal } from '../../gen/tapgate/v1/device_admin_service.ts';
 import { type CreateInviteResponse, InviteAdminServiceClient } from '../../gen/tapgate/v1/invite_admin_service.ts';
 import {
@@ -6,10 +9,17 @@ import {
   type ShadowDifference,
 } from '../../gen/tapgate/v1/policy_admin_service.ts';
 import { RevocationAdminServiceClient } from '../../gen/tapgate/v1/revocation_admin_service.ts';
+import { partFromWire } from '../../wire/audit.ts';
 import { callUnary } from '../../wire/call.ts';
 import { type ChannelTls, channelCredentials, channelOptions } from '../../wire/channel.ts';
+import { refusalFromError } from '../../wire/status.ts';
 
 const CALL_WITHIN = 15_000;
+
+/** What is compared of a decision that is shown. */
+const decisionSchema = z.object({
+  decision: z.object({ outcome: z.string(), intent_hash: z.string(), receipt: z.string() }),
+});
 
 /** What an invite is made for; left out is as long as ten minutes, and no device replaced. */
 export interface WantedInvite {
@@ -25,6 +35,7 @@ export class SecurityTeam {
   readonly #devices: DeviceAdminServiceClient;
   readonly #revocation: RevocationAdminServiceClient;
   readonly #policies: PolicyAdminServiceClient;
+  readonly #audit: AuditAdminServiceClient;
 
   constructor(address: string, tls: ChannelTls) {
     const credentials = channelCredentials(tls);
@@ -32,6 +43,7 @@ export class SecurityTeam {
     this.#devices = new DeviceAdminServiceClient(address, credentials, channelOptions());
     this.#revocation = new RevocationAdminServiceClient(address, credentials, channelOptions());
     this.#policies = new PolicyAdminServiceClient(address, credentials, channelOptions());
+    this.#audit = new AuditAdminServiceClient(address, credentials, channelOptions());
   }
 
   invite({ acquirer, merchant, validForSeconds = 600, replacesDeviceId = '' }: WantedInvite) {
@@ -108,7 +120,29 @@ export class SecurityTeam {
     await callUnary(call, { name, deviceIds: [deviceId] }, CALL_WITHIN);
   }
 
+  /** What was decided under a grant, as text that changes whenever the decision does; null where nothing was. */
+  async decision(grantId: string): Promise<string | null> {
+    try {
+      const { decision } = await callUnary(this.#audit.getDecision.bind(this.#audit), { grantId }, CALL_WITHIN);
+      const { outcome, intent_hash: intent, receipt } = decisionSchema.parse(JSON.parse(decision)).decision;
+      return [outcome, intent, receipt].join(' ');
+    } catch (error) {
+      if (refusalFromError(error)?.reasons.includes('NOT_FOUND')) return null;
+      throw error;
+    }
+  }
+
+  /** The audit log as the service reads it out. */
+  async *auditLog(): AsyncGenerator<LogPart> {
+    for await (const message of this.#audit.exportLog({}) as AsyncIterable<ExportLogResponse>) {
+      const part = partFromWire(message);
+      if (!part.ok) throw new Error(`what comes is no part of a log: ${part.detail ?? part.reason}`);
+      yield part.value;
+    }
+  }
+
   close(): void {
-    for (const client of [this.#invites, this.#devices, this.#policies, this.#revocation]) client.close();
+    const clients = [this.#invites, this.#devices, this.#policies, this.#revocation, this.#audit];
+    for (const client of clients) client.close();
   }
 }
