@@ -55,6 +55,11 @@ export const COMMANDS = {
     run: ['test/chaos/run.ts'],
     needs: ['postgres'],
   },
+  payments: {
+    summary: 'pays orders through every mishap and checks that nothing is lost and nothing twice',
+    run: ['test/payments/run.ts'],
+    needs: ['postgres'],
+  },
   generate: {
     summary: 'writes generated code and documents anew',
     run: ['src/checks/generate.ts'],

@@ -17,7 +17,14 @@ export interface Fault {
   readonly times?: number;
 }
 
-/** A way to the database on which chosen statements fail. */
+/** A statement that is held open: the first of its name. */
+export interface HeldStatement {
+  /** Resolves once it is held. */
+  readonly reached: Promise<void>;
+  release(): void;
+}
+
+/** A way to the database on which chosen statements fail, or are held open. */
 export interface FaultProxy {
   readonly address: DatabaseAddress;
   /** Statements that were sent, in their order. */
@@ -27,6 +34,8 @@ export interface FaultProxy {
   inject(fault: Fault | null): void;
   /** How many times the fault was injected. */
   readonly injected: number;
+  /** Holds the next statement of this name: `before` the database hears of it, or `after` it has done it. */
+  hold(statement: string, when: Fault['when']): HeldStatement;
   close(): Promise<void>;
 }
 
@@ -98,7 +107,34 @@ function withoutOptions(body: Buffer): Buffer {
 }
 
 /** What the answers of the database to one group of messages are for. */
-type Awaited = 'client' | Failure;
+type Awaited = 'client' | Failure | Holding;
+
+/** A statement to be held, once. */
+class Holding implements HeldStatement {
+  readonly statement: string;
+  readonly when: Fault['when'];
+  readonly #reached = Promise.withResolvers<void>();
+  readonly #released = Promise.withResolvers<void>();
+
+  constructor(statement: string, when: Fault['when']) {
+    this.statement = statement;
+    this.when = when;
+  }
+
+  get reached(): Promise<void> {
+    return this.#reached.promise;
+  }
+
+  release(): void {
+    this.#released.resolve();
+  }
+
+  /** It is here; resolves once it may go on. */
+  arrive(): Promise<void> {
+    this.#reached.resolve();
+    return this.#released.promise;
+  }
+}
 
 /** One connection through the proxy. */
 class Line {
@@ -109,6 +145,7 @@ class Line {
   readonly #fromDatabase = new Messages(false);
   readonly #awaited: Awaited[] = [];
   #group: Buffer[] = [];
+  #held: Buffer[] = [];
   #unnamed = '';
   #statement = '';
   #status = 'I';
@@ -160,11 +197,22 @@ class Line {
   }
 
   #pass(statement: string): void {
+    const holding = this.#proxy.holdingOf(statement);
+    if (holding !== null) {
+      this.#hold(holding);
+      return;
+    }
     const fault = this.#proxy.faultOf(statement);
     if (fault === null) this.#forward('client');
     else if (fault.when === 'after') this.#forward(fault.failure);
     else if (fault.failure === 'cut') this.end();
     else this.#refuse(statement, fault.failure);
+  }
+
+  /** The client says nothing more before it has the answer: what it said last is all that there is to hold. */
+  #hold(holding: Holding): void {
+    if (holding.when === 'after') this.#forward(holding);
+    else void holding.arrive().then(() => this.#forward('client'));
   }
 
   #refuse(statement: string, sqlState: string & Failure): void {
@@ -179,10 +227,13 @@ class Line {
   #answer({ type, body, bytes }: Message): void {
     const [awaited = 'client'] = this.#awaited;
     if (awaited === 'client') this.#client.write(bytes);
+    if (awaited instanceof Holding) this.#held.push(bytes);
     if (type !== 'Z') return;
     this.#status = body.toString();
     this.#awaited.shift();
     if (awaited === 'cut') this.end();
+    else if (awaited instanceof Holding)
+      void awaited.arrive().then(() => this.#client.write(Buffer.concat(this.#held)));
     else if (awaited !== 'client') this.#client.write(refusal(awaited, this.#status));
   }
 }
@@ -192,6 +243,21 @@ class Injector {
   injected = 0;
   readonly sent: string[] = [];
   #fault: Fault | null = null;
+  #holding: Holding | null = null;
+
+  hold(statement: string, when: Fault['when']): HeldStatement {
+    this.#holding = new Holding(statement, when);
+    return this.#holding;
+  }
+
+  /** What holds this statement, if anything does: nothing holds the next one. */
+  holdingOf(statement: string): Holding | null {
+    const holding = this.#holding;
+    if (holding?.statement !== statement) return null;
+    this.#holding = null;
+    this.sent.push(statement);
+    return holding;
+  }
 
   inject(fault: Fault | null): void {
     this.#fault = fault;

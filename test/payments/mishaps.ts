@@ -1,0 +1,255 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { GateDecision } from '../../src/virtual/processing/pay.ts';
+import { callUnary } from '../../src/wire/call.ts';
+import type { Cashier, Charge, Order } from './cashier.ts';
+import type { OutsideView } from './database.ts';
+import { sendAndCut } from './gate-line.ts';
+import type { Mishap, PaymentPlan } from './plan.ts';
+
+const CALL_WITHIN = 15_000;
+const PAUSE = 200;
+const ATTEMPTS = 150;
+
+/** Of payments that are on their way at the same time, a later one may overtake an earlier one. */
+const SUSPENDED: ReadonlySet<string> = new Set(['DEVICE_SUSPENDED', 'SESSION_ENDED', 'COUNTER_BEHIND']);
+const NOTHING: ReadonlySet<string> = new Set();
+
+/** What one plan is carried out with. */
+export interface Scene {
+  readonly cashier: Cashier;
+  readonly view: OutsideView;
+  readonly plan: PaymentPlan;
+  readonly orders: readonly Order[];
+}
+
+/** Carries a plan out: each of its orders ends paid, once. */
+export function carryOut(scene: Scene): Promise<void> {
+  return MISHAPS[scene.plan.mishap](scene);
+}
+
+const first = ({ orders }: Scene): Order => at(orders, 0);
+
+function at<T>(list: readonly T[], index: number): T {
+  const found = list[index];
+  if (found === undefined) throw new RangeError(`nothing at ${index}`);
+  return found;
+}
+
+/**
+ * Pays an order to its end. A refusal is one that is expected of this charge, or a PIN that was lost with the service; then
+ * the order is tried with a new grant.
+ */
+async function finish({ cashier, plan }: Scene, charge: Charge, expected = NOTHING): Promise<void> {
+  let [next, mayBe] = [charge, expected];
+  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
+    const answer = await cashier.settle(next, cashier.till(plan.number));
+    if (answer.outcome === 'paid') return;
+    if (answer.outcome === 'unavailable') throw new Error('not decided');
+    const [reason = answer.outcome] = answer.reasons;
+    cashier.book.count(`refused: ${reason}`);
+    if (answer.outcome === 'declined') cashier.book.declined.add(next.intentHash);
+    if (!mayBe.has(reason) && !(reason === 'PIN_LOST' && isPinLost(cashier, next))) {
+      cashier.book.violate(`order ${next.order.name} was ${answer.outcome}: ${answer.reasons.join(', ')}`, plan.number);
+    }
+    mayBe = NOTHING;
+    next = await anew(cashier, next, answer.again?.parentGrantId);
+  }
+  cashier.book.violate(`order ${charge.order.name} was never paid`, plan.number);
+}
+
+const isPinLost = ({ book }: Cashier, { pinEnteredAfterKills }: Charge): boolean =>
+  pinEnteredAfterKills !== null && pinEnteredAfterKills !== book.serviceKills;
+
+async function anew(cashier: Cashier, charge: Charge, parentGrantId: string | undefined): Promise<Charge> {
+  if (parentGrantId === undefined) return cashier.prepare(charge.order);
+  cashier.book.count('taps paid again');
+  try {
+    return await cashier.prepareAgain(charge, parentGrantId);
+  } catch {
+    // Its time is over, or its session: another tap.
+    return cashier.prepare(charge.order);
+  }
+}
+
+/** The gate has to refuse it for this reason. */
+function mustRefuse({ cashier, plan }: Scene, decision: GateDecision, reason: string): void {
+  const [given = decision.outcome] = decision.outcome === 'approved' ? [] : decision.reasons;
+  cashier.book.count(`refused: ${given}`);
+  if (given !== reason) cashier.book.violate(`${plan.mishap}: ${given}, not ${reason}`, plan.number);
+}
+
+/** The gate has to approve it as before: only a PIN that was lost before anything was decided speaks against it. */
+function mustRepeat({ cashier, plan }: Scene, decision: GateDecision, charge: Charge): void {
+  if (decision.outcome === 'approved') {
+    if (decision.pinLost && !isPinLost(cashier, charge)) cashier.book.violate('a PIN was lost', plan.number);
+    return;
+  }
+  const lost = decision.reasons[0] === 'PIN_LOST' && isPinLost(cashier, charge);
+  if (!lost) cashier.book.violate(`${plan.mishap}: ${decision.reasons.join(', ')}`, plan.number);
+}
+
+const MISHAPS: Readonly<Record<Mishap, (scene: Scene) => Promise<void>>> = {
+  none: async (scene) => finish(scene, await scene.cashier.prepare(first(scene))),
+
+  'asked again': async (scene) => {
+    const { cashier, plan } = scene;
+    const charge = await cashier.prepare(first(scene));
+    await finish(scene, charge);
+    for (let time = 1; time <= plan.times; time += 1) {
+      mustRepeat(scene, await cashier.ask(charge, cashier.till(plan.number + time)), charge);
+    }
+  },
+
+  'asked at once': async (scene) => {
+    const { cashier, plan } = scene;
+    const charge = await cashier.prepare(first(scene));
+    const unary = cashier.till(plan.number + 1).client;
+    const again = Array.from({ length: plan.times }, (_, time) => cashier.ask(charge, cashier.till(time)));
+    const alone = cashier.decided(() => callUnary(unary.authorizePayment.bind(unary), charge.payment, CALL_WITHIN));
+    const [decisions] = await Promise.all([Promise.all([...again, alone]), finish(scene, charge)]);
+    for (const decision of decisions) mustRepeat(scene, decision, charge);
+  },
+
+  overtaken: async (scene) => {
+    const { cashier, orders } = scene;
+    const earlier = await cashier.prepare(at(orders, 0));
+    const later = await cashier.prepare(at(orders, 1));
+    await finish(scene, later);
+    await finish(scene, earlier, new Set(['COUNTER_BEHIND']));
+  },
+
+  'other processing': async (scene) => {
+    const { cashier, plan } = scene;
+    const charge = await cashier.prepare(first(scene));
+    const other = cashier.till(plan.number + 1).submit(charge.payment);
+    await Promise.all([other, finish(scene, charge)]);
+  },
+
+  rival: async (scene) => {
+    const { cashier } = scene;
+    const charge = await cashier.prepare(first(scene));
+    const { rival } = cashier.shop;
+    const decision = await cashier.decided(() =>
+      callUnary(rival.authorizePayment.bind(rival), charge.payment, CALL_WITHIN),
+    );
+    mustRefuse(scene, decision, 'TOKEN_AUDIENCE_MISMATCH');
+    await finish(scene, charge);
+  },
+
+  cut: async (scene) => {
+    const { cashier, plan } = scene;
+    const charge = await cashier.prepare(first(scene));
+    const till = cashier.till(plan.number);
+    await sendAndCut(till.client, charge.payment, plan.milliseconds);
+    if (plan.times === 3 && plan.milliseconds < 10) till.line.cut();
+    await finish(scene, charge);
+  },
+
+  'changed before': async (scene) => {
+    const { cashier, plan } = scene;
+    const charge = await cashier.prepare(first(scene));
+    const changed = cashier.changed(charge, true);
+    const decision = await cashier.decided(() => cashier.till(plan.number).line.ask(changed));
+    mustRefuse(scene, decision, 'INTENT_GRANT_MISMATCH');
+    await finish(scene, charge, new Set(['INTENT_CHANGED']));
+  },
+
+  'changed after': async (scene) => {
+    const { cashier, plan } = scene;
+    const charge = await cashier.prepare(first(scene));
+    const changed = cashier.changed(charge, true);
+    await finish(scene, charge);
+    const decision = await cashier.decided(() => cashier.till(plan.number).line.ask(changed));
+    mustRefuse(scene, decision, 'INTENT_CHANGED');
+  },
+
+  'not signed': async (scene) => {
+    const { cashier, plan } = scene;
+    const charge = await cashier.prepare(first(scene));
+    const changed = cashier.changed(charge, false);
+    const decision = await cashier.decided(() => cashier.till(plan.number).line.ask(changed));
+    mustRefuse(scene, decision, 'INTENT_SIGNATURE_INVALID');
+    await finish(scene, charge);
+  },
+
+  'tap played again': async (scene) => {
+    const { cashier, orders, plan } = scene;
+    const charge = await cashier.prepare(at(orders, 0));
+    await finish(scene, charge);
+    // The cryptogram is for the first order's amount.
+    const order = { ...at(orders, 0), name: at(orders, 1).name };
+    const fresh = await cashier.prepare(order);
+    const played = await cashier.sign(order, { ...fresh.tap, iccData: charge.tap.iccData });
+    const decision = await cashier.ask(played, cashier.till(plan.number));
+    mustRefuse(scene, decision, 'CARD_COUNTER_REPEATED');
+    await finish(scene, fresh, new Set(['INTENT_CHANGED']));
+  },
+
+  suspended: suspendMeanwhile,
+
+  'attested anew': async (scene) => {
+    const { cashier } = scene;
+    const charge = await cashier.prepare(first(scene));
+    await cashier.attestAnew();
+    await finish(scene, charge, new Set(['SESSION_ENDED', 'TOKEN_INVALID']));
+  },
+
+  'keys anew': async (scene) => {
+    const { cashier } = scene;
+    const charge = await cashier.prepare(first(scene));
+    await cashier.rekey();
+    await finish(scene, charge);
+  },
+};
+
+/**
+ * Two payments are on their way while the device is suspended, a third is asked once that was answered. What is approved is
+ * in the database by then, and nothing comes after it.
+ */
+async function suspendMeanwhile(scene: Scene): Promise<void> {
+  const { cashier, view, plan, orders } = scene;
+  const { book, shop, deviceId } = cashier;
+  const charges: Charge[] = [];
+  for (const order of orders) charges.push(await cashier.prepare(order));
+  const grants = charges.map(({ tap }) => tap.transaction.grant.id);
+  const [before, meanwhile, after] = [at(charges, 0), at(charges, 1), at(charges, 2)];
+  const till = cashier.till(plan.number);
+  const asked = Promise.all([
+    cashier.ask(before, till),
+    sleep(plan.milliseconds).then(() => cashier.ask(meanwhile, till)),
+  ]);
+  await sleep(plan.times * 3);
+  await untilDone(() => shop.world.security((team) => team.suspend(deviceId, 'suspended meanwhile')));
+  const from = Date.now();
+  const kept = await view.approvedOf(grants);
+  const decisions = [...(await asked), await cashier.ask(after, till)];
+  for (const [index, decision] of decisions.entries()) {
+    const { intentHash } = at(charges, index);
+    if (decision.outcome === 'approved' && !kept.has(intentHash)) {
+      book.violate(`approved although the suspension was in force: ${intentHash}`, plan.number);
+    }
+    const reason = decision.outcome === 'approved' ? 'approved' : (decision.reasons[0] ?? '');
+    book.count(`suspended meanwhile: ${reason}`);
+    const right = kept.has(intentHash) ? reason === 'approved' : SUSPENDED.has(reason);
+    if (!right && !(reason === 'PIN_LOST' && isPinLost(cashier, at(charges, index)))) {
+      book.violate(`suspended: ${reason}, in the database ${kept.has(intentHash)}`, plan.number);
+    }
+  }
+  const still = await view.approvedOf(grants);
+  if (still.size !== kept.size) book.violate('the database has more approvals than at the suspension', plan.number);
+  book.suspended.push({ deviceId, plan: plan.number, from, until: Date.now() });
+  await untilDone(() => shop.world.security((team) => team.resume(deviceId, 'tried enough')));
+  await cashier.attestAnew();
+  for (const charge of charges) await finish(scene, charge, new Set([...SUSPENDED, 'TOKEN_INVALID', 'PIN_LOST']));
+}
+
+async function untilDone(work: () => Promise<void>): Promise<void> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await work();
+    } catch (error) {
+      if (attempt === ATTEMPTS) throw error;
+      await sleep(PAUSE);
+    }
+  }
+}
