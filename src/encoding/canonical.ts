@@ -1,14 +1,15 @@
 /** A field of a canonical message: bytes as they are, text as UTF-8, a bigint as 8 bytes big-endian. */
 export type CanonicalField = Uint8Array | string | bigint;
 
-function fieldBytes(field: CanonicalField): Uint8Array {
-  if (typeof field === 'string') return Buffer.from(field, 'utf8');
-  if (typeof field !== 'bigint') return field;
+const LENGTH_BYTES = 4;
+const INTEGER_BYTES = 8;
+
+function byteLength(field: CanonicalField): number {
+  if (typeof field === 'string') return Buffer.byteLength(field, 'utf8');
+  if (typeof field !== 'bigint') return field.length;
   if (field < 0n || field > 0xffff_ffff_ffff_ffffn)
     throw new RangeError('a canonical integer is an unsigned 64-bit value');
-  const bytes = Buffer.alloc(8);
-  bytes.writeBigUInt64BE(field);
-  return bytes;
+  return INTEGER_BYTES;
 }
 
 /**
@@ -18,12 +19,18 @@ function fieldBytes(field: CanonicalField): Uint8Array {
  * another. Length prefixes make the encoding injective, so no two different lists of fields share bytes.
  */
 export function canonicalBytes(context: string, ...fields: readonly CanonicalField[]): Buffer {
-  const parts: Uint8Array[] = [];
-  for (const field of [context, ...fields]) {
-    const bytes = fieldBytes(field);
-    const length = Buffer.alloc(4);
-    length.writeUInt32BE(bytes.length);
-    parts.push(length, bytes);
-  }
-  return Buffer.concat(parts);
+  const all: readonly CanonicalField[] = [context, ...fields];
+  const lengths = all.map(byteLength);
+  // Every byte of it is written below.
+  const message = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + LENGTH_BYTES + length, 0));
+  let at = 0;
+  all.forEach((field, index) => {
+    const length = lengths[index] ?? 0;
+    at = message.writeUInt32BE(length, at);
+    if (typeof field === 'string') message.write(field, at, 'utf8');
+    else if (typeof field === 'bigint') message.writeBigUInt64BE(field, at);
+    else message.set(field, at);
+    at += length;
+  });
+  return message;
 }

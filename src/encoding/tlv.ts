@@ -24,6 +24,13 @@ export type TlvFault =
   | 'TLV_LENGTH'
   | 'TLV_DUPLICATE';
 
+/** Bytes in upper-case hex. */
+const HEX: readonly string[] = Array.from({ length: 256 }, (_, byte) =>
+  byte.toString(16).toUpperCase().padStart(2, '0'),
+);
+
+const NO_CHILDREN: Result<readonly TlvElement[], never> = ok([]);
+
 interface Cursor {
   readonly bytes: Uint8Array;
   readonly limits: TlvLimits;
@@ -67,7 +74,7 @@ function readSequence(
     if (seen.has(tag)) return refuse('TLV_DUPLICATE', tag);
     seen.add(tag);
     const to = from + length;
-    const children = constructed ? readSequence(cursor, from, to, depth + 1) : ok([]);
+    const children = constructed ? readSequence(cursor, from, to, depth + 1) : NO_CHILDREN;
     if (!children.ok) return children;
     elements.push({ tag, value: cursor.bytes.subarray(from, to), children: children.value });
     position = to;
@@ -79,17 +86,19 @@ function readHeader(bytes: Uint8Array, start: number, end: number): Result<Heade
   const first = bytes[start] ?? 0;
   if (first === 0x00 || first === 0xff) return refuse('TLV_TAG');
   let position = start + 1;
+  let tag = HEX[first] ?? '';
   // EMV uses second bytes below 0x1F (9F02, 9F10): only the continuation bit ends a tag.
   if ((first & 0x1f) === 0x1f) {
     let more = true;
     while (more) {
       if (position >= end) return refuse('TLV_TRUNCATED');
       if (position - start >= 3) return refuse('TLV_TAG');
-      more = ((bytes[position] ?? 0) & 0x80) !== 0;
+      const next = bytes[position] ?? 0;
+      more = (next & 0x80) !== 0;
+      tag += HEX[next] ?? '';
       position += 1;
     }
   }
-  const tag = Buffer.from(bytes.subarray(start, position)).toString('hex').toUpperCase();
   if (position >= end) return refuse('TLV_TRUNCATED');
   const lead = bytes[position] ?? 0;
   position += 1;

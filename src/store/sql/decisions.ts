@@ -138,8 +138,9 @@ export class SqlDecisionStore implements DecisionStore {
   }
 }
 
-/** Grant, session and card: of each, one statement changes a row once. */
+/** Grant, session and use of a card: of each, one statement changes a row once. */
 function namesOf({ grantId, thumbprint, cardUse }: NewDecision): readonly string[] {
-  const card = cardUse === null ? [] : [`card ${cardUse.reference.toString('hex')} ${cardUse.application}`];
-  return [`grant ${grantId}`, `session ${thumbprint}`, ...card];
+  if (cardUse === null) return [grantId, thumbprint];
+  const { reference, application, counter } = cardUse;
+  return [grantId, thumbprint, `${reference.toString('base64url')} ${application} ${counter}`];
 }

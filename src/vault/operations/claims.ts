@@ -10,19 +10,55 @@ export const claimedName = z.string().min(1).max(256);
 /** An RFC 7638 thumbprint in claims. */
 export const claimedThumbprint = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
 
+/** True for a value that a member of claims may have. */
+export type ClaimRule<T> = (value: unknown) => value is T;
+
+/** What every member of claims must be. */
+export type ClaimRules<T> = { readonly [Name in keyof T]-?: ClaimRule<T[Name]> };
+
 /**
  * Reads claims as JSON text against a strict schema. What is signed is written anew from the result, so that no reader can
  * find in a token a member that was not looked at here.
  */
 export function readClaims<T>(text: string, schema: z.ZodType<T>): Result<T, 'MALFORMED_MESSAGE'> {
+  const json = parseClaims(text);
+  if (!json.ok) return json;
+  const claims = schema.safeParse(json.value);
+  return claims.success ? ok(claims.data) : refuse('MALFORMED_MESSAGE', 'claims: not the expected members');
+}
+
+/**
+ * As `readClaims`, where each member is looked at by itself: for claims of every payment. Members other than those of the
+ * rules, and fewer, are refused; the result has them in the order of the rules.
+ */
+export function readFlatClaims<T extends object>(text: string, rules: ClaimRules<T>): Result<T, 'MALFORMED_MESSAGE'> {
+  const json = parseClaims(text);
+  if (!json.ok) return json;
+  const claims = membersOf(json.value, rules);
+  return claims === null ? refuse('MALFORMED_MESSAGE', 'claims: not the expected members') : ok(claims);
+}
+
+function parseClaims(text: string): Result<unknown, 'MALFORMED_MESSAGE'> {
   if (text.length > MAX_CLAIMS_LENGTH) return refuse('MALFORMED_MESSAGE', 'claims: too long');
-  let json: unknown;
   try {
-    json = JSON.parse(text);
+    return ok(JSON.parse(text));
   } catch {
     // What the parser says would quote the claims.
     return refuse('MALFORMED_MESSAGE', 'claims: not JSON');
   }
-  const claims = schema.safeParse(json);
-  return claims.success ? ok(claims.data) : refuse('MALFORMED_MESSAGE', 'claims: not the expected members');
+}
+
+function membersOf<T extends object>(json: unknown, rules: ClaimRules<T>): T | null {
+  if (typeof json !== 'object' || json === null || Array.isArray(json)) return null;
+  const expected = Object.entries<ClaimRule<unknown>>(rules);
+  if (Object.keys(json).length !== expected.length) return null;
+  const given = new Map(Object.entries(json));
+  const members: [string, unknown][] = [];
+  for (const [name, holds] of expected) {
+    const value: unknown = given.get(name);
+    if (!holds(value)) return null;
+    members.push([name, value]);
+  }
+  // Every member of T has a rule, and every rule holds.
+  return Object.fromEntries(members) as T;
 }

@@ -1,4 +1,3 @@
-import { z } from 'zod';
 import {
   type ApprovalClaims,
   grantClaims,
@@ -12,42 +11,59 @@ import { type Result, refuse } from '../../reasons/result.ts';
 import type { TransactionGrant } from '../../sessions/transaction.ts';
 import type { VaultKeys } from '../keys.ts';
 import { signCompact } from '../signing.ts';
-import { claimedName, readClaims } from './claims.ts';
+import { type ClaimRule, type ClaimRules, readFlatClaims } from './claims.ts';
 import type { PaymentEvidence, VerifiedPayment } from './verify-payment.ts';
 
 const BDK_ID_BYTES = 4;
 const MOST_REASONS = 8;
 
-const digest = z.string().regex(/^[A-Za-z0-9_-]{43}$/);
+const DIGEST = /^[A-Za-z0-9_-]{43}$/;
+const LONGEST_NAME = 256;
+const LONGEST_AMOUNT = 20;
 
-const commonClaims = {
-  iss: claimedName,
-  aud: claimedName,
-  iat: z.int().min(0),
-  jti: claimedName,
-  sub: claimedName,
-  grant: claimedName,
-  tap: claimedName,
-  intent: digest,
-  evidence: digest,
-  merchant: claimedName,
-  order: claimedName,
-  amount: z.string().max(20),
-  currency: z.int(),
-  type: claimedName,
-  policy: claimedName,
-  gate_policy: claimedName,
-  appraisal: claimedName.nullable(),
-  checkpoint: digest.nullable(),
+const isName = (value: unknown): value is string =>
+  typeof value === 'string' && value.length > 0 && value.length <= LONGEST_NAME;
+const isDigest = (value: unknown): value is string => typeof value === 'string' && DIGEST.test(value);
+const isAmount = (value: unknown): value is string => typeof value === 'string' && value.length <= LONGEST_AMOUNT;
+const isInteger = (value: unknown): value is number => Number.isSafeInteger(value);
+const isInstant = (value: unknown): value is number => isInteger(value) && value >= 0;
+const isApproved = (value: unknown): value is 'approved' => value === 'approved';
+const isRefused = (value: unknown): value is 'refused' => value === 'refused';
+const areReasons = (value: unknown): value is readonly Reason[] =>
+  Array.isArray(value) && value.length > 0 && value.length <= MOST_REASONS && value.every(isReasonText);
+
+function isReasonText(value: unknown): value is Reason {
+  return typeof value === 'string' && isReason(value);
+}
+
+function orNull<T>(rule: ClaimRule<T>): ClaimRule<T | null> {
+  return (value): value is T | null => value === null || rule(value);
+}
+
+const COMMON: ClaimRules<Omit<ReceiptClaims, 'decision' | 'reasons'>> = {
+  iss: isName,
+  aud: isName,
+  iat: isInstant,
+  jti: isName,
+  sub: isName,
+  grant: isName,
+  tap: isName,
+  intent: isDigest,
+  evidence: isDigest,
+  merchant: isName,
+  order: isName,
+  amount: isAmount,
+  currency: isInteger,
+  type: isName,
+  policy: isName,
+  gate_policy: isName,
+  appraisal: orNull(isName),
+  checkpoint: orNull(isDigest),
 };
 
-const approvalSchema: z.ZodType<ApprovalClaims> = z.strictObject({ ...commonClaims, decision: z.literal('approved') });
+const APPROVAL: ClaimRules<ApprovalClaims> = { ...COMMON, decision: isApproved };
 
-const refusalSchema: z.ZodType<RefusalClaims> = z.strictObject({
-  ...commonClaims,
-  decision: z.literal('refused'),
-  reasons: z.array(z.string().refine(isReason)).min(1).max(MOST_REASONS),
-});
+const REFUSAL: ClaimRules<RefusalClaims> = { ...COMMON, decision: isRefused, reasons: areReasons };
 
 /** The first reason for which no receipt may say that this payment is approved, or null. */
 function approvalReason({ grant, intent, pinBlock }: VerifiedPayment): Reason | null {
@@ -79,7 +95,7 @@ function mismatchedClaim(claims: ReceiptClaims, evidence: PaymentEvidence): stri
  * Refuses with MALFORMED_MESSAGE, RECEIPT_MISMATCH, CVM_REQUIRED, PIN_LOST.
  */
 export function readApprovalClaims(text: string, payment: VerifiedPayment): Result<ApprovalClaims> {
-  const claims = readClaims(text, approvalSchema);
+  const claims = readFlatClaims(text, APPROVAL);
   if (!claims.ok) return claims;
   const mismatch = mismatchedClaim(claims.value, payment);
   if (mismatch !== null) return refuse('RECEIPT_MISMATCH', mismatch);
@@ -92,7 +108,7 @@ export function readApprovalClaims(text: string, payment: VerifiedPayment): Resu
  * MALFORMED_MESSAGE, RECEIPT_MISMATCH.
  */
 export function readRefusalClaims(text: string, evidence: PaymentEvidence): Result<RefusalClaims> {
-  const claims = readClaims(text, refusalSchema);
+  const claims = readFlatClaims(text, REFUSAL);
   if (!claims.ok) return claims;
   const mismatch = mismatchedClaim(claims.value, evidence);
   return mismatch === null ? claims : refuse('RECEIPT_MISMATCH', mismatch);

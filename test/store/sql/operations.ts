@@ -26,6 +26,12 @@ const LATER = secondsAfter(START, 60);
 /** The stores of the service, and the database that they stand on. */
 export type FaultyStores = ReturnType<typeof sqlStores> & { readonly database: Database };
 
+/** A decision of a new phone, by the kill switches as they are: other operations set and lift some. */
+async function newDecision(stores: FaultyStores) {
+  const stored = await addGrant(stores, await enrolPhone(stores));
+  return decisionOf(stored, { killGeneration: await stores.killReplicas.generation() });
+}
+
 /** One change of the durable stores. */
 export interface Operation {
   readonly name: string;
@@ -222,7 +228,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: 'deciding on a payment',
     ready: async (stores) => {
-      const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+      const decision = await newDecision(stores);
       return ({ decisions }) => decisions.commit(decision);
     },
     answers: true,
@@ -232,7 +238,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: 'keeping a decision with what its guard reads',
     ready: async (stores) => {
-      const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+      const decision = await newDecision(stores);
       const guard = { tallies: [], order: true, cardCounter: true };
       return ({ decisions }) => decisions.commitGuarded(decision, guard, () => null);
     },
@@ -242,7 +248,7 @@ export const OPERATIONS: readonly Operation[] = [
   {
     name: 'reporting an outcome',
     ready: async (stores) => {
-      const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+      const decision = await newDecision(stores);
       await stores.decisions.commit(decision);
       return ({ outcomes }) => outcomes.report(decision.grantId, 'pin-wrong', 'acquirer-a', START);
     },
@@ -315,7 +321,7 @@ export const OPERATIONS: readonly Operation[] = [
         await stores.auditLog.unchained(256),
         START,
       );
-      const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+      const decision = await newDecision(stores);
       await stores.decisions.commit(decision);
       const head = await stores.auditLog.open(uniqueId(), START);
       const rows = [{ source: 'decision/1', subject: decision.grantId }];
