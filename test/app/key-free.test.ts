@@ -1,4 +1,6 @@
 import { execFile } from 'node:child_process';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { describe, expect, test } from '@jest/globals';
@@ -10,8 +12,11 @@ const run = promisify(execFile);
 /** Files below src/ that a module brings into its process, by what the running program loads: types are none. */
 async function loadedBy(file: string, ...words: string[]): Promise<string[]> {
   const given = ['--no-warnings', PROGRAM, join(ROOT, file), ...words];
-  const { stderr } = await run(process.execPath, given, { maxBuffer: 16 * 1024 * 1024 });
-  const urls: string[] = JSON.parse(stderr);
+  const folder = await mkdtemp(join(tmpdir(), 'tapgate-modules-'));
+  const graph = join(folder, 'loaded.json');
+  await run(process.execPath, given, { env: { ...process.env, MODULE_GRAPH_FILE: graph } });
+  const urls: string[] = JSON.parse(await readFile(graph, 'utf8'));
+  await rm(folder, { recursive: true });
   const source = new URL('src/', `file://${ROOT}/`).href;
   return urls.filter((url) => url.startsWith(source)).map((url) => url.slice(source.length));
 }

@@ -1,6 +1,7 @@
+import { writeFileSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 
-// Loads a program by its file, with the words after it as its own, and prints the address of every module that it loads.
+// Loads a program by its file, with the words after it as its own, and notes the address of every module that it loads.
 const loaded: string[] = [];
 registerHooks({
   load: (url, context, next) => {
@@ -10,5 +11,6 @@ registerHooks({
 });
 const [program = ''] = process.argv.splice(2, 1);
 process.argv[1] = program;
-process.on('exit', () => process.stderr.write(JSON.stringify(loaded)));
+// To a file: what is written to a pipe as a process exits may be cut.
+process.on('exit', () => writeFileSync(process.env.MODULE_GRAPH_FILE ?? '', JSON.stringify(loaded)));
 await import(program);
