@@ -5,6 +5,7 @@ import { refuse } from '../../../src/reasons/result.ts';
 import { codesOf } from '../../../src/wire/refusal.ts';
 import { SESSION_POLICY } from '../../sessions/policy.ts';
 import { START, TestClock } from '../../support/clock.ts';
+import { settle } from '../../support/manual-time.ts';
 import { signingKey } from '../../support/signing-key.ts';
 import { TOKEN_LIFE } from '../../support/tokens.ts';
 import { Certificates } from '../transport/support/edge.ts';
@@ -187,6 +188,30 @@ describe('a transaction is appraised as its phone stands now', () => {
     table.kills.close();
     await session.begin();
     expect(await session.refused()).toEqual(['SERVICE_UNAVAILABLE']);
+  });
+
+  test('and a kill switch is not in force while a grant is made that was begun before it', async () => {
+    const session = await phone.opened();
+    const reached = Promise.withResolvers<void>();
+    const released = Promise.withResolvers<void>();
+    const burn = table.stores.grants.burnCounters.bind(table.stores.grants);
+    table.stores.grants.burnCounters = async (...claim) => {
+      reached.resolve();
+      await released.promise;
+      return burn(...claim);
+    };
+    await session.begin();
+    await reached.promise;
+    let inForce = false;
+    const drained = table.kills.drained().then(() => {
+      inForce = true;
+    });
+    await settle();
+    expect(inForce).toBe(false);
+    released.resolve();
+    await session.expect('grant');
+    await drained;
+    expect(inForce).toBe(true);
   });
 
   test('and refused beyond the transactions that one attestation is good for', async () => {
