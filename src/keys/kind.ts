@@ -2,7 +2,7 @@
 export interface KindRule {
   /**
    * `signing`: published before it signs. `derivation`: phones move from one to the next by injection. `zone`: shared
-   * with one acquirer. `ceremony`: made and changed in ceremonies on the vault's own machine only.
+   * with one acquirer. `ceremony`: made and brought into use in ceremonies on the vault's own machine only.
    */
   readonly family: 'signing' | 'derivation' | 'zone' | 'ceremony';
   /** Fewest slots in state `active`; the most is one. */

@@ -71,7 +71,8 @@ export function planChange(slots: readonly KeySlot[], id: string, to: SlotState)
   const slot = slots.find((candidate) => candidate.id === id);
   if (slot === undefined) return refuse('KEY_SLOT_UNKNOWN', id);
   const { family, leastActive } = ruleOf(slot.kind);
-  if (family === 'ceremony') return refuse('KEY_KIND_FIXED', slot.kind);
+  // A ceremony alone brings such a key into use; out of use goes all that the vault can be without.
+  if (family === 'ceremony' && (leastActive > 0 || to === 'active')) return refuse('KEY_KIND_FIXED', slot.kind);
   if (slot.state === to) return ok({ changes: [], generate: null });
   if (!mayBecome(slot.state, to)) return refuse('KEY_STATE_NOT_ALLOWED', `${slot.state} to ${to}`);
   const series = seriesOf(slots, slot);

@@ -80,7 +80,10 @@ export class SecretKey extends SecretBytes {
 
   /** A new random key of so many bits; a wrong size is a bug and throws RangeError. */
   static generate(algorithm: KeyAlgorithm, bits: number, random: Random): SecretKey {
-    return new SecretKey(algorithm, randomOctets(random, bits / 8), 'copy');
+    const octets = randomOctets(random, bits / 8);
+    const key = new SecretKey(algorithm, octets, 'copy');
+    octets.fill(0);
+    return key;
   }
 
   get algorithm(): KeyAlgorithm {

@@ -57,7 +57,23 @@ describe('kinds', () => {
     for (const text of ['', 'toString', 'Receipt']) expect(isSlotKind(text)).toBe(false);
   });
 
-  test.each(['kek', 'anchor', 'card-reference', 'zone-kek', 'zone-kek-tdea', 'tr34-device', 'tr34-host'] as const)(
+  test.each(['zone-kek', 'zone-kek-tdea', 'tr34-device', 'tr34-host'] as const)(
+    '%s comes into use in ceremonies only, and goes out of it like any other',
+    (kind) => {
+      const states = (from: SlotState, to: SlotState) => planChange([slot('a', kind, from)], 'a', to);
+      expect(planGeneration([], { kind })).toMatchObject({ reason: 'KEY_KIND_FIXED' });
+      for (const from of SLOT_STATES) expect(states(from, 'active')).toMatchObject({ reason: 'KEY_KIND_FIXED' });
+      const life = ['active', 'draining', 'retired', 'destroyed'] as const;
+      for (const [at, from] of life.slice(0, -1).entries()) {
+        const plan = { changes: [{ id: 'a', to: life[at + 1] }], generate: null };
+        expect(states(from, life[at + 1]!)).toEqual({ ok: true, value: plan });
+        const ended = { changes: [{ id: 'a', to: 'compromised' }], generate: null };
+        expect(states(from, 'compromised')).toEqual({ ok: true, value: ended });
+      }
+    },
+  );
+
+  test.each(['kek', 'anchor', 'card-reference', 'derivation-ledger'] as const)(
     '%s changes in ceremonies only',
     (kind) => {
       const slots = [slot('a', kind, 'active')];

@@ -1,5 +1,4 @@
-import { readFile } from 'node:fs/promises';
-import { ConfigError } from '../../app/config.ts';
+import { ConfigError, readText } from '../../app/config.ts';
 import {
   type ComponentAlgorithm,
   type ComponentFault,
@@ -27,6 +26,9 @@ export interface BroughtComponents {
 
 const TRIES = 3;
 const MOST_BY = 128;
+const MOST_NAME = 40;
+const BY = 'ceremony: ';
+const AND = ', ';
 
 const FAULTS: Readonly<Record<ComponentFault, string>> = {
   COMPONENTS_COUNT: 'A key has two to nine components',
@@ -34,6 +36,7 @@ const FAULTS: Readonly<Record<ComponentFault, string>> = {
   COMPONENT_LENGTH: 'The component has no length of such a key, or another one than the first',
   COMPONENT_KCV: 'The check value is not that of the component: one of them is mistyped',
   COMPONENT_REPEATED: 'A component is there twice, and cancels itself out',
+  COMPONENT_CONSTANT: 'All bytes of the component are the same: nobody drew it at random',
   COMPONENTS_WEAK: 'Two parts of the TDEA key are the same',
 };
 
@@ -44,7 +47,7 @@ export function explainComponents(reason: string, number: string | undefined): s
 }
 
 async function readFileComponent(file: string): Promise<KeyComponent> {
-  const [component = '', kcv = ''] = (await readFile(file, 'utf8')).trim().split(/\s+/);
+  const [component = '', kcv = ''] = (await readText(file)).trim().split(/\s+/);
   return { component, kcv };
 }
 
@@ -58,7 +61,9 @@ async function askCustodian(
   questions.clear();
   questions.say(`Custodian ${number} of ${count}: alone at the keyboard, with the component's paper.`);
   const name = await questions.ask('Your name: ');
-  if (!/^[\p{L}\p{N} .-]{1,40}$/u.test(name)) throw new ConfigError('A name has 1 to 40 letters, digits, blanks.');
+  const longest = longestName(count);
+  if (!/^[\p{L}\p{N} .-]+$/u.test(name) || name.length > longest)
+    throw new ConfigError(`A name has 1 to ${longest} letters, digits, blanks.`);
   for (let attempt = 1; attempt <= TRIES; attempt += 1) {
     const component = await questions.askHidden('Component (hidden): ');
     const kcv = await questions.ask('Its check value: ');
@@ -122,7 +127,7 @@ async function askCustodians(
   const components: KeyComponent[] = [];
   for (let number = 1; number <= count; number += 1) {
     const { name, component } = await askCustodian(terminal, number, count, algorithm);
-    if (names.includes(name))
+    if (names.some((other) => isSamePerson(other, name)))
       throw new ConfigError(`${name} has brought a component already: one custodian, one component.`);
     names.push(name);
     components.push(component);
@@ -131,5 +136,15 @@ async function askCustodians(
   terminal.say(`The whole key has the check value ${kcv}.`);
   const stated = checkValue ?? (await terminal.ask('Type the check value that the other side shows: '));
   if (!agrees(stated, kcv)) throw new ConfigError(`That is another key than the other side's. Nothing was changed.`);
-  return { components, by: `ceremony: ${names.join(', ')}`.slice(0, MOST_BY) };
+  return { components, by: `${BY}${names.join(AND)}` };
+}
+
+/** Characters of a custodian's name, so that all of them stand in the slot's history. */
+const longestName = (custodians: number): number =>
+  Math.min(MOST_NAME, Math.floor((MOST_BY - BY.length) / custodians) - AND.length);
+
+/** True where two names are one person's, however they are written. */
+function isSamePerson(one: string, other: string): boolean {
+  const [first, second] = [one, other].map((name) => name.normalize('NFKC').replace(/\s+/g, ' ').toLowerCase());
+  return first === second;
 }

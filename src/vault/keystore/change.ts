@@ -1,3 +1,4 @@
+import type { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { type Result, refuse } from '../../reasons/result.ts';
 import { TokenError } from '../pkcs11/token-error.ts';
 import { formatSlots, type OpenedKeystore, openKeystore, SLOTS_FILE } from './document.ts';
@@ -9,12 +10,14 @@ import type { Slot } from './slot.ts';
 
 /**
  * Changes a keystore's slots, one change at a time: opens the KEK, takes the slots that `work` answers in the place of
- * the old ones, and replaces the file in one durable step. Where `work` refuses, nothing is changed.
+ * the old ones, and replaces the file in one durable step. Where `work` refuses, or has made slots that could not be read
+ * again (KEYSTORE_FORM), nothing is changed. `nextKek` is the KEK that the new slots are under, where it is another.
  */
 export function changeKeystore<R extends string>(
   place: KeystorePlace,
   work: (keystore: OpenedKeystore) => Result<readonly Slot[], R>,
   files?: FileSystem,
+  nextKek?: SecretKey,
 ): Result<null, R | KeystoreFault> {
   const { directory } = keystoreAt(place);
   const folder = checkFolder(directory);
@@ -24,8 +27,9 @@ export function changeKeystore<R extends string>(
     if (!keystore.ok) return keystore;
     try {
       const slots = work(keystore.value);
+      if (!slots.ok) return slots;
       const generation = keystore.value.generation + 1;
-      return slots.ok ? { ok: true, value: formatSlots({ slots: slots.value, generation }) } : slots;
+      return formatSlots({ slots: slots.value, generation }, nextKek ?? keystore.value.kek);
     } catch (error) {
       if (error instanceof TokenError) return refuse('TOKEN_UNAVAILABLE', error.detail);
       throw error;

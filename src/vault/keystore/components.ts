@@ -21,6 +21,8 @@ export type ComponentFault =
   | 'COMPONENT_LENGTH'
   | 'COMPONENT_KCV'
   | 'COMPONENT_REPEATED'
+  /** All bytes are the same: nobody drew it at random, and one of zeros leaves the key to the other custodians alone. */
+  | 'COMPONENT_CONSTANT'
   /** A TDEA key two parts of which are the same. */
   | 'COMPONENTS_WEAK';
 
@@ -47,8 +49,13 @@ export function readComponent(
   const bytes = bytesOfHex(component);
   if (bytes === undefined) return refuse('COMPONENT_MALFORMED', number);
   const key = SecretKey.parse(algorithm, bytes);
+  const constant = isConstant(bytes, algorithm);
   bytes.fill(0);
   if (!key.ok) return refuse('COMPONENT_LENGTH', number);
+  if (constant) {
+    key.value.wipe();
+    return refuse('COMPONENT_CONSTANT', number);
+  }
   const expected = bytesOfHex(kcv);
   const actual = keyCheckValue(key.value);
   const agrees =
@@ -78,7 +85,7 @@ export function joinComponents(
       if (!key.ok) return key;
       read.push(key.value);
       if (key.value.length !== read[0]?.length) return refuse('COMPONENT_LENGTH', number);
-      if (read.slice(0, -1).some((other) => other.equals(key.value))) return refuse('COMPONENT_REPEATED', number);
+      if (read.slice(0, -1).some((other) => isSame(other, key.value))) return refuse('COMPONENT_REPEATED', number);
     }
     const joined = new Uint8Array(new ArrayBuffer(read[0]?.length ?? 0));
     for (const key of read) {
@@ -86,7 +93,10 @@ export function joinComponents(
         for (let at = 0; at < joined.length; at++) joined[at] = (joined[at] ?? 0) ^ (bytes[at] ?? 0);
       });
     }
-    if (joined.every((byte) => byte === 0)) return refuse('COMPONENT_REPEATED');
+    if (isConstant(joined, algorithm)) {
+      joined.fill(0);
+      return refuse('COMPONENT_REPEATED');
+    }
     if (algorithm === 'TDES' && hasEqualParts(joined)) {
       joined.fill(0);
       return refuse('COMPONENTS_WEAK');
@@ -98,12 +108,29 @@ export function joinComponents(
   }
 }
 
+/** The bits of a byte that are of the key: in TDEA the lowest is parity (FIPS 46-3). */
+function keyBits(algorithm: string): number {
+  return algorithm === 'AES' ? 0xff : 0xfe;
+}
+
+function isConstant(bytes: Uint8Array, algorithm: ComponentAlgorithm): boolean {
+  const bits = keyBits(algorithm);
+  return bytes.every((byte) => (byte & bits) === ((bytes[0] ?? 0) & bits));
+}
+
+/** True where two components are the same key, whatever their parity bits; the time does not tell where they differ. */
+function isSame(one: SecretKey, other: SecretKey): boolean {
+  const bits = keyBits(one.algorithm);
+  return one.use((left) =>
+    other.use((right) => left.reduce((sum, byte, at) => sum | ((byte ^ right[at]!) & bits), 0) === 0),
+  );
+}
+
 /** True of a TDEA key whose parts are not all different: it is weaker than its length says. */
 function hasEqualParts(key: Uint8Array): boolean {
-  // The lowest bit of each byte is parity and is not of the key (FIPS 46-3).
   const parts = [0, 8, 16]
     .filter((at) => at < key.length)
-    .map((at) => key.slice(at, at + 8).map((byte) => byte & 0xfe));
+    .map((at) => key.slice(at, at + 8).map((byte) => byte & keyBits('TDES')));
   const equal = parts.some((part, at) => parts.slice(0, at).some((other) => equalBytes(part, other)));
   for (const part of parts) part.fill(0);
   return equal;

@@ -1,4 +1,7 @@
 import { z } from 'zod';
+import { canonicalBytes } from '../../encoding/canonical.ts';
+import { equalBytes } from '../../encoding/digest.ts';
+import { cmac } from '../../payment-crypto/cmac.ts';
 import { SecretKey } from '../../payment-crypto/secret-key.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { TokenError } from '../pkcs11/token-error.ts';
@@ -15,13 +18,21 @@ const MAX_SLOTS_BYTES = 16 * 1024 * 1024;
 
 const slotsSchema = z.array(slotSchema).max(16_384);
 
-const documentSchema = z.discriminatedUnion('version', [
-  // Written before slots had a history.
-  z.strictObject({ version: z.literal(1), slots: slotsSchema }).transform(({ slots }) => ({ slots, generation: 0 })),
-  z
-    .strictObject({ version: z.literal(2), generation: z.int().min(1), slots: slotsSchema })
-    .transform(({ slots, generation }) => ({ slots, generation })),
-]);
+const VERSION = 3;
+const MAC_LENGTH = 22;
+
+const documentSchema = z
+  .strictObject({
+    version: z.literal(VERSION),
+    generation: z.int().min(1),
+    slots: slotsSchema,
+    /** Of the whole document, base64url. */
+    mac: z.base64url().length(MAC_LENGTH),
+  })
+  .refine(({ slots }) => new Set(slots.map(({ id }) => id)).size === slots.length, { error: 'a slot twice' });
+
+/** Versions whose slots were not bound to one another: whoever has the file could put earlier slots back, or take some out. */
+const earlierSchema = z.object({ version: z.int().min(1).max(2) });
 
 /** Slots, and how often they have been changed. */
 export interface SlotsDocument {
@@ -36,12 +47,44 @@ export interface OpenedKeystore extends SlotsDocument, SlotRoom {
   readonly masterKeyPlace: MasterKeyPlace;
 }
 
-/** Bytes of the slots' file. */
-export function formatSlots({ slots, generation }: SlotsDocument): Buffer {
-  return Buffer.from(`${JSON.stringify({ version: 2, generation, slots }, null, 2)}\n`);
+interface ReadDocument extends SlotsDocument {
+  readonly mac: Buffer;
+  /** What the MAC covers. */
+  readonly covered: Buffer;
 }
 
-function readSlots(directory: string): Result<SlotsDocument, KeystoreFault> {
+/**
+ * What binds slots to one another and to their generation. The KEK's other uses of CMAC are over 8 bytes, to derive the
+ * keys of key blocks (X9.143), and over canonical messages of another context.
+ */
+function coveredBy(generation: number, slots: unknown): Buffer {
+  return canonicalBytes('tapgate/v1/key-slots', JSON.stringify([generation, slots]));
+}
+
+/**
+ * Bytes of the slots' file, bound by a CMAC under the KEK. What could not be read again is never written: it is
+ * KEYSTORE_FORM, with the place of what has no such form.
+ */
+export function formatSlots({ slots, generation }: SlotsDocument, kek: SecretKey): Result<Buffer, KeystoreFault> {
+  // As it will be read: members that are undefined are not there.
+  const stored: unknown = JSON.parse(JSON.stringify(slots));
+  const mac = cmac(kek, coveredBy(generation, stored)).toString('base64url');
+  const document = { version: VERSION, generation, slots: stored, mac };
+  const readable = documentSchema.safeParse(document);
+  if (!readable.success) return refuse('KEYSTORE_FORM', placeOf(readable.error, slots));
+  const bytes = Buffer.from(`${JSON.stringify(document, null, 2)}\n`);
+  return bytes.length <= MAX_SLOTS_BYTES ? ok(bytes) : refuse('KEYSTORE_FORM', `over ${MAX_SLOTS_BYTES} bytes`);
+}
+
+/** Where a document is not of its form: the slot and its member, never what stands there. */
+function placeOf({ issues: [issue] }: z.ZodError, slots: readonly Slot[]): string {
+  const [, index, ...member] = issue?.path ?? [];
+  const slot = typeof index === 'number' ? slots[index] : undefined;
+  if (slot === undefined) return `${SLOTS_FILE}: ${slots.length} slots`;
+  return member.length === 0 ? slot.id : `${slot.id}: ${member.join('.')}`;
+}
+
+function readSlots(directory: string): Result<ReadDocument, KeystoreFault> {
   const bytes = readPrivateFile(directory, SLOTS_FILE, MAX_SLOTS_BYTES);
   if (!bytes.ok) return bytes;
   let json: unknown;
@@ -52,15 +95,19 @@ function readSlots(directory: string): Result<SlotsDocument, KeystoreFault> {
     return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: not JSON`);
   }
   const document = documentSchema.safeParse(json);
-  if (!document.success) return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: not of the form of version 1 or 2`);
-  const { slots } = document.data;
-  const distinct = new Set(slots.map(({ id }) => id)).size === slots.length;
-  return distinct ? ok(document.data) : refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: a slot twice`);
+  if (!document.success) {
+    const earlier = earlierSchema.safeParse(json);
+    const what = earlier.success ? `of version ${earlier.data.version}, which binds too little` : 'not of its form';
+    return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: ${what}`);
+  }
+  const { slots, generation, mac } = document.data;
+  const covered = coveredBy(generation, (json as { slots: unknown }).slots);
+  return ok({ slots, generation, mac: Buffer.from(mac, 'base64url'), covered });
 }
 
 /**
- * Opens a keystore as far as its KEK: rights of folder and files, master key, form of the slots' file. The caller wipes
- * the KEK. Refuses with a {@link KeystoreFault}; a missing or damaged file is never replaced.
+ * Opens a keystore as far as its KEK: rights of folder and files, master key, form of the slots' file and its MAC. The caller
+ * wipes the KEK. Refuses with a {@link KeystoreFault}; a missing or damaged file is never replaced.
  */
 export function openKeystore(place: KeystorePlace): Result<OpenedKeystore, KeystoreFault> {
   const { directory, master: masterKey, token } = keystoreAt(place);
@@ -70,11 +117,17 @@ export function openKeystore(place: KeystorePlace): Result<OpenedKeystore, Keyst
   if (!document.ok) return document;
   const kekSlot = onlyActive(document.value.slots, 'kek');
   if (!kekSlot.ok) return kekSlot;
+  const opened = (kek: SecretKey, masterKeyPlace: MasterKeyPlace): Result<OpenedKeystore, KeystoreFault> => {
+    const { slots, generation, mac, covered } = document.value;
+    if (equalBytes(cmac(kek, covered), mac)) return ok({ slots, generation, kek, token, masterKeyPlace });
+    kek.wipe();
+    return refuse('KEYSTORE_CORRUPT', `${SLOTS_FILE}: MAC`);
+  };
   const current = openKek(kekSlot.value, masterKey, directory, 'current');
-  if (current.ok) return ok({ ...document.value, kek: current.value, token, masterKeyPlace: 'current' });
+  if (current.ok) return opened(current.value, 'current');
   // A change of the master key that was cut off after it counted, and before its file was in its place.
   const next = openKek(kekSlot.value, masterKey, directory, 'next');
-  if (next.ok) return ok({ ...document.value, kek: next.value, token, masterKeyPlace: 'next' });
+  if (next.ok) return opened(next.value, 'next');
   return next.reason === 'KEYSTORE_PASSPHRASE' ? next : current;
 }
 

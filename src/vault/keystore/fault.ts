@@ -12,6 +12,8 @@ export type KeystoreFault =
   | 'KEYSTORE_CORRUPT'
   /** Slots are well formed, but one that the vault cannot work without is missing, or is there twice. */
   | 'KEYSTORE_INCOMPLETE'
+  /** The change would have made a keystore that could not be read again; the detail says where. Nothing was written. */
+  | 'KEYSTORE_FORM'
   /** Another change is under way, or was cut off: see `keys.json.new`. */
   | 'KEYSTORE_BUSY'
   /** The passphrase is not the one that the keystore was made with. */

@@ -82,7 +82,7 @@ function fill(keystore: Keystore, options: InitialiseOptions): void {
     const slots = makeSlots(keystore.token, master, ledgerKey, newId, options);
     const nothingOffered = { writes: 1, generation: 1, opened: new Map() };
     writeNewFile(join(directory, RECORD_FILE), formatRecord(nothingOffered, ledgerKey));
-    writeNewFile(join(directory, SLOTS_FILE), formatSlots({ slots, generation: 1 }));
+    writeNewFile(join(directory, SLOTS_FILE), slots);
   } catch (error) {
     forget(made, keystore);
     throw error;
@@ -102,13 +102,14 @@ function forget(ids: readonly string[], { directory, master, token }: Keystore):
   }
 }
 
+/** The file of the slots of a new keystore. */
 function makeSlots(
   token: KeyToken | null,
   master: SecretKey,
   ledgerKey: SecretKey,
   newId: (kind: SlotKind) => string,
   { random, clock, serviceKeyDays = SERVICE_KEY_DAYS }: InitialiseOptions,
-): Slot[] {
+): Buffer {
   const history = withChange(undefined, { state: 'active', at: clock.now(), by: 'initialisation' });
   const active = { state: 'active', history } as const;
   const kek = SecretKey.generate('AES', 256, random);
@@ -129,7 +130,7 @@ function makeSlots(
       ok({ endorsement: endorse(asSigningKey(endorsing.value), key, notAfter) }),
     );
     wipeKey(endorsing.value);
-    return [
+    const slots = [
       wrapSlot({ id: newId('kek'), kind: 'kek', ...active }, kek, master, random),
       bdkSlot('bdk-pin', pinBdkId),
       bdkSlot('bdk-account-data', accountDataBdkId),
@@ -141,6 +142,9 @@ function makeSlots(
       wrapSlot({ id: newId('card-reference'), kind: 'card-reference', ...active }, cardReference, kek, random),
       wrapSlot({ id: newId('derivation-ledger'), kind: 'derivation-ledger', ...active }, ledgerKey, kek, random),
     ];
+    const file = formatSlots({ slots, generation: 1 }, kek);
+    if (!file.ok) throw new TypeError(`a new keystore: ${file.detail}`);
+    return file.value;
   } finally {
     kek.wipe();
     cardReference.wipe();

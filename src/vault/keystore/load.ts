@@ -167,9 +167,17 @@ function assembleZones(slots: readonly Slot[], open: OpenSlots): Result<Map<stri
   return ok(zones);
 }
 
-/** Loads the keystore anew and wipes the keys that it replaces; where it is refused, the keys in use stay. */
+/**
+ * Loads the keystore anew and wipes the keys that it replaces; where it is refused, the keys in use stay. A file that is
+ * older than the keys in use is KEYSTORE_CORRUPT: somebody put it back.
+ */
 export function reloadKeystore(place: KeystorePlace, inUse: VaultKeys): Result<VaultKeys, KeystoreFault> {
   const loaded = loadKeystore(place);
-  if (loaded.ok) wipeKeys(inUse);
+  if (!loaded.ok) return loaded;
+  if (loaded.value.generation < inUse.generation) {
+    wipeKeys(loaded.value);
+    return refuse('KEYSTORE_CORRUPT', 'keys.json: older than the keys in use');
+  }
+  wipeKeys(inUse);
   return loaded;
 }

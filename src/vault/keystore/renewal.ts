@@ -44,6 +44,7 @@ export function renewKek(place: KeystorePlace, turn: SlotTurn, files?: FileSyste
         }
       },
       files,
+      next,
     );
     return changed.ok ? ok({ kekKcv }) : changed;
   } finally {

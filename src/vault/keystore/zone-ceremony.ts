@@ -4,9 +4,10 @@ import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { changeKeystore } from './change.ts';
 import { type ComponentAlgorithm, type ComponentFault, joinComponents, type KeyComponent } from './components.ts';
 import type { KeystoreFault } from './fault.ts';
+import { checkFresh } from './incoming-key.ts';
 import { newSlotId } from './initialise.ts';
 import type { KeystorePlace } from './place.ts';
-import { type Slot, withChange, wrapSlot } from './slot.ts';
+import { checkValueOf, type Slot, shown, withChange, wrapSlot } from './slot.ts';
 import { type SlotTurn, turnSlot } from './turn.ts';
 import { zoneKeyBlock } from './zone-key-block.ts';
 
@@ -15,6 +16,8 @@ export type CeremonyFault =
   | KeystoreFault
   | ComponentFault
   | 'ACQUIRER_NAME'
+  /** A slot has this key, or had it: another acquirer's, or the one that it is to replace. */
+  | 'KEY_ALREADY_HELD'
   /** The acquirer has no key of its own yet under which zone keys could travel. */
   | 'ZONE_KEK_MISSING'
   /** The acquirer has such keys, and the ceremony was not asked to replace them. */
@@ -68,6 +71,8 @@ export function enterZoneKek(
     const changed = changeKeystore<CeremonyFault>(place, ({ slots, kek }) => {
       const others = drainActive(slots, [kind], acquirer, kek, options);
       if (!others.ok) return others;
+      const fresh = checkFresh(slots, shown(checkValueOf(key)));
+      if (!fresh.ok) return fresh;
       const id = newSlotId(kind, options.random);
       const history = withChange(undefined, { state: 'active', at: options.clock.now(), by: options.by });
       const entered = { by: 'components', exportability: 'N' } as const;

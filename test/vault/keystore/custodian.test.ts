@@ -4,9 +4,13 @@ import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { SlotKind } from '../../../src/keys/kind.ts';
 import type { SlotState } from '../../../src/keys/state.ts';
 import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
+import { ok } from '../../../src/reasons/result.ts';
+import { renewAnchor } from '../../../src/vault/keystore/anchor-renewal.ts';
+import { changeKeystore } from '../../../src/vault/keystore/change.ts';
 import { Custodian } from '../../../src/vault/keystore/custodian.ts';
 import { formatSlots, openKeystore } from '../../../src/vault/keystore/document.ts';
 import { loadKeystore } from '../../../src/vault/keystore/load.ts';
+import { renewKek } from '../../../src/vault/keystore/renewal.ts';
 import { openSlot, wrapSlot } from '../../../src/vault/keystore/slot.ts';
 import { dyingAt, survives } from '../support/dying-files.ts';
 import {
@@ -174,20 +178,56 @@ test('a key goes through its whole life, and its bytes are gone at the end', () 
   expect(loadKeystore(fixture.directory).ok).toBe(true);
 });
 
-test('a keystore of version 1, without histories, loads and is changed', () => {
-  const { slots, kek } = unwrap(openKeystore(fixture.directory));
+test('a slot without a history, older than histories are, loads and is changed', () => {
+  const { slots, kek, generation } = unwrap(openKeystore(fixture.directory));
   const plain = slots.map((slot) => {
     const { history: _, kcv: __, block: ___, ...description } = slot;
     return slot.kind === 'kek' ? slot : wrapSlot(description, unwrap(openSlot(slot, kek)), kek, random);
   });
-  writeFileSync(join(fixture.directory, 'keys.json'), JSON.stringify({ version: 1, slots: plain }));
+  writeFileSync(join(fixture.directory, 'keys.json'), unwrap(formatSlots({ generation, slots: plain }, kek)));
   unwrap(fixture.custodian.reload());
   expect(slotIn('grant', 'active').history).toEqual([]);
-  expect(fixture.keys.generation).toBe(0);
   rotate('grant');
   expect(slotIn('grant', 'draining').history).toEqual([{ state: 'draining', at: NOW, by: BY }]);
-  expect(JSON.parse(file())).toMatchObject({ version: 2, generation: 2 });
-  expect(formatSlots({ slots: plain, generation: 1 }).toString()).toContain('"version": 2');
+  expect(JSON.parse(file())).toMatchObject({ version: 3, generation: generation + 2 });
+});
+
+describe('what could not be read again is never written:', () => {
+  const onDisk = () => readFileSync(join(fixture.directory, 'keys.json'));
+
+  test.each([
+    ['nobody', ''],
+    ['a name without end', 'x'.repeat(129)],
+  ])('a change by %s', (_, by) => {
+    const kept = onDisk();
+    const turn = { random, clock, by };
+    const refused = { ok: false, reason: 'KEYSTORE_FORM', detail: expect.stringContaining('history.0.by') };
+    expect(renewKek(fixture.directory, turn)).toMatchObject(refused);
+    expect(renewAnchor(fixture.directory, turn)).toMatchObject({ ok: false, reason: 'KEYSTORE_FORM' });
+    expect(fixture.custodian.generate({ kind: 'receipt' }, by)).toMatchObject({ ok: false, reason: 'KEYSTORE_FORM' });
+    expect(onDisk().equals(kept)).toBe(true);
+    expect(loadKeystore(fixture.directory).ok).toBe(true);
+  });
+
+  test('a certificate beyond its bound, and the detail does not quote it', () => {
+    const kept = onDisk();
+    const long = 'A'.repeat(8193);
+    const changed = changeKeystore(fixture.directory, ({ slots }) => {
+      const tr34 = { certificate: long, bound: long, authority: long };
+      return ok(
+        slots.map((slot) => (slot.kind === 'zone-kek' ? { ...slot, kind: 'tr34-device' as const, tr34 } : slot)),
+      );
+    });
+    expect(changed).toMatchObject({ ok: false, reason: 'KEYSTORE_FORM' });
+    expect(JSON.stringify(changed)).not.toContain('AAAA');
+    expect(onDisk().equals(kept)).toBe(true);
+  });
+
+  test('one slot twice', () => {
+    const changed = changeKeystore(fixture.directory, ({ slots }) => ok([...slots, slots[0]!]));
+    expect(changed).toMatchObject({ ok: false, reason: 'KEYSTORE_FORM' });
+    expect(loadKeystore(fixture.directory).ok).toBe(true);
+  });
 });
 
 describe('a crash', () => {

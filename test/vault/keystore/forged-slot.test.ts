@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { exportKeyBlock } from '../../../src/payment-crypto/key-block/export.ts';
 import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
-import { openKeystore } from '../../../src/vault/keystore/document.ts';
+import { formatSlots, openKeystore } from '../../../src/vault/keystore/document.ts';
 import { loadKeystore } from '../../../src/vault/keystore/load.ts';
 import { endorse } from '../../../src/vault/keystore/service-key.ts';
 import { generateSigningKey, signingKeyOf } from '../../../src/vault/keystore/signing-key.ts';
@@ -29,7 +29,7 @@ describe('a genuine block is refused too where it is not the one of its slot:', 
   function forge(kind: Slot['kind'], make: (slot: Slot, slots: readonly Slot[], kek: SecretKey) => Slot): void {
     const { slots, kek } = unwrap(openKeystore(directory));
     const forged = slots.map((slot) => (slot.kind === kind ? make(slot, slots, kek) : slot));
-    writeFileSync(join(directory, 'keys.json'), JSON.stringify({ version: 1, slots: forged }));
+    writeFileSync(join(directory, 'keys.json'), unwrap(formatSlots({ slots: forged, generation: 9 }, kek)));
   }
   const description = ({ kcv: _, block: __, ...said }: Slot) => said;
 

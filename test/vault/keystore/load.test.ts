@@ -13,12 +13,16 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { Custodian } from '../../../src/vault/keystore/custodian.ts';
+import { formatSlots, openKeystore } from '../../../src/vault/keystore/document.ts';
 import type { KeystoreFault } from '../../../src/vault/keystore/fault.ts';
 import { loadKeystore, reloadKeystore } from '../../../src/vault/keystore/load.ts';
 import type { Slot } from '../../../src/vault/keystore/slot.ts';
 import {
   ACQUIRER,
+  clock,
   openZone,
+  random,
   softwareKey,
   temporaryFolder,
   unwrap,
@@ -43,12 +47,31 @@ afterEach(() => folder.remove());
 
 const file = (name: string): string => join(directory, name);
 
+interface StoredSlots {
+  readonly version: number;
+  readonly generation: number;
+  slots: Slot[];
+  readonly mac: string;
+}
+
+const stored = (): StoredSlots => JSON.parse(readFileSync(file('keys.json'), 'utf8')) as StoredSlots;
+
+function changed(document: StoredSlots, change: (slots: Slot[]) => unknown): StoredSlots {
+  const slots = change(document.slots);
+  return Array.isArray(slots) ? { ...document, slots } : document;
+}
+
 /** Changes the slots' file as an editor would. */
+function editPlainly(change: (slots: Slot[]) => unknown): void {
+  writeFileSync(file('keys.json'), JSON.stringify(changed(stored(), change)));
+}
+
+/** Changes the slots' file as somebody would who has the KEK: what a slot's own block binds is found all the same. */
 function edit(change: (slots: Slot[]) => unknown): void {
-  const document = JSON.parse(readFileSync(file('keys.json'), 'utf8')) as { version: number; slots: Slot[] };
-  const changed = change(document.slots);
-  const slots = Array.isArray(changed) ? changed : document.slots;
-  writeFileSync(file('keys.json'), JSON.stringify({ ...document, slots }));
+  const { kek } = unwrap(openKeystore(directory));
+  const sealed = formatSlots(changed(stored(), change), kek);
+  if (sealed.ok) writeFileSync(file('keys.json'), sealed.value);
+  else editPlainly(change);
 }
 const slotOf = (slots: Slot[], kind: string): Slot => {
   const slot = slots.find((candidate) => candidate.kind === kind);
@@ -102,7 +125,7 @@ const REFUSALS: readonly [string, KeystoreFault, () => void][] = [
   ['another master key', 'KEYSTORE_CORRUPT', () => writeFileSync(file('master.key'), Buffer.alloc(32, 1))],
   ['empty slots', 'KEYSTORE_CORRUPT', () => truncateSync(file('keys.json'), 0)],
   ['slots that were cut', 'KEYSTORE_CORRUPT', () => truncateSync(file('keys.json'), 2000)],
-  ['slots of another version', 'KEYSTORE_CORRUPT', () => writeFileSync(file('keys.json'), '{"version":3,"slots":[]}')],
+  ['slots of another version', 'KEYSTORE_CORRUPT', () => writeFileSync(file('keys.json'), '{"version":4,"slots":[]}')],
   ['a member that nobody knows', 'KEYSTORE_CORRUPT', () => edit((slots) => Object.assign(slots[0] ?? {}, { x: 1 }))],
   ['slots of a size that none has', 'KEYSTORE_CORRUPT', () => truncateSync(file('keys.json'), 17 * 1024 * 1024)],
   [
@@ -219,7 +242,59 @@ describe('a keystore is refused with', () => {
   });
 });
 
+describe('slots are bound to one another: without the KEK nobody', () => {
+  const refused = { ok: false, reason: 'KEYSTORE_CORRUPT', detail: 'keys.json: MAC' };
+
+  test('puts earlier slots back under a later generation', () => {
+    const before = stored();
+    const custodian = unwrap(Custodian.open(directory, { random, clock }));
+    unwrap(custodian.change(slotOf(before.slots, 'receipt').id, 'compromised', 'tester'));
+    const { generation } = stored();
+    writeFileSync(file('keys.json'), JSON.stringify({ ...before, generation }));
+    expect(loadKeystore(directory)).toMatchObject(refused);
+  });
+
+  test('takes a slot out', () => {
+    editPlainly((slots) => slots.filter(({ kind }) => kind !== 'zone-data'));
+    expect(loadKeystore(directory)).toMatchObject(refused);
+  });
+
+  test('changes their order, or the generation', () => {
+    editPlainly((slots) => slots.toReversed());
+    expect(loadKeystore(directory)).toMatchObject(refused);
+    editPlainly((slots) => slots.toReversed());
+    expect(loadKeystore(directory).ok).toBe(true);
+    const document = stored();
+    writeFileSync(file('keys.json'), JSON.stringify({ ...document, generation: document.generation + 1 }));
+    expect(loadKeystore(directory)).toMatchObject(refused);
+  });
+
+  test('goes back to a file of a version that did not bind them', () => {
+    const { slots, generation } = stored();
+    for (const earlier of [
+      { version: 1, slots },
+      { version: 2, slots, generation },
+    ]) {
+      writeFileSync(file('keys.json'), JSON.stringify(earlier));
+      const detail = expect.stringContaining(`version ${earlier.version}`);
+      expect(loadKeystore(directory)).toMatchObject({ ok: false, reason: 'KEYSTORE_CORRUPT', detail });
+    }
+  });
+});
+
 describe('a reload', () => {
+  test('refuses a file that is older than the keys in use', () => {
+    const before = readFileSync(file('keys.json'));
+    const custodian = unwrap(Custodian.open(directory, { random, clock }));
+    const [receipt] = unwrap(custodian.list()).filter(({ kind }) => kind === 'receipt');
+    unwrap(custodian.change(receipt?.id ?? '', 'compromised', 'tester'));
+    const { keyId } = custodian.keys.receipt;
+    writeFileSync(file('keys.json'), before);
+    const detail = expect.stringContaining('older');
+    expect(custodian.reload()).toMatchObject({ ok: false, reason: 'KEYSTORE_CORRUPT', detail });
+    expect(custodian.keys.receipt.keyId).toBe(keyId);
+  });
+
   test('takes new zones and wipes the keys before', () => {
     const before = unwrap(loadKeystore(directory));
     openZone(directory, 'acquirer-b');

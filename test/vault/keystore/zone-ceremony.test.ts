@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { cmac } from '../../../src/payment-crypto/cmac.ts';
+import { keyCheckValue } from '../../../src/payment-crypto/kcv.ts';
 import { importKeyBlock } from '../../../src/payment-crypto/key-block/import.ts';
 import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import { type ComponentFault, joinComponents, type KeyComponent } from '../../../src/vault/keystore/components.ts';
@@ -15,6 +16,7 @@ import {
   COMPONENTS,
   clock,
   component,
+  componentsOf,
   openZone,
   random,
   temporaryFolder,
@@ -83,6 +85,8 @@ describe('joining components', () => {
     ['a check value of two bytes', 'COMPONENT_KCV', [first, { ...second, kcv: second.kcv.slice(0, 4) }]],
     ['a check value of six bytes', 'COMPONENT_KCV', [first, { ...second, kcv: `${second.kcv}00` }]],
     ['the same one twice', 'COMPONENT_REPEATED', [first, second, first]],
+    ['one of zeros', 'COMPONENT_CONSTANT', [first, component(Buffer.alloc(32))]],
+    ['one of one byte', 'COMPONENT_CONSTANT', [component(Buffer.alloc(32, 0xa5)), first]],
     [
       'three that cancel out',
       'COMPONENT_REPEATED',
@@ -96,6 +100,28 @@ describe('joining components', () => {
     ],
   ])('is refused with %s: %s', (_, fault, components) => {
     expect(joinComponents(components)).toMatchObject({ ok: false, reason: fault });
+  });
+
+  describe('of TDEA looks past parity bits:', () => {
+    const tdea = (bytes: Buffer): KeyComponent => {
+      const key = unwrap(SecretKey.parse('TDES', bytes));
+      return { component: bytes.toString('hex'), kcv: keyCheckValue(key).toString('hex') };
+    };
+    const drawn = Buffer.from('0123456789abcdeffedcba9876543210', 'hex');
+    const other = Buffer.from('a1b2c3d4e5f60718293a4b5c6d7e8f90', 'hex');
+
+    test('a component of zeros and parity is one of zeros', () => {
+      const zero = Buffer.from('00010100000101000100000101000001', 'hex');
+      const refused = { ok: false, reason: 'COMPONENT_CONSTANT', detail: '2' };
+      expect(joinComponents([tdea(drawn), tdea(zero)], 'TDES')).toMatchObject(refused);
+    });
+
+    test('a component that differs from another in parity alone is the same one', () => {
+      const again = drawn.map((byte) => byte ^ 1) as Buffer;
+      const refused = { ok: false, reason: 'COMPONENT_REPEATED', detail: '3' };
+      expect(joinComponents([tdea(drawn), tdea(other), tdea(again)], 'TDES')).toMatchObject(refused);
+      expect(joinComponents([tdea(drawn), tdea(other)], 'TDES').ok).toBe(true);
+    });
   });
 
   test('takes check values of three bytes, in either case', () => {
@@ -143,7 +169,8 @@ describe('a zone ceremony', () => {
 
   test('replaces keys only where it is told, and lets the old ones drain', () => {
     const before = openZone(directory, ACQUIRER);
-    const again = { acquirer: ACQUIRER, components: COMPONENTS };
+    const next = random.bytes(32);
+    const again = { acquirer: ACQUIRER, components: componentsOf(next) };
     expect(enterZoneKek(directory, again, options)).toMatchObject({ ok: false, reason: 'ZONE_KEY_EXISTS' });
     expect(makeZoneKeys(directory, ACQUIRER, options)).toMatchObject({ ok: false, reason: 'ZONE_KEY_EXISTS' });
     expect(enterZoneKek(directory, again, { ...turn, replace: true }).ok).toBe(true);
@@ -151,8 +178,18 @@ describe('a zone ceremony', () => {
     for (const kind of ['zone-kek', 'zone-pin', 'zone-data']) expect(states(kind)).toEqual(['draining', 'active']);
     const held = unwrap(loadKeystore(directory)).zones.get(ACQUIRER);
     expect(held?.pin.keyId).toBe(after.pin.keyId);
-    expect(held?.pin.key.equals(zoneKeyOf(after.pin.block))).toBe(true);
+    expect(held?.pin.key.equals(zoneKeyOf(after.pin.block, next))).toBe(true);
     expect(held?.pin.key.equals(before.pin)).toBe(false);
+  });
+
+  test.each([
+    ["another acquirer's", 'acquirer-b', options],
+    ['the one that it is to replace', ACQUIRER, { ...turn, replace: true }],
+  ])('refuses a zone KEK that is held: %s', (_, acquirer, how) => {
+    openZone(directory, ACQUIRER);
+    const refused = { ok: false, reason: 'KEY_ALREADY_HELD' };
+    expect(enterZoneKek(directory, { acquirer, components: COMPONENTS }, how)).toMatchObject(refused);
+    expect(states('zone-kek')).toEqual(['active']);
   });
 
   test("leaves another acquirer's keys alone", () => {

@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { createHash, randomBytes } from 'node:crypto';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -50,7 +50,17 @@ export function component(bytes: Uint8Array): KeyComponent {
 /** Zone KEK of the tests, and the two components that it is entered by. */
 export const ZONE_KEK = Buffer.from('00112233445566778899aabbccddeeff102030405060708090a0b0c0d0e0f001', 'hex');
 const FIRST = Buffer.from('5a'.repeat(31).concat('3c'), 'hex');
-export const COMPONENTS = [component(FIRST), component(FIRST.map((byte, at) => byte ^ (ZONE_KEK[at] ?? 0)))];
+export const COMPONENTS = componentsOf(ZONE_KEK);
+
+/** Two components that a key is entered by. */
+export function componentsOf(kek: Uint8Array): KeyComponent[] {
+  return [component(FIRST), component(FIRST.map((byte, at) => byte ^ (kek[at] ?? 0)))];
+}
+
+/** No two acquirers share a zone KEK: that of the tests is {@link ACQUIRER}'s, others have one of their own. */
+export function zoneKekOf(acquirer: string): Buffer {
+  return acquirer === ACQUIRER ? ZONE_KEK : createHash('sha256').update(acquirer).digest();
+}
 
 /** An acquirer's side of its zone: the keys of the blocks that the ceremony gave it. */
 export interface AcquirerZone {
@@ -61,14 +71,18 @@ export interface AcquirerZone {
 
 /** Enters the tests' zone KEK for an acquirer, makes its zone keys, and opens them as the acquirer does. */
 export function openZone(place: KeystorePlace, acquirer: string): AcquirerZone {
-  unwrap(enterZoneKek(place, { acquirer, components: COMPONENTS }, turn));
+  unwrap(enterZoneKek(place, { acquirer, components: componentsOf(zoneKekOf(acquirer)) }, turn));
   const offered = unwrap(makeZoneKeys(place, acquirer, turn));
-  return { pin: zoneKeyOf(offered.pin.block), data: zoneKeyOf(offered.data.block), offered };
+  return {
+    pin: zoneKeyOf(offered.pin.block, zoneKekOf(acquirer)),
+    data: zoneKeyOf(offered.data.block, zoneKekOf(acquirer)),
+    offered,
+  };
 }
 
-/** Opens a zone key's block under the tests' zone KEK. */
-export function zoneKeyOf(block: string): SecretKey {
-  const kek = unwrap(SecretKey.parse('AES', ZONE_KEK));
+/** Opens a zone key's block under a zone KEK. */
+export function zoneKeyOf(block: string, zoneKek: Uint8Array = ZONE_KEK): SecretKey {
+  const kek = unwrap(SecretKey.parse('AES', zoneKek));
   const { key } = unwrap(importKeyBlock(block, kek, { tolerate: new Set() }));
   if (!(key instanceof SecretKey)) throw new Error('not a symmetric key');
   return key;
