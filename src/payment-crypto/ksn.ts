@@ -8,6 +8,9 @@ function fixedBytes(input: Uint8Array | string, length: number): Buffer | undefi
   return typeof input === 'string' ? bytesOfHex(input) : Buffer.from(input);
 }
 
+/** Bytes of an initial key ID: every key serial number begins with them. */
+export const INITIAL_KEY_ID_BYTES = 8;
+
 /** Initial key ID of AES DUKPT, 8 bytes: BDK ID (4) | derivation ID (4) (X9.24-3:2017 4.17). */
 export class InitialKeyId {
   readonly bdkId: number;

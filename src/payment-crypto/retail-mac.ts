@@ -14,10 +14,10 @@ export function retailMac(key: SecretKey, message: Uint8Array): Buffer {
   const left = key.use((bytes) => singleDes(bytes.subarray(0, BLOCK)));
   const right = key.use((bytes) => singleDes(bytes.subarray(BLOCK)));
   const chain = left.cipherIn('cbc', new Uint8Array(BLOCK)).update(padded);
-  const mac = left.encipher(right.decipher(chain.subarray(chain.length - BLOCK)));
+  const between = right.decipher(chain.subarray(chain.length - BLOCK));
+  const mac = left.encipher(between);
   left.wipe();
   right.wipe();
-  chain.fill(0);
-  padded.fill(0);
+  for (const clear of [padded, chain, between]) clear.fill(0);
   return mac;
 }

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { afterAll, describe, expect, test } from '@jest/globals';
 import type { MutantResult } from '@stryker-mutator/api/core';
 import { IGNORED_TEXTS } from './ignored-texts.ts';
-import { ignoredLines, invalidLines, scoreOf, survivorLines } from './report.ts';
+import { ignoredLines, invalidLines, scoreOf, survivorLines, timedOutLines } from './report.ts';
 
 const folder = mkdtempSync(join(tmpdir(), 'mutation-'));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -67,6 +67,10 @@ describe('the report', () => {
   test('says what could not be tried, and what was left out why', () => {
     expect(invalidLines([mutant('RuntimeError', { statusReason: 'no\nway' })], folder)).toEqual([
       'a.ts:2:5 ConditionalExpression RuntimeError: no way',
+    ]);
+    const endless = mutant('Timeout', { statusReason: 'Hit limit reached' });
+    expect(timedOutLines([mutant('Killed'), endless], folder)).toEqual([
+      'a.ts:2:5 ConditionalExpression Timeout: Hit limit reached',
     ]);
     const ignored = mutant('Ignored', { statusReason: 'a text' });
     expect(ignoredLines([ignored, ignored, mutant('Killed')])).toEqual(['2 left out: a text']);

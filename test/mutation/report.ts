@@ -62,14 +62,19 @@ export function survivorLines(mutants: readonly MutantResult[], root: string): r
     });
 }
 
+const placed =
+  (root: string) =>
+  ({ fileName, location: { start }, mutatorName, status, statusReason = '' }: MutantResult): string =>
+    `${relative(root, fileName)}:${start.line}:${start.column} ${mutatorName} ${status}: ${oneLine(statusReason).slice(0, 300)}`;
+
 /** Mutants that could not be tried, with what went wrong. */
 export function invalidLines(mutants: readonly MutantResult[], root: string): readonly string[] {
-  return mutants
-    .filter(({ status }) => INVALID.has(status))
-    .map(({ fileName, location: { start }, mutatorName, status, statusReason = '' }) => {
-      const place = `${relative(root, fileName)}:${start.line}:${start.column}`;
-      return `${place} ${mutatorName} ${status}: ${oneLine(statusReason).slice(0, 300)}`;
-    });
+  return mutants.filter(({ status }) => INVALID.has(status)).map(placed(root));
+}
+
+/** Mutants that count as noticed since they did not end: each may take as long as the time-out. */
+export function timedOutLines(mutants: readonly MutantResult[], root: string): readonly string[] {
+  return mutants.filter(({ status }) => status === 'Timeout').map(placed(root));
 }
 
 /** Reasons for which mutants were left out, with their numbers. */

@@ -1,10 +1,11 @@
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { parseArgs } from 'node:util';
 import type { LogLevel, MutantResult } from '@stryker-mutator/api/core';
 import { Stryker } from '@stryker-mutator/core';
-import { ignoredLines, invalidLines, scoreOf, survivorLines } from './report.ts';
+import { ignoredLines, invalidLines, scoreOf, survivorLines, timedOutLines } from './report.ts';
 import { presentRooms, ROOMS } from './rooms.ts';
 
 const ROOT = fileURLToPath(new URL('../../', import.meta.url));
@@ -96,7 +97,7 @@ function report(mutants: readonly MutantResult[], { rooms, report: folder }: Ask
   const path = join(folder, `${rooms.join('+')}.txt`);
   mkdirSync(folder, { recursive: true });
   const invalidMutants = invalidLines(mutants, ROOT);
-  writeFileSync(path, [...survivors, '', ...invalidMutants, ''].join('\n'));
+  writeFileSync(path, [...survivors, '', ...invalidMutants, '', ...timedOutLines(mutants, ROOT), ''].join('\n'));
   const { killed, timedOut, survived, uncovered, invalid } = score;
   for (const line of ignoredLines(mutants)) process.stdout.write(`${line}\n`);
   process.stdout.write(
@@ -114,7 +115,15 @@ async function main(): Promise<number> {
     return 0;
   }
   const started = performance.now();
-  const percent = report(await mutate(task), task);
+  // Thousands of processes load the same modules: what was compiled once is taken from there.
+  const compiled = mkdtempSync(join(tmpdir(), 'mutation-compiled-'));
+  process.env.NODE_COMPILE_CACHE = compiled;
+  let percent: number | null;
+  try {
+    percent = report(await mutate(task), task);
+  } finally {
+    rmSync(compiled, { recursive: true, force: true, maxRetries: 5 });
+  }
   process.stderr.write(`took ${((performance.now() - started) / 60_000).toFixed(1)} minutes\n`);
   if (percent === null) throw new Error('there was nothing to mutate');
   return task.atLeast !== null && percent < task.atLeast ? 1 : 0;

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { createHash, createPublicKey, type KeyObject } from 'node:crypto';
 import { hexOf } from '../../src/payment-crypto/hex.ts';
 import { AesKsn, InitialKeyId, TdesKsn } from '../../src/payment-crypto/ksn.ts';
 import { ClearPin } from '../../src/payment-crypto/pin-block/clear-pin.ts';
@@ -67,4 +67,12 @@ export function seededRandom(seed: string): Random {
       return Buffer.concat(parts).subarray(0, length);
     },
   };
+}
+
+/** An RSA public key of a modulus that was never two primes, of so many bits: good for reading and enciphering. */
+export function rsaPublicKey(bits: number): KeyObject {
+  const modulus = Buffer.alloc(Math.ceil(bits / 8), 0xa5);
+  modulus[0] = bits % 8 === 0 ? 0x80 : 1 << ((bits % 8) - 1);
+  const n = modulus.toString('base64url');
+  return createPublicKey({ key: { kty: 'RSA', n, e: 'AQAB' }, format: 'jwk' });
 }

@@ -123,10 +123,11 @@ export class DukptRegisters {
     if (key === undefined) return refuse('DUKPT_EXHAUSTED');
     if (!notStrongerThan(key, type)) return refuse('KEY_STRONGER_THAN_PARENT');
     const { derivationId } = this.#initialKeyId;
-    // All bits above the highest register in use are one, so that register's counter is ones down to its position.
+    // All bits above the highest register in use are one, so that register's counter is ones down to its position. The
+    // position is 16 or higher, since a counter has at most 16 one-bits: there is always a key further down to walk to.
     const last = walkTo(key, derivationId, (-1 << position) >>> 0, UPDATE_COUNTER);
     const updateKey = deriveKey(last, 'keyEncryption', type, { high: derivationId, low: UPDATE_COUNTER });
-    if (last !== key) last.wipe();
+    last.wipe();
     return ok(updateKey);
   }
 

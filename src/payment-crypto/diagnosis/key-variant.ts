@@ -58,7 +58,7 @@ export function keyVariants(key: SecretKey, name: string): KeyVariant[] {
   if (key.algorithm === 'AES') {
     const says = `The other side has set DEA parity on the ${name}, an AES key, and so changed it.`;
     candidates.push(['KEY_PARITY', says, changed(key, withOddParity)]);
-  } else {
+  } else if (key.algorithm === 'TDES') {
     const says =
       key.bits === 128
         ? `The other side holds the ${name} as a three-key TDEA key, K1 | K2 | K1.`

@@ -16,6 +16,16 @@ export function variantOf(key: SecretKey, mask: Uint8Array): SecretKey {
   });
 }
 
+/** A two-key TDEA key of its halves, which are wiped. */
+function keyOfHalves(left: Buffer, right: Buffer): SecretKey {
+  const material = new Uint8Array(new ArrayBuffer(2 * HALF));
+  material.set(left);
+  material.set(right, HALF);
+  left.fill(0);
+  right.fill(0);
+  return SecretKey.ofOwned('TDES', material);
+}
+
 /**
  * Initial key of a device: E(BDK, initial serial number), then the same under the BDK's variant (X9.24-1:2009 A.6). The
  * serial number is the KSN's first 8 bytes with the counter at zero. The caller wipes the key.
@@ -23,11 +33,9 @@ export function variantOf(key: SecretKey, mask: Uint8Array): SecretKey {
 export function deriveTdesInitialKey(bdk: SecretKey, ksn: Uint8Array): SecretKey {
   const serial = initialSerialNumber(ksn).subarray(0, HALF);
   const variant = variantOf(bdk, LEFT_VARIANT);
-  const material = new Uint8Array(new ArrayBuffer(2 * HALF));
-  material.set(bdk.encipher(serial));
-  material.set(variant.encipher(serial), HALF);
+  const key = keyOfHalves(bdk.encipher(serial), variant.encipher(serial));
   variant.wipe();
-  return SecretKey.ofOwned('TDES', material);
+  return key;
 }
 
 /** One half of the next key: E(left, register ⊕ right) ⊕ right, with single DEA. */
@@ -51,12 +59,7 @@ function nextKey(key: SecretKey, register: Uint8Array): SecretKey {
   const right = nextHalf(key, register);
   const left = nextHalf(variant, register);
   variant.wipe();
-  const material = new Uint8Array(new ArrayBuffer(2 * HALF));
-  material.set(left);
-  material.set(right, HALF);
-  left.fill(0);
-  right.fill(0);
-  return SecretKey.ofOwned('TDES', material);
+  return keyOfHalves(left, right);
 }
 
 /**

@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process';
-import { join } from 'node:path';
+import { join, relative } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { CoverageData, InstrumenterContext, MutantCoverage, StrykerOptions } from '@stryker-mutator/api/core';
 import type { Logger } from '@stryker-mutator/api/logging';
@@ -17,6 +17,7 @@ import {
   TestStatus,
 } from '@stryker-mutator/api/test-runner';
 import { Execution, failuresOf, unload } from './execution.ts';
+import { nearestFiles } from './imports.ts';
 import type { IsolatedResult, IsolatedTask } from './isolated.ts';
 import { inOrder, type Learnt, readLearnt, writeLearnt } from './learnt.ts';
 import { type Folders, TestProgram } from './program.ts';
@@ -27,6 +28,7 @@ const LOADING = 'loading ';
 const OPENING = 'opening ';
 const EVERYWHERE = '*';
 const CONTROL_MILLISECONDS = 600_000;
+const MOST_HITS = 1_000_000;
 const MAXIMUM_OUTPUT = 64 * 1024 * 1024;
 
 const context = (): InstrumenterContext => {
@@ -39,6 +41,33 @@ function add(data: CoverageData, into: CoverageData): void {
   for (const [mutant, hits] of Object.entries(data)) into[mutant] = (into[mutant] ?? 0) + hits;
 }
 
+/** By mutant: test files whose loading runs its code. */
+function loadedByFiles({ static: everywhere, perTest }: MutantCoverage): Record<string, string[]> {
+  const files: Record<string, string[]> = {};
+  for (const mutant of Object.keys(everywhere)) files[mutant] = [EVERYWHERE];
+  for (const [id, data] of Object.entries(perTest)) {
+    if (!id.startsWith(LOADING)) continue;
+    for (const mutant of Object.keys(data)) files[mutant] = [...(files[mutant] ?? []), id.slice(LOADING.length)];
+  }
+  return files;
+}
+
+/** Test files, the one whose tests take the least time first. */
+function quickestFirst(files: readonly string[], results: readonly TestResult[]): readonly string[] {
+  const took = (file: string): number =>
+    results.filter(({ id }) => id.startsWith(`${file} › `)).reduce((sum, { timeSpentMs }) => sum + timeSpentMs, 0);
+  const byFile = new Map(files.map((file) => [file, took(file)]));
+  return files.toSorted((a, b) => (byFile.get(a) ?? 0) - (byFile.get(b) ?? 0));
+}
+
+/**
+ * How often a mutant's code may run before it counts as one that never ends. Stryker allows a hundred times what the first
+ * run took; where that is over a million, five times is enough, since it is minutes of cryptography otherwise.
+ */
+function boundedHits(hitLimit: number | undefined): number | undefined {
+  return hitLimit === undefined ? undefined : Math.min(hitLimit, Math.max(hitLimit / 20, MOST_HITS));
+}
+
 const lastLine = (stdout: string): IsolatedResult =>
   JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as IsolatedResult;
 
@@ -47,7 +76,8 @@ const lastLine = (stdout: string): IsolatedResult =>
  * where Jest's module registry takes seconds.
  *
  * A mutant whose code runs while modules are loaded gets a process of its own, in which it is active from the beginning:
- * always where that is all that runs of it, else where it has survived the tests that run its code.
+ * always where that is all that runs of it, else where it has survived the tests that run its code. Test files that do
+ * not import the mutated source are left out there, which can only lower the score: a file left out notices nothing.
  */
 export class InProcessRunner implements TestRunner {
   static readonly inject = tokens(commonTokens.logger, commonTokens.options);
@@ -94,12 +124,16 @@ export class InProcessRunner implements TestRunner {
     for (const test of this.#program.tests) results.push(await this.#timed(execution, test));
     delete context().currentTestId;
     await execution.close();
+    // What runs from here on is no test's own, and not what loading runs.
+    const measured = structuredClone(context().mutantCoverage ?? { static: {}, perTest: {} });
     const failed = results.some(({ status }) => status === TestStatus.Failed);
     const dependent = failed ? new Set<string>() : await this.#dependentTests();
     const independent = results.filter(({ id, status }) => status !== TestStatus.Skipped && !dependent.has(id));
     const order = independent.toSorted((a, b) => a.timeSpentMs - b.timeSpentMs).map(({ id }) => id);
-    const mutantCoverage = this.#coverage(new Set(order));
-    this.#learn({ order, loadedBy: this.#loadedBy() });
+    const loadedBy = loadedByFiles(measured);
+    const reachedBy = nearestFiles(this.#program.imports, quickestFirst(this.#program.testFiles, results));
+    this.#learn({ order, loadedBy, reachedBy });
+    const mutantCoverage = this.#coverage(measured, new Set(order), Object.keys(loadedBy));
     const tests = results.map((result) =>
       dependent.has(result.id) ? { ...result, status: TestStatus.Skipped as const } : result,
     );
@@ -107,33 +141,36 @@ export class InProcessRunner implements TestRunner {
   }
 
   async mutantRun(options: MutantRunOptions): Promise<MutantRunResult> {
-    const { activeMutant, testFilter, mutantActivation, hitLimit, timeout } = options;
-    const { loadedBy, order } = this.#recall();
+    const { activeMutant, testFilter, mutantActivation, hitLimit, timeout, sandboxFileName } = options;
+    const { loadedBy, reachedBy, order } = this.#recall();
+    const reaching = reachedBy[relative(this.#root, sandboxFileName)] ?? [];
     if (mutantActivation === 'static' || testFilter === undefined || this.#spoilt) {
-      return this.#runIsolated(activeMutant.id, this.#program.testFiles, timeout);
+      return this.#runIsolated(activeMutant.id, reaching, timeout);
     }
     const state = context();
     state.activeMutant = activeMutant.id;
-    if (hitLimit === undefined) delete state.hitLimit;
-    else state.hitLimit = hitLimit;
+    const limit = boundedHits(hitLimit);
+    if (limit === undefined) delete state.hitLimit;
+    else state.hitLimit = limit;
     state.hitCount = 0;
     const wanted = new Set(testFilter);
     const tests = inOrder(this.#program.tests, order).filter(({ id }) => wanted.has(id));
     const [failure] = await failuresOf(tests, { all: false });
     delete state.activeMutant;
-    const overLimit = determineHitLimitReached(state.hitCount, hitLimit);
+    const overLimit = determineHitLimitReached(state.hitCount, limit);
     if (overLimit !== undefined) return { ...overLimit, status: MutantRunStatus.Timeout };
     const nrOfTests = tests.length;
     if (failure !== undefined) {
       const { test, message: failureMessage } = failure;
       // What an earlier mutant left behind would kill this one and all that follow.
       this.#spoilt = (await failuresOf([test], { all: false })).length > 0;
-      if (this.#spoilt) return this.#runIsolated(activeMutant.id, this.#program.testFiles, timeout);
+      if (this.#spoilt) return this.#runIsolated(activeMutant.id, reaching, timeout);
       return { status: MutantRunStatus.Killed, killedBy: [test.id], failureMessage, nrOfTests };
     }
     const files = loadedBy[activeMutant.id];
     if (files === undefined) return { status: MutantRunStatus.Survived, nrOfTests };
-    return this.#runIsolated(activeMutant.id, files.includes(EVERYWHERE) ? this.#program.testFiles : files, timeout);
+    const noticing = files.includes(EVERYWHERE) ? reaching : reaching.filter((file) => files.includes(file));
+    return this.#runIsolated(activeMutant.id, noticing, timeout);
   }
 
   async dispose(): Promise<void> {
@@ -196,8 +233,7 @@ export class InProcessRunner implements TestRunner {
   }
 
   /** Coverage of tests: hooks of a suite count for each of its tests; what only loading runs is static. */
-  #coverage(ids: ReadonlySet<string>): MutantCoverage {
-    const measured = context().mutantCoverage ?? { static: {}, perTest: {} };
+  #coverage(measured: MutantCoverage, ids: ReadonlySet<string>, loaded: readonly string[]): MutantCoverage {
     const perTest: Record<string, CoverageData> = {};
     for (const test of this.#program.tests.filter(({ id }) => ids.has(id))) {
       const own: CoverageData = {};
@@ -206,19 +242,8 @@ export class InProcessRunner implements TestRunner {
       perTest[test.id] = own;
     }
     const run = new Set(Object.values(perTest).flatMap((data) => Object.keys(data)));
-    const loaded = Object.keys(this.#loadedBy()).filter((mutant) => !run.has(mutant));
-    return { static: Object.fromEntries(loaded.map((mutant) => [mutant, 1])), perTest };
-  }
-
-  #loadedBy(): Record<string, string[]> {
-    const measured = context().mutantCoverage ?? { static: {}, perTest: {} };
-    const files: Record<string, string[]> = {};
-    for (const mutant of Object.keys(measured.static)) files[mutant] = [EVERYWHERE];
-    for (const [id, data] of Object.entries(measured.perTest)) {
-      if (!id.startsWith(LOADING)) continue;
-      for (const mutant of Object.keys(data)) files[mutant] = [...(files[mutant] ?? []), id.slice(LOADING.length)];
-    }
-    return files;
+    const unrun = loaded.filter((mutant) => !run.has(mutant));
+    return { static: Object.fromEntries(unrun.map((mutant) => [mutant, 1])), perTest };
   }
 
   #pathOf(suite: Suite): string {

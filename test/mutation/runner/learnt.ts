@@ -8,6 +8,8 @@ export interface Learnt {
   readonly order: readonly string[];
   /** By mutant: test files whose loading runs its code; `*` where loading the room does. */
   readonly loadedBy: Readonly<Record<string, readonly string[]>>;
+  /** By source: test files that import it, directly or not, the nearest first. */
+  readonly reachedBy: Readonly<Record<string, readonly string[]>>;
 }
 
 const FILE = 'mutation-learnt.json';

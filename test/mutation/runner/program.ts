@@ -1,7 +1,8 @@
 import { globSync } from 'node:fs';
 import { registerHooks } from 'node:module';
 import { join, relative } from 'node:path';
-import { pathToFileURL } from 'node:url';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+import { ImportGraph } from './imports.ts';
 import { REGISTRY, type RegisteredTest } from './registry.ts';
 
 const GLOBALS = new URL('./globals.ts', import.meta.url).href;
@@ -24,16 +25,26 @@ const load = (file: string): Promise<unknown> => import(pathToFileURL(file).href
 export class TestProgram {
   readonly #root: string;
   readonly #folders: Folders;
+  /** Imports among the files below the root, by paths from there, of all modules that were loaded. */
+  readonly imports = new ImportGraph();
 
   constructor(root: string, folders: Folders) {
     this.#root = root;
     this.#folders = folders;
     registerHooks({
-      resolve: (specifier, context, nextResolve) =>
-        specifier === '@jest/globals'
-          ? { url: GLOBALS, format: 'module-typescript', shortCircuit: true }
-          : nextResolve(specifier, context),
+      resolve: (specifier, context, nextResolve) => {
+        if (specifier === '@jest/globals') return { url: GLOBALS, format: 'module-typescript', shortCircuit: true };
+        const resolved = nextResolve(specifier, context);
+        this.#note(context.parentURL, resolved.url);
+        return resolved;
+      },
     });
+  }
+
+  #note(importer: string | undefined, imported: string): void {
+    const base = `${pathToFileURL(this.#root).href}/`;
+    if (importer?.startsWith(base) !== true || !imported.startsWith(base)) return;
+    this.imports.add(relative(this.#root, fileURLToPath(importer)), relative(this.#root, fileURLToPath(imported)));
   }
 
   /** Evaluates the modules of the rooms, and what their tests share. */

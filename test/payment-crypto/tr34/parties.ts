@@ -51,6 +51,12 @@ export interface CertificateForm {
   readonly signer: KeyObject;
   readonly usage?: number;
   readonly authority?: boolean;
+  /** In the place of the content of the basic constraints; null leaves the extension out. */
+  readonly constraints?: Uint8Array | null;
+  /** False leaves all extensions out. */
+  readonly extended?: boolean;
+  /** In the place of the two times. */
+  readonly validity?: readonly Uint8Array[];
   readonly notBefore?: string;
   readonly notAfter?: string;
   readonly more?: readonly Uint8Array[];
@@ -66,8 +72,8 @@ export interface CertificateForm {
 
 export function makeCertificate(form: CertificateForm): Buffer {
   const { subject, issuer, serial, publicKey, signer, authority = false, more = [] } = form;
-  const constraints = derSequence(...(authority ? [TRUE] : []));
-  const extensions = [extension(OIDS.basicConstraints, constraints)];
+  const constraints = form.constraints === undefined ? Buffer.concat(authority ? [TRUE] : []) : form.constraints;
+  const extensions = constraints === null ? [] : [extension(OIDS.basicConstraints, derSequence(constraints))];
   const usageBits = form.usageBits ?? (form.usage === undefined ? undefined : bitString(Buffer.of(form.usage)));
   if (usageBits !== undefined) extensions.push(extension(OIDS.keyUsage, usageBits));
   const tbs = derSequence(
@@ -75,11 +81,13 @@ export function makeCertificate(form: CertificateForm): Buffer {
     derUnsigned(serial),
     form.innerAlgorithm ?? SIGNATURE,
     name(issuer),
-    derSequence(time(form.notBefore ?? '20250101000000'), time(form.notAfter ?? '20290101000000')),
+    derSequence(
+      ...(form.validity ?? [time(form.notBefore ?? '20250101000000'), time(form.notAfter ?? '20290101000000')]),
+    ),
     name(subject),
     publicKey.export({ type: 'spki', format: 'der' }),
     ...(form.uniqueIds ?? []),
-    derContext(3, derSequence(...extensions, ...more)),
+    ...(form.extended === false ? [] : [derContext(3, derSequence(...extensions, ...more))]),
   );
   return signedStructure(tbs, signer);
 }
@@ -92,6 +100,10 @@ export interface ListForm {
   readonly nextUpdate?: string | null;
   /** Version as it is written; 1 is version 2, null is version 1. */
   readonly version?: number | null;
+  /** In the place of the two times. */
+  readonly times?: readonly Uint8Array[];
+  /** AlgorithmIdentifier within what is signed. */
+  readonly innerAlgorithm?: Uint8Array;
   /** Extensions of each entry, and of the list. */
   readonly entryExtensions?: Uint8Array;
   readonly extensions?: Uint8Array;
@@ -104,10 +116,12 @@ export function makeList(form: ListForm): Buffer {
   );
   const tbs = derSequence(
     ...(version === null ? [] : [derUnsigned(version)]),
-    SIGNATURE,
+    form.innerAlgorithm ?? SIGNATURE,
     name(issuer),
-    time(thisUpdate ?? '20260201000000'),
-    ...(nextUpdate === null ? [] : [time(nextUpdate ?? '20260401000000')]),
+    ...(form.times ?? [
+      time(thisUpdate ?? '20260201000000'),
+      ...(nextUpdate === null ? [] : [time(nextUpdate ?? '20260401000000')]),
+    ]),
     ...(entries.length === 0 ? [] : [derSequence(...entries)]),
     ...(extensions ? [derContext(0, extensions)] : []),
   );
