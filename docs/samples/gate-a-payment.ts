@@ -20,7 +20,7 @@ const WITHIN = 5_000;
 export function connectGate(address: string, certificates: string, acquirer: string) {
   const file = (name: string) => readFileSync(`${certificates}/processing/${name}`);
   const tls = { ca: file('ca.crt'), cert: file(`${acquirer}.crt`), key: file(`${acquirer}.key`) };
-  const gate = new PaymentGateServiceClient(address, channelCredentials(tls), channelOptions());
+  const gate = new PaymentGateServiceClient(address, channelCredentials(tls), channelOptions({ keepaliveMilliseconds: 10_000 }));
   return {
     /** Asks until it is decided, with the very same bytes. Gives up, undecided, by throwing. */
     async decide(payment: AuthorizePaymentRequest, attempts = 10): Promise<Decided> {

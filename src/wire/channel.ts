@@ -1,5 +1,5 @@
-import { createSecureContext } from 'node:tls';
-import { ChannelCredentials, type ChannelOptions, type ClientDuplexStream } from '@grpc/grpc-js';
+import type { ChannelCredentials, ChannelOptions, ClientDuplexStream } from '@grpc/grpc-js';
+import { WatchedTlsCredentials } from './credentials.ts';
 
 /** What a client trusts and shows, PEM. */
 export interface ChannelTls {
@@ -14,7 +14,7 @@ export interface ChannelTls {
 export function channelCredentials({ ca, cert, key }: ChannelTls): ChannelCredentials {
   if ((cert === undefined) !== (key === undefined)) throw new TypeError('a client certificate comes with its key');
   const own = cert !== undefined && key !== undefined ? { cert, key } : {};
-  return ChannelCredentials.createFromSecureContext(createSecureContext({ minVersion: 'TLSv1.3', ca, ...own }));
+  return new WatchedTlsCredentials({ minVersion: 'TLSv1.3', ca, ...own });
 }
 
 /** What a channel may be given beside its credentials. */

@@ -9,21 +9,39 @@ export interface ListenerAddress {
   readonly port: number;
 }
 
+/** Bounds of a listener's connections. */
+export interface ConnectionBounds {
+  /** At one time. */
+  readonly maximum: number;
+  /** One of which nothing was read for so long, twice this at most, is closed: longer than a ping and its answer take. */
+  readonly silentMilliseconds: number;
+}
+
 /**
- * The TCP connections of a listener: bounded in number, counted, and closable.
+ * The TCP connections of a listener: bounded in number, counted, and closable; one that has gone silent is closed.
  *
- * With channelz off, grpc-js forgets its connections, and its forceShutdown closes none of them.
+ * With channelz off, grpc-js forgets its connections, and its forceShutdown closes none of them. A connection that is reset while
+ * two of its TLS records are read never tells Node's HTTP/2 of its end, and even a session that was given up after its ping
+ * keeps the socket: whoever made such connections would take all places of the listener for good.
  */
 export class Connections {
-  readonly #sockets = new Set<Socket>();
+  /** With what was read of each when it was last looked at, in bytes. */
+  readonly #sockets = new Map<Socket, number>();
   readonly #server: Server;
   readonly #listener: string;
   readonly #metrics: CallMetrics;
+  readonly #silentMilliseconds: number;
 
   /** `accept` takes over each new connection. */
-  constructor(listener: string, maximum: number, metrics: CallMetrics, accept: (socket: Socket) => void) {
+  constructor(
+    listener: string,
+    { maximum, silentMilliseconds }: ConnectionBounds,
+    metrics: CallMetrics,
+    accept: (socket: Socket) => void,
+  ) {
     this.#listener = listener;
     this.#metrics = metrics;
+    this.#silentMilliseconds = silentMilliseconds;
     this.#server = createServer({ noDelay: true, keepAlive: true }, (socket) => {
       this.#track(socket);
       accept(socket);
@@ -40,6 +58,8 @@ export class Connections {
     this.#server.on('error', (err) => logger.error({ listener: this.#listener, err }, 'listener failed'));
     const bound = this.#server.address();
     if (bound === null || typeof bound === 'string') throw new Error('a listener has a TCP address');
+    const looking = setInterval(() => this.#closeSilent(), this.#silentMilliseconds);
+    this.#server.once('close', () => clearInterval(looking));
     return { host: bound.address, port: bound.port };
   }
 
@@ -47,19 +67,26 @@ export class Connections {
   async close(): Promise<void> {
     await new Promise<void>((resolve) => this.#server.close(() => resolve()));
     // The server counts a connection out a moment before its socket says so.
-    await Promise.all([...this.#sockets].map((socket) => once(socket, 'close')));
+    await Promise.all([...this.#sockets.keys()].map((socket) => once(socket, 'close')));
   }
 
   /** Closes every connection at once; how many there were. */
   cut(): number {
     const { size } = this.#sockets;
-    for (const socket of this.#sockets) socket.destroy();
+    for (const socket of this.#sockets.keys()) socket.destroy();
     return size;
+  }
+
+  #closeSilent(): void {
+    for (const [socket, before] of this.#sockets) {
+      if (socket.bytesRead === before) socket.destroy();
+      else this.#sockets.set(socket, socket.bytesRead);
+    }
   }
 
   #track(socket: Socket): void {
     const count = () => this.#metrics.connections.set({ listener: this.#listener }, this.#sockets.size);
-    this.#sockets.add(socket);
+    this.#sockets.set(socket, -1);
     count();
     socket.once('close', () => {
       this.#sockets.delete(socket);

@@ -124,9 +124,11 @@ export async function startListener(options: ListenerOptions): Promise<Listener>
 
   const credentials = new Tls13Credentials(tls, limits.handshakeMilliseconds);
   const injector = server.createConnectionInjector(credentials);
-  const connections = new Connections(name, limits.maximumConnections, metrics, (socket) =>
-    injector.injectConnection(socket),
-  );
+  const bounds = {
+    maximum: limits.maximumConnections,
+    silentMilliseconds: limits.keepaliveMilliseconds + 2 * limits.keepaliveTimeoutMilliseconds,
+  };
+  const connections = new Connections(name, bounds, metrics, (socket) => injector.injectConnection(socket));
   const address = await connections.listen(options.address, options.reusePort ?? false, logger);
   health.set(true);
   logger.info({ listener: name, ...address, services: names }, 'listening');

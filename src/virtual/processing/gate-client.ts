@@ -61,7 +61,9 @@ function decisionOfError(error: unknown): GateDecision {
   return { outcome: 'unavailable', reasons: temporary ? reasons : ['SERVICE_UNAVAILABLE'] };
 }
 
-function approvalOf({ receipt, accountData, pinBlock, pinLost }: PaymentApproved): GateDecision {
+function approvalOf(approved: PaymentApproved): GateDecision {
+  const { receipt, accountData, pinBlock, pinLost, accountDataLost } = approved;
+  if (accountDataLost !== undefined) return { outcome: 'data-lost', reasons: reasonsOf(accountDataLost) };
   if (accountData === undefined) throw new Error('an approval without account data');
   return { outcome: 'approved', receipt, accountData, pinBlock: pinBlock ?? null, pinLost };
 }
@@ -96,7 +98,7 @@ function receiptKeysOf(keys: readonly JsonWebKey[]): Map<string, KeyObject> {
 /** Connects to the gate with mutual TLS. Every call has the deadline; connections are made when they are needed. */
 export function connectGate({ address, tls, serverName, deadlineMilliseconds }: GateAddress): GateConnection {
   const credentials = channelCredentials(tls);
-  const options = channelOptions(serverName === undefined ? {} : { serverName });
+  const options = channelOptions({ keepaliveMilliseconds: 10_000, ...(serverName !== undefined && { serverName }) });
   const gate = new PaymentGateServiceClient(address, credentials, options);
   const tokens = new DeviceTokenServiceClient(address, credentials, options);
   const within = () => ({ deadline: Date.now() + deadlineMilliseconds });
