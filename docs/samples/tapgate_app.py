@@ -173,6 +173,8 @@ class App:
         self.trust = trust
         self.keystore = keystore
         self.posture = posture_pb2.Posture(foreground=True, window_focused=True)
+        # Whom the app's payments go to. An app of one acquirer ships its name; this one keeps to that of its first keys.
+        self.acquirer: Optional[str] = None
         self.device_id: Optional[str] = None
         self.device_key: Optional[AttestedKey] = None
         self.session: Optional[Session] = None

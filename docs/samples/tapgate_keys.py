@@ -77,6 +77,8 @@ def open_offer(payload: bytes, app: App, nonce: bytes, key: AttestedKey, transpo
     stated = (offer.device_id, offer.session_key_thumbprint, offer.nonce, offer.transport_key_hash, offer.transport)
     if stated != ours:
         raise ServiceNotTrusted("the offer is for another phone, session, exchange or transport key")
+    if offer.acquirer != (app.acquirer or offer.acquirer):
+        raise ServiceNotTrusted("the offer is for payments to another acquirer")
     if offer.expires_at.ToSeconds() < time.time():
         raise ServiceNotTrusted("the offer has expired")
     secret = protection_secret(offer, key)
@@ -92,6 +94,7 @@ def open_offer(payload: bytes, app: App, nonce: bytes, key: AttestedKey, transpo
         keys[name] = Registers(initial_key, envelope.initial_key_id)
     if set(keys) != set(DOMAINS.values()):
         raise ServiceNotTrusted("the offer lacks a domain")
+    app.acquirer = offer.acquirer
     return keys
 
 

@@ -32,6 +32,7 @@ class Transaction:
     """A grant, and the keys at its counters."""
 
     grant: terms_wire.TransactionGrant
+    grant_hash: bytes
     pin: TransactionKey
     account_data: TransactionKey
 
@@ -90,13 +91,14 @@ class OpenSession:
         answer = self._until("grant", "transaction_refused")
         if answer.HasField("transaction_refused"):
             raise refused(answer.transaction_refused.refusal)
-        grant = terms_wire.TransactionGrant.FromString(self.app.trust.open("tapgate/v1/grant", answer.grant))
-        ours = (thumbprint(self.app.session.key.public_key), terms, pin.ksn)
-        if (grant.session_key_thumbprint, grant.terms, grant.pin_ksn) != ours:
+        payload = self.app.trust.open("tapgate/v1/grant", answer.grant)
+        grant = terms_wire.TransactionGrant.FromString(payload)
+        ours = (thumbprint(self.app.session.key.public_key), self.app.acquirer, terms, pin.ksn)
+        if (grant.session_key_thumbprint, grant.acquirer, grant.terms, grant.pin_ksn) != ours:
             raise ServiceNotTrusted("the grant is for something else")
         if not parent_grant_id and grant.account_data_ksn != account_data.ksn:
             raise ServiceNotTrusted("the grant is for another key serial number")
-        return Transaction(grant, pin, account_data)
+        return Transaction(grant, sha256(payload), pin, account_data)
 
     def _until(self, *kinds: str) -> wire.OpenResponse:
         """The next message of these kinds. Reports that become due before it are made at once."""
@@ -156,7 +158,7 @@ def refused(refusal: refusal_pb2.Refusal) -> Refused:
 def encrypt_account_data(transaction: Transaction, clear: bytes) -> terms_wire.AccountData:
     """BER-TLV of 57, 5A, 5F24, 5F34, for this grant alone."""
     ksn, iv = transaction.account_data.ksn, secrets.token_bytes(12)
-    bound = canonical("tapgate/v1/account-data", transaction.grant.grant_id.encode(), ksn)
+    bound = canonical("tapgate/v1/account-data", transaction.grant_hash, ksn)
     ciphertext = AESGCM(transaction.account_data.working_key(DATA_ENCRYPTION)).encrypt(iv, clear, bound)
     return terms_wire.AccountData(ksn=ksn, initialization_vector=iv, ciphertext=ciphertext)
 

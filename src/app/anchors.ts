@@ -6,6 +6,7 @@ import {
 } from '../attestation/android/anchors.ts';
 import { decodePem } from '../encoding/pem.ts';
 import { ConfigError, readText } from './config.ts';
+import { faultText } from './fault-text.ts';
 
 const MAXIMUM_PEM = 16_384;
 
@@ -18,10 +19,11 @@ export async function loadAnchors(
 
 async function loadAnchor(name: string, file: string): Promise<TrustAnchor> {
   const pem = decodePem(await readText(file), 'CERTIFICATE', MAXIMUM_PEM);
-  if (!pem.ok) throw new ConfigError(`${file}: ${pem.reason}`);
+  if (!pem.ok) throw new ConfigError(`${file}: ${faultText(pem)}`);
   const [certificate, ...others] = pem.value;
-  if (certificate === undefined || others.length > 0) throw new ConfigError(`${file}: one certificate is expected`);
+  if (certificate === undefined || others.length > 0)
+    throw new ConfigError(`${file}: one certificate is expected. Give each its own file.`);
   const anchor = anchorFromCertificate(name, certificate);
-  if (!anchor.ok) throw new ConfigError(`${file}: ${anchor.reason}`);
+  if (!anchor.ok) throw new ConfigError(`${file}: ${faultText(anchor)}`);
   return anchor.value;
 }

@@ -36,7 +36,7 @@ export interface OpenAudit {
 /** Chains and signs from now on; notes the vault's keys first, so that the first checkpoint signs them. */
 export async function openAudit({ log, keyHistory, vault, described, config, logger }: AuditParts): Promise<OpenAudit> {
   const { checkpointSeconds, behindSeconds, witness } = config;
-  const standing = new SeenStanding(systemClock, {
+  const standing = new SeenStanding(systemClock, () => performance.now(), {
     forEntry: behindSeconds,
     forCheckpoint: checkpointSeconds + behindSeconds,
   });

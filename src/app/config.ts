@@ -5,6 +5,7 @@ import { z } from 'zod';
 import { PARTY_NAME } from '../devices/invite.ts';
 import { auditConfigSchema } from './audit-config.ts';
 import { databaseConfigSchema, withAbsoluteDatabaseFiles } from './database-config.ts';
+import { fileFaultText } from './fault-text.ts';
 import { playIntegrityConfigSchema, withAbsoluteKeyFiles } from './play-integrity-config.ts';
 import { redisConfigSchema, withAbsoluteFiles } from './redis-config.ts';
 import { tracingConfigSchema } from './tracing-config.ts';
@@ -107,7 +108,8 @@ function override(target: Record<string, unknown>, path: readonly string[], text
     return;
   }
   const below = target[key] ?? {};
-  if (typeof below !== 'object' || Array.isArray(below)) throw new ConfigError(`${name}: ${key} has no parts`);
+  if (typeof below !== 'object' || Array.isArray(below))
+    throw new ConfigError(`${name}: ${key} has no parts. Set it whole: TAPGATE_CONFIG_${key.toUpperCase()}`);
   target[key] = below;
   override(below as Record<string, unknown>, rest, text, name);
 }
@@ -141,7 +143,8 @@ export async function readConfig(
   environment: Readonly<Record<string, string | undefined>>,
 ): Promise<Config> {
   const source = file === null ? {} : (parseYaml(await readText(file), file) ?? {});
-  if (typeof source !== 'object' || Array.isArray(source)) throw new ConfigError(`${file}: not a mapping`);
+  if (typeof source !== 'object' || Array.isArray(source))
+    throw new ConfigError(`${file}: not a mapping. Write names with values: issuer: https://…`);
   const values = { ...(source as Record<string, unknown>) };
   for (const [path, text] of overrides(environment))
     override(values, path, text, `TAPGATE_CONFIG_${path.join('_').toUpperCase()}`);
@@ -176,16 +179,16 @@ function isUrl(location: string): boolean {
 
 const MAXIMUM_TEXT = 1_048_576;
 
-/** Reads a text file, by default of at most 1 MiB; ConfigError where it is not there, or larger. */
+/** Reads a text file, by default of at most 1 MiB; ConfigError where it cannot be read, or is larger. */
 export async function readText(file: string, maximumBytes: number = MAXIMUM_TEXT): Promise<string> {
   try {
     const { size } = await stat(file);
-    if (size > maximumBytes) throw new ConfigError(`${file} is over ${maximumBytes} bytes`);
+    if (size > maximumBytes)
+      throw new ConfigError(`${file} is over ${maximumBytes} bytes, too large for what it should be. Check the path.`);
     return await readFile(file, 'utf8');
   } catch (error) {
-    if (typeof error === 'object' && error !== null && 'code' in error && error.code === 'ENOENT') {
-      throw new ConfigError(`${file} does not exist`);
-    }
-    throw error;
+    const fault = fileFaultText(error, file);
+    if (fault === null) throw error;
+    throw new ConfigError(fault);
   }
 }

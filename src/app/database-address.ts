@@ -37,7 +37,10 @@ async function passwordOf(
   if (file === undefined) return stated ? async () => stated : null;
   const read = async (): Promise<string> => {
     const password = (await readSecret(file)).replace(/\r?\n$/, '');
-    if (password === '') throw new ConfigError(`${file} is empty: the database's password is expected`);
+    if (password === '')
+      throw new ConfigError(
+        `${file} is empty. Write the database's password into it, or leave database.passwordFile out.`,
+      );
     return password;
   };
   await read();
@@ -63,7 +66,7 @@ async function parsed(file: string, text: string, what: string, parse: (text: st
     parse(text);
   } catch {
     // What the parser says may repeat what it read.
-    throw new ConfigError(`${file} is not ${what} in PEM`);
+    throw new ConfigError(`${file} is not ${what} in PEM. Check the paths in database.tls.`);
   }
   return text;
 }

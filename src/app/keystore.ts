@@ -1,6 +1,7 @@
 import type { Keystore } from '../vault/keystore/place.ts';
 import { keystoreOf } from '../vault/keystore-source.ts';
 import { ConfigError } from './config.ts';
+import { faultText } from './fault-text.ts';
 import { systemClock } from './system.ts';
 import { environmentOf, sourceOf, type VaultConfig } from './vault-config.ts';
 
@@ -12,6 +13,6 @@ export async function openKeystoreOf(directory: string, config: VaultConfig): Pr
   // A module reads its variables from this process; the vault's own process is given them and no others.
   Object.assign(process.env, environmentOf(config));
   const keystore = await keystoreOf(directory, sourceOf(config), systemClock);
-  if (!keystore.ok) throw new ConfigError(`The keystore ${directory}: ${keystore.reason} ${keystore.detail ?? ''}`);
+  if (!keystore.ok) throw new ConfigError(`The keystore ${directory}: ${faultText(keystore)}`);
   return keystore.value;
 }

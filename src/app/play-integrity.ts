@@ -24,9 +24,12 @@ function parseJson(text: string): unknown {
 
 async function classicDecoder(file: string): Promise<IntegrityDecoder> {
   const parsed = keysSchema.safeParse(parseJson(await readSecret(file)));
-  if (!parsed.success) throw new ConfigError(`${file}: JSON with decryptionKey and verificationKey is expected`);
+  if (!parsed.success)
+    throw new ConfigError(
+      `${file}: JSON with decryptionKey and verificationKey is expected, as the Play Console shows them.`,
+    );
   const keys = classicTokenKeys(parsed.data);
-  if (!keys.ok) throw new ConfigError(`${file}: ${keys.reason}`);
+  if (!keys.ok) throw new ConfigError(`${file}: ${keys.reason}. Copy both keys anew from the Play Console.`);
   return createClassicDecoder(keys.value);
 }
 
@@ -38,7 +41,8 @@ function accessTokens(clock: Clock): (file: string, application: PlayIntegrityCo
     const opened = sources.get(name);
     if (opened !== undefined) return opened;
     const account = parseServiceAccount(await readSecret(file));
-    if (!account.ok) throw new ConfigError(`${file}: ${account.reason}`);
+    if (!account.ok)
+      throw new ConfigError(`${file}: ${account.reason}. Download the key of the service account anew, as JSON.`);
     const source = createAccessTokenSource({
       post: networkPost,
       clock,
@@ -63,7 +67,8 @@ export async function openDecoders(
   const decoders = new Map<string, IntegrityDecoder>();
   for (const application of applications) {
     const { package: packageName, classicKeys, serviceAccount, endpoint, deadlineMilliseconds } = application;
-    if (decoders.has(packageName)) throw new ConfigError(`playIntegrity names ${packageName} twice`);
+    if (decoders.has(packageName))
+      throw new ConfigError(`playIntegrity names ${packageName} twice. Leave one of the two entries.`);
     const classic = classicKeys === undefined ? null : await classicDecoder(classicKeys);
     const standard =
       serviceAccount === undefined

@@ -3,6 +3,7 @@ import { fileURLToPath } from 'node:url';
 import { initCertificates } from '../certs/init.ts';
 import { type Config, ConfigError } from './config.ts';
 import type { DataFolder } from './data-folder.ts';
+import { faultText } from './fault-text.ts';
 import { initialiseVault } from './new-vault.ts';
 import { systemClock } from './system.ts';
 
@@ -40,8 +41,7 @@ export async function prepareFolder(folder: DataFolder, config: Config, tell: (s
     now: systemClock.now(),
     days: CERTIFICATE_DAYS,
   });
-  if (!certificates.ok)
-    throw new ConfigError(`${folder.certificates}: ${certificates.reason} ${certificates.detail ?? ''}`);
+  if (!certificates.ok) throw new ConfigError(`${folder.certificates}: ${faultText(certificates)}`);
   const { created } = certificates.value;
   if (created.length > 0) tell(`${created.length} development certificates made in ${folder.certificates}`);
   if (config.vault.socket !== undefined || (await isThere(folder.vault))) return;

@@ -7,6 +7,7 @@ import { openFolderSeal } from '../jobs/revocation/seal.ts';
 import { createSnapshotStore } from '../jobs/revocation/snapshot.ts';
 import { systemTimer } from '../jobs/timer.ts';
 import { type Config, ConfigError } from './config.ts';
+import { faultText } from './fault-text.ts';
 import { systemClock, systemRandom } from './system.ts';
 
 /**
@@ -23,10 +24,11 @@ export async function openRevocation(
 ): Promise<RevocationKeeper | null> {
   if (config === undefined) return null;
   const source = createStatusListSource(config.source, { deadlineMilliseconds: config.deadlineMilliseconds });
-  if (!source.ok) throw new ConfigError(`revocation.source ${config.source}: ${source.reason}`);
+  if (!source.ok)
+    throw new ConfigError(`revocation.source ${config.source}: ${source.reason}. Name a file, or an https URL.`);
   await mkdir(folder, { recursive: true, mode: 0o700 });
   const seal = await openFolderSeal(folder, systemRandom);
-  if (!seal.ok) throw new ConfigError(`${folder}: ${seal.reason}`);
+  if (!seal.ok) throw new ConfigError(`${folder}: ${faultText(seal)}`);
   const keeper = createRevocationKeeper({
     source: source.value,
     snapshots: createSnapshotStore(folder, seal.value),

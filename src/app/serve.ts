@@ -3,6 +3,7 @@ import { collectDefaultMetrics, Registry } from 'prom-client';
 import { createVerifiedIssuers } from '../attestation/android/verified-issuers.ts';
 import { encodePem } from '../encoding/pem.ts';
 import { InitialKeyIdSource } from '../injection/initial-key-ids.ts';
+import { prunePastTallies } from '../jobs/past-tallies.ts';
 import { REQUESTED_BY_SERVICE } from '../jobs/reappraisal/worker.ts';
 import { pruneUnprovenKeys } from '../jobs/unproven-keys.ts';
 import { type Around, unwatched } from '../ports/around.ts';
@@ -23,6 +24,7 @@ import { jwksDocument, publicKeysOf } from './jwks.ts';
 import { openKillSwitches } from './kill-switches.ts';
 import { startListeners } from './listeners.ts';
 import { createLogger } from './log.ts';
+import { withPermittedLengths } from './pin-lengths.ts';
 import { openDecoders } from './play-integrity.ts';
 import { openPolicies } from './policies.ts';
 import { reachOpenCalls } from './policy-changes.ts';
@@ -87,10 +89,14 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     tell(config.database === undefined ? 'database started' : 'database connected');
     const policies = await openPolicies({ store: durable.stores.policies, file: config.policy, logger, tell });
     undo.push(() => policies.stop());
+    const permitted = withPermittedLengths(policies.default(), config.vault);
+    if (!permitted.ok) logger.error({ problem: permitted.detail }, 'THE VAULT WILL REFUSE EVERY PIN ENTRY');
     const { shadow, stop: stopShadow } = openShadow(policies, durable.stores.policyShadow, metrics, logger);
     undo.push(stopShadow);
     const unproven = startPruning('unproven keys', (now) => pruneUnprovenKeys(durable.stores.keySets, now), logger);
     undo.push(() => unproven.stop());
+    const tallies = startPruning('past tallies', (now) => prunePastTallies(durable.stores.pastTallies, now), logger);
+    undo.push(() => tallies.stop());
     const audit = await openAudit({
       log: durable.stores.auditLog,
       keyHistory: durable.stores.keyHistory,
@@ -165,6 +171,7 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
     });
     registerReadMetrics(registry, {
       revocationListFetchedAt: () => revocation?.current()?.fetchedAt ?? null,
+      serviceKeyUntil: () => vault.described().serviceKeyUntil,
       now: () => systemClock.now(),
     });
     const leaveOpenCalls = reachOpenCalls({ policies, sessions: presence, pinEntries, logger });
@@ -180,6 +187,7 @@ export async function serve({ folder, config, tell }: ServeRequest): Promise<Ser
       clock: systemClock,
       random: systemRandom,
       policies,
+      vaultConfig: config.vault,
       refreshPolicy: () => policies.refresh(),
       shadow,
       appraisers,

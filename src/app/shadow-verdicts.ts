@@ -1,5 +1,5 @@
 import type { Appraiser } from '../attestation/appraiser.ts';
-import type { GatePolicy } from '../gate/policy.ts';
+import { type GateRules, gateRulesOf } from '../gate/policy.ts';
 import type { PinPolicy } from '../pin/policy.ts';
 import type { PolicySubject } from '../policy/resolve.ts';
 import type { Shadow, ShadowVerdict } from '../policy/shadow.ts';
@@ -51,9 +51,9 @@ export function watchedDecisions(shadow: Pick<Shadow<Policy>, 'compare'>) {
       }),
     onPin: (subject: PolicySubject, judge: (policy: PinPolicy) => Result<null>): void =>
       shadow.compare('pin', subject, ({ document }) => verdictOf(judge(document.pin))),
-    onPayment: (subject: PolicySubject, judge: (policy: GatePolicy) => Reason | null): void =>
+    onPayment: (subject: PolicySubject, judge: (policy: GateRules) => Reason | null): void =>
       shadow.compare('payment', subject, ({ document }) => {
-        const reason = judge(document.gate);
+        const reason = judge(gateRulesOf(document));
         return reason === null ? ALLOWED : { reasons: [reason] };
       }),
   };

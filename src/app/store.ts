@@ -29,9 +29,10 @@ import { SqlOutcomeStore } from '../store/sql/outcomes.ts';
 import { SqlPolicyStore } from '../store/sql/policies.ts';
 import { SqlShadowStore } from '../store/sql/policy-shadow.ts';
 import { SqlRevocationFeed } from '../store/sql/revocations.ts';
+import { SqlPastTallies } from '../store/sql/tallies.ts';
 import { databaseAddress } from './database-address.ts';
 import type { DatabaseConfig } from './database-config.ts';
-import type { Foundations } from './services.ts';
+import type { Foundations } from './foundations.ts';
 import { systemRandom } from './system.ts';
 
 const MIGRATIONS = fileURLToPath(new URL('../store/sql/migrations', import.meta.url));
@@ -78,6 +79,7 @@ export function sqlStores(
     keyUse: new SqlKeyUse(database),
     grants: new SqlGrantStore(database),
     decisions: new SqlDecisionStore(database),
+    pastTallies: new SqlPastTallies(database),
     auditLog: new SqlAuditLog(database),
     auditReader: new SqlAuditReader(database),
     keyHistory: new SqlKeyHistory(database),

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import type { KeystoreSource } from '../vault/keystore-source.ts';
+import { MOST_PIN_LENGTHS, parsePinLengths } from '../vault/pin-lengths.ts';
 
 /** Names that a PKCS #11 module may take its settings from; none of Node's or the loader's own. */
 const VARIABLE = /^(?!NODE_|LD_|DYLD_|UV_|SSL_|OPENSSL_|GCONV_)[A-Za-z_][A-Za-z0-9_]{0,63}$/;
@@ -14,6 +15,14 @@ const reach = {
     .enum(['owner', 'group'])
     .default('owner')
     .describe('`group`: members of the group of the socket folder may connect; the folder is made beforehand'),
+  pinLengths: z
+    .array(z.string().refine((text) => parsePinLengths(text) !== null, 'two lengths of 4 to 12, as 4-12'))
+    .min(1)
+    .max(MOST_PIN_LENGTHS)
+    .optional()
+    .describe(
+      'Bounds of PIN lengths that the vault lets policies state; 4-12 by default. With one pair nobody learns a length',
+    ),
 };
 
 /** Which vault keeps the keys, and how the service reaches it. */

@@ -12,7 +12,8 @@ export function runVault(folder: string, config: VaultConfig, socket: string): P
   const source = sourceOf(config);
   const given = [...nodeFlags(directory, socket, source), VAULT_PROGRAM];
   if (config.socketAccess === 'group') given.push('--group');
-  const child = spawn(process.execPath, [...given, ...programArguments(directory, socket, source)], {
+  const program = programArguments({ directory, socket, source, pinLengths: config.pinLengths });
+  const child = spawn(process.execPath, [...given, ...program], {
     // The vault ends where the other end of its standard input does: it does not outlive this process, however that dies.
     stdio: ['pipe', 'inherit', 'inherit'],
     env: environmentOf(config),

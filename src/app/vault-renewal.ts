@@ -1,9 +1,12 @@
+import type { CheckpointName } from '../audit/checkpoint.ts';
 import { renewAnchor } from '../vault/keystore/anchor-renewal.ts';
 import { MasterKeyOfPassphrase, masterKeyInFile } from '../vault/keystore/master-key.ts';
 import type { Keystore } from '../vault/keystore/place.ts';
 import { type Renewal, renewKek, renewMasterKey } from '../vault/keystore/renewal.ts';
 import { readPassphrase } from '../vault/keystore-source.ts';
+import { takeUpLog } from '../vault/signed-checkpoints/take-up.ts';
 import { ConfigError } from './config.ts';
+import { faultText } from './fault-text.ts';
 import { openKeystoreOf } from './keystore.ts';
 import { systemClock, systemRandom } from './system.ts';
 import type { VaultConfig } from './vault-config.ts';
@@ -43,16 +46,30 @@ export async function rotateAnchor(directory: string, config: VaultConfig, by: s
   return sure(directory, renewAnchor(keystore, { random: systemRandom, clock: systemClock, by }));
 }
 
+/** Has a vault sign the log that goes on from a checkpoint. Answers what it had signed last. Throws ConfigError. */
+export async function takeUpAuditLog(
+  directory: string,
+  config: VaultConfig,
+  from: CheckpointName,
+  by: string,
+): Promise<CheckpointName> {
+  const keystore = await openKeystoreOf(directory, config);
+  return sure(directory, takeUpLog(keystore, from, { clock: systemClock, by }));
+}
+
 function masterKeyFor(keystore: Keystore, config: VaultConfig, { passphraseFile, toFile = false }: NewMasterKey) {
   if (config.kind === 'pkcs11') {
     if (passphraseFile !== undefined || toFile)
-      throw new ConfigError('The master key of a vault on a token comes from the token');
+      throw new ConfigError(
+        'The master key of a vault on a token comes from the token. Leave out --new-passphrase-file and --to-file.',
+      );
     return keystore.master;
   }
-  if (toFile && passphraseFile !== undefined) throw new ConfigError('Either a passphrase or a file');
+  if (toFile && passphraseFile !== undefined)
+    throw new ConfigError('Give one of --new-passphrase-file and --to-file, not both.');
   if (passphraseFile !== undefined) {
     const passphrase = readPassphrase(passphraseFile);
-    if (!passphrase.ok) throw new ConfigError(`${passphraseFile}: ${passphrase.reason} ${passphrase.detail ?? ''}`);
+    if (!passphrase.ok) throw new ConfigError(`${passphraseFile}: ${faultText(passphrase)}`);
     return new MasterKeyOfPassphrase(passphrase.value);
   }
   if (config.passphraseFile !== undefined && !toFile)
@@ -65,5 +82,5 @@ function sure<T>(
   result: { ok: true; value: T } | { ok: false; reason: string; detail?: string },
 ): T {
   if (result.ok) return result.value;
-  throw new ConfigError(`${directory}: ${result.reason} ${result.detail ?? ''}`);
+  throw new ConfigError(`${directory}: ${faultText(result)}`);
 }

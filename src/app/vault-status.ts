@@ -5,6 +5,7 @@ import { wipeKeys } from '../vault/keys.ts';
 import { openKeystore } from '../vault/keystore/document.ts';
 import { loadKeystore } from '../vault/keystore/load.ts';
 import { ConfigError } from './config.ts';
+import { faultText } from './fault-text.ts';
 import { openKeystoreOf } from './keystore.ts';
 import { systemRandom } from './system.ts';
 import type { VaultConfig } from './vault-config.ts';
@@ -35,10 +36,10 @@ export interface VaultStatus {
 export async function vaultStatus(directory: string, config: VaultConfig): Promise<VaultStatus> {
   const keystore = await openKeystoreOf(directory, config);
   const loaded = loadKeystore(keystore);
-  if (!loaded.ok) throw new ConfigError(`${directory}: ${loaded.reason} ${loaded.detail ?? ''}`);
+  if (!loaded.ok) throw new ConfigError(`${directory}: ${faultText(loaded)}`);
   wipeKeys(loaded.value);
   const opened = openKeystore(keystore);
-  if (!opened.ok) throw new ConfigError(`${directory}: ${opened.reason} ${opened.detail ?? ''}`);
+  if (!opened.ok) throw new ConfigError(`${directory}: ${faultText(opened)}`);
   opened.value.kek.wipe();
   const serial = keystore.token?.serial;
   return {

@@ -6,12 +6,14 @@ import { VaultChild } from '../vault/child.ts';
 import type { VaultDescription } from '../vault/client/description.ts';
 import { VaultClient, type WatchCall } from '../vault/client.ts';
 import { ConfigError } from './config.ts';
-import { systemRandom } from './system.ts';
+import { systemClock, systemRandom } from './system.ts';
 import { environmentOf, sourceOf, type VaultConfig } from './vault-config.ts';
 
 const STOP_WITHIN = 5_000;
 /** A change that another replica's security team made is seen here after this time. */
 const LOOK_EVERY = 1_000;
+/** Milliseconds before its end from which a service key that was not rotated is warned of. */
+const KEY_ENDS_SOON = 60 * 86_400_000;
 
 /** A running vault and the service's connection to it. */
 export interface OpenVault {
@@ -39,6 +41,7 @@ async function startChild(directory: string, config: VaultConfig, logger: Logger
     source: sourceOf(config),
     environment: environmentOf(config),
     socket,
+    pinLengths: config.pinLengths,
     random: systemRandom,
     onLine: (line) => logger.info({ vault: line.slice(0, 1000) }, 'vault'),
   });
@@ -77,14 +80,23 @@ export async function openVault(
   const first = await client.describe();
   if (!first.ok) {
     await closeAll();
-    throw new ConfigError(`The vault ${config.socket ?? `on ${directory}`} does not answer: ${first.reason}`);
+    throw new ConfigError(
+      `The vault ${config.socket ?? `on ${directory}`} does not answer: ${first.reason}. Is it running? Start it: tapgate vault serve`,
+    );
   }
   let described = first.value;
+  const warnOfEnd = (): void => {
+    const until = described.serviceKeyUntil;
+    if (until !== null && until.getTime() - systemClock.now().getTime() < KEY_ENDS_SOON)
+      logger.warn({ until }, 'the service key ends soon, and with it grants, PIN grants and key offers: rotate it');
+  };
+  warnOfEnd();
   const look = async (): Promise<boolean> => {
     const answer = await client.describeAfter(described);
     // Answers may overtake each other: what is older is left.
     if (answer.ok && answer.value.generation > described.generation) {
       described = answer.value;
+      warnOfEnd();
       logger.info({ generation: Number(described.generation) }, "the vault's keys have changed");
     }
     return answer.ok;

@@ -22,8 +22,8 @@ import { RedisAnnouncements } from '../store/volatile/redis-announcements.ts';
 import { RedisConnection, type RedisEvent, type RedisTls } from '../store/volatile/redis-connection.ts';
 import { RedisRateLimit } from '../store/volatile/redis-rate-limit.ts';
 import { readText } from './config.ts';
+import type { Foundations } from './foundations.ts';
 import type { RedisConfig } from './redis-config.ts';
-import type { Foundations } from './services.ts';
 
 /** Bound of each store in memory: a flood costs a refusal, not the process. */
 const MAXIMUM_ENTRIES = 100_000;

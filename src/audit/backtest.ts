@@ -1,11 +1,11 @@
 import { paymentReason } from '../gate/checks.ts';
 import { passesLimit, type Tally, tallyEntries, tallyName } from '../gate/limits.ts';
-import type { GatePolicy } from '../gate/policy.ts';
+import { type GatePolicy, gateRulesOf } from '../gate/policy.ts';
 import { secondsAfter } from '../ports/clock.ts';
 import type { Reason } from '../reasons/catalogue.ts';
 import { appraiseGrant } from '../sessions/grant.ts';
 import type { SessionPolicy } from '../sessions/policy.ts';
-import type { DecisionRecord, DecisionRecords } from './decision-record.ts';
+import type { DecisionRecord, DecisionRecords, UnreadableDecision } from './decision-record.ts';
 
 /** What of a policy payments are decided by. */
 export interface PaymentPolicy {
@@ -13,6 +13,9 @@ export interface PaymentPolicy {
   readonly pin: { readonly allowed: boolean };
   readonly gate: GatePolicy;
 }
+
+/** Members of a policy's gate that a backtest does not judge by: they are about payments beside the one that is taken. */
+export const NOT_JUDGED = ['gate.cardCounters', 'gate.refundToOtherCard', 'gate.childGrantSeconds'] as const;
 
 /** A payment that would have come out otherwise. */
 export interface BacktestChange {
@@ -30,6 +33,8 @@ export interface BacktestAmounts {
 export interface BacktestTotals {
   payments: bigint;
   withoutFacts: bigint;
+  /** What was kept of them does not read. */
+  unreadable: bigint;
   nowRefused: bigint;
   nowApproved: bigint;
   /** Refused before and after, for another reason. */
@@ -44,7 +49,9 @@ export interface BacktestTotals {
 const PAGE = 500;
 const MOST_PHONES = 1_000_000;
 const MOST_CURRENCIES = 1000;
-/** Windows that are over are let go so often. */
+/** From the first payment of a tap to its last: five tries, each with a grant and a pause of 15 minutes at most. */
+const LONGEST_TAP_SECONDS = 5 * (900 + 900);
+/** Windows and taps that are over are let go so often. */
 const PRUNED_EVERY = 5000;
 
 interface CountedWindow extends Tally {
@@ -55,11 +62,14 @@ interface CountedWindow extends Tally {
 export class Backtest {
   readonly #policy: PaymentPolicy;
   readonly #windows = new Map<string, CountedWindow>();
+  /** When taps were approved first, by the grant that their card was tapped under. */
+  readonly #paid = new Map<string, number>();
   readonly #phones = new Set<string>();
   #seen = 0;
   readonly totals: BacktestTotals = {
     payments: 0n,
     withoutFacts: 0n,
+    unreadable: 0n,
     nowRefused: 0n,
     nowApproved: 0n,
     otherReasons: 0n,
@@ -73,13 +83,17 @@ export class Backtest {
   }
 
   /** Counts a payment of before the period towards the limits of its time. */
-  warm(record: DecisionRecord): void {
-    this.#decide(record);
+  warm(record: DecisionRecord | UnreadableDecision): void {
+    if (!('unreadable' in record)) this.#decide(record);
   }
 
   /** Takes the next payment again; null where it comes out as it did, or cannot be taken again. */
-  take(record: DecisionRecord): BacktestChange | null {
+  take(record: DecisionRecord | UnreadableDecision): BacktestChange | null {
     this.totals.payments += 1n;
+    if ('unreadable' in record) {
+      this.totals.unreadable += 1n;
+      return null;
+    }
     const reasons = this.#decide(record);
     if (reasons === null) {
       this.totals.withoutFacts += 1n;
@@ -107,16 +121,18 @@ export class Backtest {
       expectedVerification: sameTap === null ? granted.value : ('online-pin' as const),
       pinAllowed: grant.pinAllowed && pin.allowed,
     };
-    const found = paymentReason(facts.payment, expected, facts.keySet, gate, decidedAt);
+    const found = paymentReason(facts.payment, expected, facts.keySet, gateRulesOf(this.#policy), decidedAt);
     if (found !== null) return [found];
     // Limits are counted anew; what the vault and other payments said stands.
     const elsewhere = facts.foundElsewhere.filter((reason) => reason !== 'VELOCITY_EXCEEDED');
     if (elsewhere.length > 0) return elsewhere;
     const seller = { acquirer, merchant: terms.merchant, deviceId };
-    const entries = sameTap === null ? tallyEntries(seller, terms, gate, decidedAt) : [];
+    const root = sameTap?.rootId ?? grant.id;
+    const entries = sameTap !== null && this.#paid.has(root) ? [] : tallyEntries(seller, terms, gate, decidedAt);
     const tallied = (key: Parameters<typeof tallyName>[0]): Tally =>
       this.#windows.get(tallyName(key)) ?? { payments: 0n, amountMinor: 0n };
     if (entries.length > 0 && passesLimit(seller, terms, gate, decidedAt, tallied)) return ['VELOCITY_EXCEEDED'];
+    if (entries.length > 0) this.#paid.set(root, decidedAt.getTime());
     for (const { key, amountMinor } of entries) {
       const before = tallied(key);
       this.#windows.set(tallyName(key), {
@@ -151,6 +167,8 @@ export class Backtest {
     this.#seen += 1;
     if (this.#seen % PRUNED_EVERY !== 0) return;
     for (const [name, { until }] of this.#windows) if (until <= now.getTime()) this.#windows.delete(name);
+    const over = secondsAfter(now, -LONGEST_TAP_SECONDS).getTime();
+    for (const [root, paidAt] of this.#paid) if (paidAt < over) this.#paid.delete(root);
   }
 }
 
@@ -167,8 +185,9 @@ export async function* runBacktest(
   { from, to }: Period,
   records: Pick<DecisionRecords, 'page'>,
 ): AsyncGenerator<BacktestChange | null> {
-  // Limits look back: what was paid in the windows before the period counts in it.
-  const longest = Math.max(0, ...policy.gate.velocity.map(({ windowSeconds }) => windowSeconds));
+  // Limits look back: what was paid in the windows before the period counts in it, once for each tap.
+  const windows = policy.gate.velocity.map(({ windowSeconds }) => windowSeconds + LONGEST_TAP_SECONDS);
+  const longest = Math.max(0, ...windows);
   let after = { decidedAt: new Date(secondsAfter(from, -longest).getTime() - 1), grantId: LAST_ID };
   for (;;) {
     const page = await records.page(after, to, PAGE);

@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { canonicalBytes } from '../encoding/canonical.ts';
-import { sha256 } from '../encoding/digest.ts';
+import { equalBytes, sha256 } from '../encoding/digest.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import type { WriterHead } from './entry.ts';
@@ -19,6 +19,8 @@ export interface Checkpoint {
   readonly entries: bigint;
   /** 1 to 256, of different writers, in the order of their ids. */
   readonly heads: readonly WriterHead[];
+  /** That people had the log go on from here; null in every other checkpoint. */
+  readonly takenUp: LogTakenUp | null;
 }
 
 /** A checkpoint as others are told of it. */
@@ -26,6 +28,15 @@ export interface CheckpointName {
   readonly number: bigint;
   /** SHA-256 of the signed bytes, 32 bytes. */
   readonly hash: Buffer;
+}
+
+/** Said by the vault in a checkpoint that does not follow the last one that it had signed. */
+export interface LogTakenUp {
+  /** What it had signed last; number 0 where it knew of none. */
+  readonly last: CheckpointName;
+  /** Who had the log go on, 1 to 128 characters, and when. */
+  readonly by: string;
+  readonly at: Date;
 }
 
 /** What stands before the first checkpoint. */
@@ -53,10 +64,18 @@ const payloadSchema = z.strictObject({
     )
     .min(1)
     .max(MOST_HEADS),
+  takenUp: z
+    .strictObject({
+      checkpoint: z.string().regex(/^(0|[1-9]\d{0,17})$/),
+      hash,
+      by: z.string().min(1).max(128),
+      at: z.iso.datetime({ precision: 3 }),
+    })
+    .optional(),
 });
 
 /** The one serialisation of a checkpoint, JSON: what the audit key signs. */
-export function encodeCheckpoint({ number, previous, at, entries, heads }: Checkpoint): Buffer {
+export function encodeCheckpoint({ number, previous, at, entries, heads, takenUp }: Checkpoint): Buffer {
   return Buffer.from(
     JSON.stringify({
       checkpoint: number.toString(),
@@ -68,6 +87,14 @@ export function encodeCheckpoint({ number, previous, at, entries, heads }: Check
         sequence: head.sequence.toString(),
         hash: head.hash.toString('hex'),
       })),
+      ...(takenUp !== null && {
+        takenUp: {
+          checkpoint: takenUp.last.number.toString(),
+          hash: takenUp.last.hash.toString('hex'),
+          by: takenUp.by,
+          at: takenUp.at.toISOString(),
+        },
+      }),
     }),
   );
 }
@@ -101,10 +128,25 @@ export function decodeCheckpoint(payload: Uint8Array): Result<Checkpoint, 'MALFO
     at: new Date(data.at),
     entries: BigInt(data.entries),
     heads,
+    takenUp: data.takenUp === undefined ? null : takenUpOf(data.takenUp),
   };
   return encodeCheckpoint(checkpoint).equals(payload)
     ? ok(checkpoint)
     : refuse('MALFORMED_MESSAGE', 'checkpoint: another serialisation');
+}
+
+function takenUpOf({
+  checkpoint,
+  hash: last,
+  by,
+  at,
+}: NonNullable<z.infer<typeof payloadSchema>['takenUp']>): LogTakenUp {
+  return { last: { number: BigInt(checkpoint), hash: Buffer.from(last, 'hex') }, by, at: new Date(at) };
+}
+
+/** Whether two names are of one checkpoint. */
+export function isNamed(one: CheckpointName, other: CheckpointName): boolean {
+  return one.number === other.number && equalBytes(one.hash, other.hash);
 }
 
 /** The hash that the next checkpoint, and every receipt until then, names a checkpoint by. */
@@ -127,6 +169,7 @@ export function nextCheckpoint(
     heads: heads
       .map(({ writer, sequence, hash: head }) => ({ writer, sequence, hash: head }))
       .sort((a, b) => (a.writer < b.writer ? -1 : 1)),
+    takenUp: null,
   };
 }
 
@@ -135,6 +178,10 @@ export type SignedCheckpoint = SignedBytes;
 
 /** Signs checkpoints with the vault's audit key. */
 export interface CheckpointSigner {
-  /** Refuses with AUDIT_KEY_MISSING, MALFORMED_MESSAGE, VAULT_UNAVAILABLE. */
+  /**
+   * Answers the checkpoint, signed; or another one in its place: the one of this number that was signed already, or this one
+   * with what the vault adds to it (`takenUp`). Refuses with AUDIT_KEY_MISSING, AUDIT_LOG_REPLACED where it does not follow
+   * the last one that was signed, MALFORMED_MESSAGE, VAULT_UNAVAILABLE.
+   */
   signCheckpoint(payload: Buffer): Promise<Result<SignedCheckpoint>>;
 }

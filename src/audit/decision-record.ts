@@ -3,8 +3,8 @@ import type { Reason } from '../reasons/catalogue.ts';
 import type { StoredGrant } from '../sessions/store.ts';
 import type { AuditRecord } from './record.ts';
 
-/** A decision as it is kept, with the grant that it was taken under. */
-export interface DecisionRecord {
+/** What the row of a decision says by itself. */
+export interface KeptDecision {
   readonly grantId: string;
   readonly decidedAt: Date;
   readonly outcome: 'approved' | 'refused';
@@ -12,9 +12,18 @@ export interface DecisionRecord {
   /** Compact JWS, or empty. */
   readonly receipt: string;
   readonly deviceId: string;
-  readonly stored: StoredGrant;
   /** Version that the gate decided by; null for decisions of before it was kept. */
   readonly gatePolicyVersion: string | null;
+}
+
+/** A decision whose grant or facts this version does not read: it is shown, and cannot be taken again. */
+export interface UnreadableDecision extends KeptDecision {
+  readonly unreadable: true;
+}
+
+/** A decision as it is kept, with the grant that it was taken under. */
+export interface DecisionRecord extends KeptDecision {
+  readonly stored: StoredGrant;
   /** Null for decisions of before facts were kept. */
   readonly facts: DecisionFacts | null;
 }
@@ -41,8 +50,8 @@ export interface DecisionPlace {
 
 /** Decisions as they were kept. */
 export interface DecisionRecords {
-  decision(grantId: string): Promise<DecisionRecord | null>;
+  decision(grantId: string): Promise<DecisionRecord | UnreadableDecision | null>;
   surroundings(grantId: string): Promise<DecisionSurroundings | null>;
   /** Decisions from a place on (the place itself excluded) and before an instant, in the order of their times. */
-  page(after: DecisionPlace, before: Date, limit: number): Promise<readonly DecisionRecord[]>;
+  page(after: DecisionPlace, before: Date, limit: number): Promise<readonly (DecisionRecord | UnreadableDecision)[]>;
 }

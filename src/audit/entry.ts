@@ -29,11 +29,17 @@ export interface WriterHead {
   readonly hash: Buffer;
 }
 
-/** A row that is to be chained. */
+/** A row that is to be chained: what it says, or where it was hashed when it was written, that hash. */
 export interface Unchained {
   readonly source: string;
   readonly subject: string;
-  readonly content: AuditedContent;
+  readonly content: AuditedContent | HashedContent;
+}
+
+/** Content of which nothing may be erased, by its hash. */
+export interface HashedContent {
+  /** `recordHash` of what is kept, 32 bytes. */
+  readonly keptHash: Buffer;
 }
 
 /** Where the chain of a writer begins. */
@@ -64,23 +70,23 @@ export function headOf({ writer, sequence, hash }: AuditEntry): WriterHead {
   return { writer, sequence, hash };
 }
 
+function hashesOf(source: string, content: Unchained['content']): Pick<AuditEntry, 'keptHash' | 'erasableHash'> {
+  if ('keptHash' in content) return { keptHash: content.keptHash, erasableHash: null };
+  const { kept, erasable } = content;
+  return {
+    keptHash: recordHash(source, 'kept', kept),
+    // What was erased before it was chained is not vouched for, and the entry says so.
+    erasableHash: erasable === null || erasable === 'erased' ? null : recordHash(source, 'erasable', erasable),
+  };
+}
+
 /** Chains rows after a head, in their order. */
 export function chainAfter(head: WriterHead, rows: readonly Unchained[], at: Date): readonly AuditEntry[] {
   const entries: AuditEntry[] = [];
   let { sequence, hash } = head;
   for (const { source, subject, content } of rows) {
-    const { kept, erasable } = content;
     sequence += 1n;
-    const link = {
-      writer: head.writer,
-      sequence,
-      source,
-      subject,
-      chainedAt: at,
-      keptHash: recordHash(source, 'kept', kept),
-      // What was erased before it was chained is not vouched for, and the entry says so.
-      erasableHash: erasable === null || erasable === 'erased' ? null : recordHash(source, 'erasable', erasable),
-    };
+    const link = { writer: head.writer, sequence, source, subject, chainedAt: at, ...hashesOf(source, content) };
     hash = entryHash(hash, link);
     entries.push({ ...link, hash });
   }

@@ -15,6 +15,10 @@ export type FindingCode =
   | 'CHECKPOINT_REPLACED'
   | 'CHECKPOINT_INCONSISTENT'
   | 'LOG_REPLACED'
+  | 'LOG_TAKEN_UP'
+  | 'CHAINED_LATE'
+  | 'KEY_NOT_ENDORSED'
+  | 'RECEIPT_FORGED'
   | 'DECISION_MISSING'
   | 'DECISION_CHANGED'
   | 'EXPORT_TRUNCATED';
@@ -36,6 +40,10 @@ export const FINDINGS: Readonly<Record<FindingCode, string>> = {
   CHECKPOINT_REPLACED: 'a checkpoint does not follow the one before it',
   CHECKPOINT_INCONSISTENT: 'a checkpoint contradicts the ones before it',
   LOG_REPLACED: 'another checkpoint of this number is known outside of the log',
+  LOG_TAKEN_UP: 'the log does not go on from what the vault had signed last: people had it go on from here',
+  CHAINED_LATE: 'rows were chained long after they were written',
+  KEY_NOT_ENDORSED: 'a published key is endorsed by no anchor that is given, and not named',
+  RECEIPT_FORGED: 'a receipt is signed by no published key that counts here',
   DECISION_MISSING: 'a receipt was given for a decision that the log does not have',
   DECISION_CHANGED: 'the decision in the log has another receipt than the one that was given',
   EXPORT_TRUNCATED: 'the export does not reach its own end',

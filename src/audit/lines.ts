@@ -64,6 +64,10 @@ const lineSchema = z.union([
           publicKey: bytes,
           firstSeen: instant,
           state: z.string().nullable(),
+          endorsements: z
+            .array(z.strictObject({ anchorId: name, signature: bytes }))
+            .max(16)
+            .optional(),
         }),
       )
       .max(10_000),
@@ -83,12 +87,16 @@ export function linesOf(part: LogPart): readonly string[] {
       return [
         JSON.stringify({
           form: EXPORT_FORM,
-          keys: part.keys.map(({ keyId, purpose, publicKey, firstSeen, state }) => ({
+          keys: part.keys.map(({ keyId, purpose, publicKey, firstSeen, state, endorsements = [] }) => ({
             keyId,
             purpose,
             publicKey: publicKey.toString('base64'),
             firstSeen: firstSeen.toISOString(),
             state,
+            endorsements: endorsements.map(({ anchorId, signature }) => ({
+              anchorId,
+              signature: signature.toString('base64'),
+            })),
           })),
           entries: part.entries.toString(),
           checkpoints: part.checkpoints.toString(),

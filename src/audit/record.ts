@@ -46,8 +46,10 @@ const TAGS = { string: 't', boolean: 'b', object: 'n' } as const;
  * are told apart.
  */
 export function recordHash(source: string, part: 'kept' | 'erasable', record: AuditRecord): Buffer {
-  const columns = Object.entries(record)
-    .sort(([a], [b]) => (a < b ? -1 : 1))
-    .flatMap(([name, value]) => [name, `${TAGS[typeof value as keyof typeof TAGS]}${value ?? ''}`]);
+  const columns: string[] = [];
+  for (const name of Object.keys(record).sort()) {
+    const value = record[name] ?? null;
+    columns.push(name, `${TAGS[typeof value as keyof typeof TAGS]}${value ?? ''}`);
+  }
   return sha256(canonicalBytes('tapgate/v1/audit-record', source, part, ...columns));
 }

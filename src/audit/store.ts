@@ -1,3 +1,4 @@
+import type { EndorsedPublicKey } from '../encoding/published-key.ts';
 import type { CheckpointName, SignedCheckpoint } from './checkpoint.ts';
 import type { AuditEntry, WriterHead } from './entry.ts';
 import type { AuditedContent } from './record.ts';
@@ -27,6 +28,8 @@ export interface AuditLog {
   chain(head: WriterHead, rows: readonly RowName[], at: Date): Promise<WriterHead | null>;
   /** Chains that went on since they were signed; at most so many, by id. */
   unsigned(limit: number): Promise<readonly UnsignedHead[]>;
+  /** Those of the heads that the log has as they are said, of chains that are not signed so far; with how far they are. */
+  unsignedAt(heads: readonly WriterHead[]): Promise<readonly UnsignedHead[]>;
   lastCheckpoint(): Promise<SignedCheckpoint | null>;
   /** Keeps a checkpoint; false where another one has its number, or has signed one of its heads meanwhile. */
   addCheckpoint(number: bigint, signed: SignedCheckpoint, heads: readonly UnsignedHead[], at: Date): Promise<boolean>;
@@ -37,14 +40,10 @@ export interface AuditLog {
   oldestUnchained(): Promise<Date | null>;
 }
 
-/** A public key of the service as it was first seen. */
-export interface SeenKey {
+/** A public key of the service as it was first seen, with all that anchors have said of it since. */
+export interface SeenKey extends EndorsedPublicKey {
   /** RFC 7638 thumbprint. */
   readonly keyId: string;
-  /** `device-token`, `receipt`, `grant`, `audit`. */
-  readonly purpose: string;
-  /** SubjectPublicKeyInfo, DER, P-256. */
-  readonly publicKey: Buffer;
 }
 
 /** A step in the life of a key slot. */
@@ -62,7 +61,7 @@ export interface SlotStep {
 
 /** What the vault says of its keys, kept for good: verifiers of old receipts and checkpoints need it. */
 export interface KeyHistory {
-  /** Keeps what is not kept yet; answers how many rows are new. */
+  /** Keeps what is not kept yet; answers how many rows are new, endorsements aside. */
   note(keys: readonly SeenKey[], steps: readonly SlotStep[], at: Date): Promise<number>;
   /** Every public key that was ever seen, with the last state of its slot, oldest first. */
   publishedKeys(): Promise<readonly (SeenKey & { readonly firstSeen: Date; readonly state: string | null })[]>;

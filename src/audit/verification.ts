@@ -1,7 +1,10 @@
 import type { KeyObject } from 'node:crypto';
 import { equalBytes } from '../encoding/digest.ts';
+import { readCompact, verifyEs256 } from '../encoding/jws.ts';
 import { p256PublicKey, p256Thumbprint } from '../encoding/p256.ts';
+import { isEndorsed, type TrustedAnchors } from '../encoding/published-key.ts';
 import { CONTEXT, verifySigned } from '../encoding/signed.ts';
+import { RECEIPT_TYPE } from '../gate/receipt.ts';
 import { ChainVerification } from './chain-verification.ts';
 import {
   type Checkpoint,
@@ -20,14 +23,39 @@ import type { LoggedEntry, RowName, SeenKey } from './store.ts';
 const KEY_SOURCE = 'published-key/1';
 const DECISION_SOURCE = 'decision/1';
 
+/** When a row of each source was written, by its column; other sources do not tell. */
+const WRITTEN_AT: ReadonlyMap<string, string> = new Map([
+  [DECISION_SOURCE, 'decided_at'],
+  ['payment-outcome/1', 'reported_at'],
+  ['device-change/1', 'changed_at'],
+  ['appraisal/1', 'appraised_at'],
+  ['invite/1', 'created_at'],
+  [KEY_SOURCE, 'first_seen'],
+  ['policy-document/1', 'created_at'],
+  ['policy-activation/1', 'activated_at'],
+  ['device-group-change/1', 'changed_at'],
+  ['kill-switch/1', 'set_at'],
+  ['kill-switch-lifting/1', 'lifted_at'],
+]);
+
+const NONE_LATE = { entries: 0n, seconds: 0 };
+
 /** What is known outside of the log. */
 export interface KnownOutside {
-  /** Key ids of audit keys; null: the key of the first checkpoint is trusted, and named. */
+  /** Key ids of audit keys; null: those that an anchor endorses; without anchors the key of the first checkpoint. */
   readonly auditKeys: ReadonlySet<string> | null;
+  /** Anchors of the vault: every published key has to be endorsed by one. Null where none is known. */
+  readonly anchors: TrustedAnchors | null;
+  /** Key ids of published keys that are known without an endorsement. */
+  readonly namedKeys: ReadonlySet<string>;
   /** Checkpoints that somebody has kept; of those that receipts name, only the hash is known. */
   readonly checkpoints: readonly { readonly number: bigint | null; readonly hash: Buffer }[];
   /** SHA-256 of receipts (hexadecimal) by grant. */
   readonly receipts: ReadonlyMap<string, string>;
+  /** The same receipts: compact JWS, whose signatures are verified. */
+  readonly receiptTexts: readonly string[];
+  /** How long after it was written a row may have been chained, in seconds; null where nobody asks. */
+  readonly chainedWithinSeconds: number | null;
 }
 
 /** What a verification found. */
@@ -59,6 +87,10 @@ const MOST_FINDINGS = 1000;
 export class LogVerification {
   readonly #known: KnownOutside;
   readonly #keys = new Map<string, KeyObject>();
+  /** Keys that an anchor endorses, with their purposes. */
+  readonly #endorsed = new Map<string, string>();
+  /** Keys that verify receipts. */
+  readonly #receiptKeys = new Map<string, KeyObject>();
   readonly #trusted: Set<string>;
   readonly #chains = new Map<string, { readonly chain: ChainVerification; signed: bigint }>();
   readonly #findings: Finding[] = [];
@@ -68,6 +100,8 @@ export class LogVerification {
   readonly #outside: Set<KnownOutside['checkpoints'][number]>;
   /** Audit keys that entries after the last checkpoint announce: trusted once that is signed. */
   #announced: string[] = [];
+  /** Entries since the last checkpoint that were chained late. */
+  #late = NONE_LATE;
   #findingsCut = false;
   #told = 0;
   /** Findings up to the last checkpoint. */
@@ -88,18 +122,38 @@ export class LogVerification {
 
   /** Public keys, to be found by their ids. A key's id is its thumbprint, so nobody has to be believed. */
   keys(keys: readonly SeenKey[]): void {
-    for (const { keyId, publicKey } of keys) {
+    for (const seen of keys) {
+      const { keyId, purpose, publicKey } = seen;
       const key = p256PublicKey(publicKey);
-      if (key !== null && p256Thumbprint(publicKey) === keyId) this.#keys.set(keyId, key);
+      if (key === null || p256Thumbprint(publicKey) !== keyId) continue;
+      this.#keys.set(keyId, key);
+      const counts = this.#counts(seen);
+      if (!counts) this.#tell('KEY_NOT_ENDORSED', `key ${keyId}`, purpose);
+      if (counts && purpose === 'receipt') this.#receiptKeys.set(keyId, key);
     }
+    // Of the log itself nothing has been told yet.
+    this.#toldBefore = this.#told;
+  }
+
+  /** Whether a key may be believed to be the vault's, as far as anybody can say here. */
+  #counts(seen: SeenKey): boolean {
+    const { anchors, auditKeys, namedKeys } = this.#known;
+    if (anchors === null) return true;
+    const endorsed = isEndorsed(seen, anchors);
+    if (endorsed) this.#endorsed.set(seen.keyId, seen.purpose);
+    return endorsed || namedKeys.has(seen.keyId) || (seen.purpose === 'audit' && auditKeys?.has(seen.keyId) === true);
   }
 
   /** The next entry, with its row. */
   entry({ entry, content }: LoggedEntry): void {
     this.#entries += 1n;
     this.#chainOf(entry.writer).chain.take(entry);
-    if (content === null) this.#tell('ROW_REMOVED', nameOf(entry), placeOf(entry));
-    else this.#compare(entry, content);
+    if (content === null) {
+      this.#tell('ROW_REMOVED', nameOf(entry), placeOf(entry));
+      return;
+    }
+    this.#compare(entry, content);
+    this.#compareTimes(entry, content);
   }
 
   /** The next checkpoint, after the entries that it signs. */
@@ -127,6 +181,12 @@ export class LogVerification {
     } else if (!equalBytes(checkpoint.previous, this.#last?.hash ?? NO_CHECKPOINT.hash)) {
       this.#tell('CHECKPOINT_REPLACED', where);
     }
+    if (checkpoint.takenUp !== null) {
+      const { last, by, at } = checkpoint.takenUp;
+      const signedLast = last.number === 0n ? 'nothing' : `checkpoint ${last.number} (${last.hash.toString('hex')})`;
+      this.#tell('LOG_TAKEN_UP', where, `by ${by} at ${at.toISOString()}; the vault had signed ${signedLast} last`);
+    }
+    this.#tellLate(where);
     const inOrder = checkpoint.number === expected;
     this.#takeHeads(checkpoint, inOrder, where);
     const name = { number: checkpoint.number, hash: checkpointHash(signed.payload), at: checkpoint.at };
@@ -143,6 +203,7 @@ export class LogVerification {
 
   /** The log states no more. `heads`: where each writer says that it stands; null where nobody says. */
   end(heads: readonly WriterHead[] | null, counted: { readonly entries: bigint } | null): AuditReport {
+    this.#tellLate('after the last checkpoint');
     for (const head of heads ?? []) this.#chainOf(head.writer).chain.reached(head);
     for (const { chain } of this.#chains.values()) chain.reached(chain.head);
     if (counted !== null && counted.entries !== this.#entries) {
@@ -152,6 +213,10 @@ export class LogVerification {
       if (number === null)
         this.#tell('LOG_REPLACED', `checkpoint ${hash.toString('hex')}`, 'is not in the log, or its end is missing');
       else this.#tell('TAIL_TRUNCATED', `checkpoint ${number}`, 'known outside of the log');
+    }
+    for (const text of this.#known.receiptTexts) {
+      const verified = verifyEs256(text, RECEIPT_TYPE, this.#receiptKeys);
+      if (!verified.ok) this.#tell('RECEIPT_FORGED', `receipt ${grantOf(text)}`, verified.reason);
     }
     for (const grant of this.#missingReceipts.keys()) this.#tell('DECISION_MISSING', `grant ${grant}`);
     return {
@@ -177,8 +242,9 @@ export class LogVerification {
     const key = this.#keys.get(signed.keyId);
     if (key === undefined) return false;
     if (this.#known.auditKeys === null && this.#trusted.size === 0) {
-      this.#trusted.add(signed.keyId);
-      this.#onFirstUse = true;
+      const { anchors } = this.#known;
+      this.#onFirstUse = anchors === null;
+      if (anchors === null || this.#endorsed.get(signed.keyId) === 'audit') this.#trusted.add(signed.keyId);
     }
     return this.#trusted.has(signed.keyId) && verifySigned(CONTEXT.auditCheckpoint, signed, key);
   }
@@ -213,8 +279,27 @@ export class LogVerification {
         this.#tell('ROW_CHANGED', nameOf(entry), placeOf(entry));
       }
     }
-    if (source === KEY_SOURCE && kept.purpose === 'audit') this.#announced.push(subject);
+    // Whoever writes to the database can announce a key of his own: the log alone makes none trusted.
+    if (source === KEY_SOURCE && kept.purpose === 'audit' && this.#endorsed.get(subject) === 'audit')
+      this.#announced.push(subject);
     if (source === DECISION_SOURCE) this.#compareReceipt(subject, kept.receipt_hash);
+  }
+
+  #compareTimes({ source, chainedAt }: AuditEntry, { kept }: AuditedContent): void {
+    const { chainedWithinSeconds } = this.#known;
+    const written = kept[WRITTEN_AT.get(source) ?? ''];
+    if (chainedWithinSeconds === null || typeof written !== 'string') return;
+    const seconds = Math.floor((chainedAt.getTime() - Date.parse(written)) / 1000);
+    if (seconds <= chainedWithinSeconds) return;
+    this.#late = { entries: this.#late.entries + 1n, seconds: Math.max(this.#late.seconds, seconds) };
+  }
+
+  /** Tells once for each checkpoint: a log that was chained anew is late in every entry. */
+  #tellLate(where: string): void {
+    const { entries, seconds } = this.#late;
+    if (entries === 0n) return;
+    this.#late = NONE_LATE;
+    this.#tell('CHAINED_LATE', where, `${entries} entries, up to ${seconds} s`);
   }
 
   #compareReceipt(grant: string, kept: unknown): void {
@@ -238,6 +323,11 @@ export class LogVerification {
     if (this.#findings.length === MOST_FINDINGS) this.#findingsCut = true;
     else this.#findings.push(detail === undefined ? { code, where } : { code, where, detail });
   }
+}
+
+function grantOf(receipt: string): string {
+  const read = readCompact(receipt);
+  return read.ok && typeof read.value.claims.grant === 'string' ? read.value.claims.grant : '';
 }
 
 function nameOf({ source, subject }: RowName): string {

@@ -8,6 +8,7 @@ import { type TargetPlaces, targetSchema } from '../virtual/world/places.ts';
 import type { ServingChild } from '../virtual/world/process.ts';
 import { startProcessing, writeProcessingConfig } from '../virtual/world/reference-processing.ts';
 import { Target } from '../virtual/world/target.ts';
+import { requireTargetFiles } from './attack-target-files.ts';
 
 /** What a folder's description is called. */
 const FILE_NAME = 'target.yaml';
@@ -26,6 +27,7 @@ export class DescribedTarget extends Target {
   /** Opens a target: a file, or a folder with a `target.yaml`. Throws ConfigError that says what to do. */
   static async open(path: string): Promise<DescribedTarget> {
     const places = await readTarget(path);
+    await requireTargetFiles(path, places);
     const { zone, processing } = places.acquirer;
     if (zone === undefined || processing !== undefined || places.gate === undefined) {
       return new DescribedTarget(places, async () => {});
@@ -46,7 +48,7 @@ export async function readTarget(path: string): Promise<TargetPlaces> {
   const file = (await isFolder(path)) ? join(path, FILE_NAME) : path;
   const text = await readText(file).catch((error: unknown) => {
     if (!(error instanceof ConfigError)) throw error;
-    throw new ConfigError(`${error.message}. What it has to say: tapgate attack list --needs`);
+    throw new ConfigError(`${error.message} What it has to say: tapgate attack list --needs`);
   });
   const parsed = targetSchema.safeParse(parseYaml(text, file) ?? {});
   if (!parsed.success) throw schemaProblems(file, parsed.error);

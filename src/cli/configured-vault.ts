@@ -33,8 +33,12 @@ export function vaultConfigOption(): Option {
 /** The source that options name in the place of the configured one; throws ConfigError where they name half of one. */
 function sourceOfOptions(options: SourceOptions, configured: VaultConfig): VaultConfig {
   const { pkcs11 = false, module, tokenLabel, pinFile, passphraseFile } = options;
-  const { socket, socketAccess } = configured;
-  const reach = { socketAccess, ...(socket !== undefined && { socket }) };
+  const { socket, socketAccess, pinLengths } = configured;
+  const reach = {
+    socketAccess,
+    ...(socket !== undefined && { socket }),
+    ...(pinLengths !== undefined && { pinLengths }),
+  };
   if (pkcs11) {
     const known = configured.kind === 'pkcs11' ? configured : null;
     const given = {
@@ -44,7 +48,8 @@ function sourceOfOptions(options: SourceOptions, configured: VaultConfig): Vault
     };
     if (given.module === undefined || given.tokenLabel === undefined || given.pinFile === undefined)
       throw new ConfigError('--pkcs11 takes --module, --token-label and --pin-file, or a configuration that has them');
-    if (passphraseFile !== undefined) throw new ConfigError('A vault on a token has no passphrase');
+    if (passphraseFile !== undefined)
+      throw new ConfigError('A vault on a token has no passphrase. Leave out --passphrase-file.');
     return {
       kind: 'pkcs11',
       ...reach,
@@ -55,7 +60,7 @@ function sourceOfOptions(options: SourceOptions, configured: VaultConfig): Vault
     };
   }
   if (module !== undefined || tokenLabel !== undefined || pinFile !== undefined)
-    throw new ConfigError('--module, --token-label and --pin-file go with --pkcs11');
+    throw new ConfigError('--module, --token-label and --pin-file go with --pkcs11. Add it, or leave them out.');
   if (passphraseFile === undefined) return configured;
   return { kind: 'software', ...reach, passphraseFile: resolve(passphraseFile) };
 }

@@ -1,4 +1,5 @@
 import { ConfigError } from '../app/config.ts';
+import { fileFaultText } from '../app/fault-text.ts';
 import { isReason, meaningOf } from '../reasons/catalogue.ts';
 import { PhoneRefused, ServiceNotTrusted } from '../virtual/phone/refused.ts';
 import { type ReceivedRefusal, refusalFromError } from '../wire/status.ts';
@@ -36,11 +37,21 @@ function more({ metadata, retryAfterMilliseconds }: ReceivedRefusal): string[] {
   return lines;
 }
 
+/** What to do about errors of the database, by their class or code. */
+const DATABASE: Readonly<Record<string, string>> = {
+  ServerRefused: 'Update the server, or name another: database.url',
+  MigrationRefused:
+    'Start the program that this database belongs to, or restore the database that belongs to this one.',
+  STORE_UNAVAILABLE: 'Check that the database runs, and that database.url is right.',
+};
+
 /** Turns what a command threw into words and an exit code: what is wrong, and what to do. */
 export function leavingFor(error: unknown): Leaving {
   if (error instanceof ConfigError || codeOf(error).startsWith('EMBEDDED_')) {
     return { code: EXIT.usage, lines: [messageOf(error)] };
   }
+  const fileFault = fileFaultText(error);
+  if (fileFault !== null) return { code: EXIT.usage, lines: [fileFault] };
   if (error instanceof PhoneRefused) return { code: EXIT.refused, lines: explain(error.reasons) };
   if (error instanceof ServiceNotTrusted) return { code: EXIT.refused, lines: [error.message] };
   const refusal = refusalFromError(error);
@@ -51,10 +62,18 @@ export function leavingFor(error: unknown): Leaving {
       lines: [...explain(refusal.reasons), ...more(refusal)],
     };
   }
+  const advice = DATABASE[nameOf(error)] ?? DATABASE[codeOf(error)];
+  if (advice !== undefined) return { code: EXIT.unavailable, lines: [`${messageOf(error)}. ${advice}`] };
   if (isConnectionError(error)) {
-    return { code: EXIT.unavailable, lines: [`The service does not answer: ${messageOf(error)}`] };
+    return {
+      code: EXIT.unavailable,
+      lines: [`The service does not answer: ${messageOf(error)}. Is it running, and at this address?`],
+    };
   }
-  return { code: EXIT.unavailable, lines: [`Unexpected: ${messageOf(error)}`] };
+  return {
+    code: EXIT.unavailable,
+    lines: [`Unexpected: ${messageOf(error)}. That is a fault of tapgate: please report it with the command line.`],
+  };
 }
 
 function isConnectionError(error: unknown): boolean {
@@ -65,6 +84,10 @@ function isConnectionError(error: unknown): boolean {
 function codeOf(error: unknown): string {
   const code = typeof error === 'object' && error !== null && 'code' in error ? error.code : '';
   return typeof code === 'string' ? code : '';
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error ? error.name : '';
 }
 
 function messageOf(error: unknown): string {

@@ -40,7 +40,8 @@ export function restingText(resting: KeySetsResting | undefined): string {
 
 /** A slot as JSON has it. Key sets that rest on it are named for draining base derivation keys only. */
 export function plainSlot(slot: KeySlot) {
-  const { slotId, kind, acquirer, keyCheckValue, keyId, bdkId, enteredBy, history, nextStepAt, resting } = slot;
+  const { slotId, kind, acquirer, keyCheckValue, keyId, bdkId, enteredBy, history, nextStepAt, resting, expiresAt } =
+    slot;
   return {
     slot: slotId,
     kind,
@@ -52,6 +53,7 @@ export function plainSlot(slot: KeySlot) {
     enteredBy,
     since: history.at(-1)?.at?.toISOString() ?? '',
     nextStepFrom: nextStepAt?.toISOString() ?? '',
+    ...(expiresAt && { expires: expiresAt.toISOString() }),
     ...(resting && { resting: { live: Number(resting.live), unsettled: Number(resting.unsettled) } }),
     history: history.map((change) => ({
       state: stateOf(change),
@@ -68,7 +70,7 @@ export function printSlots(slots: readonly KeySlot[], options: AdminOptions, emp
     return;
   }
   printTable(
-    ['slot', 'acquirer', 'state', 'check value', 'since', 'by', 'next step from', 'still in use by'],
+    ['slot', 'acquirer', 'state', 'check value', 'since', 'by', 'next step from', 'expires', 'still in use by'],
     slots.map((slot) => {
       const last = slot.history.at(-1);
       return [
@@ -79,6 +81,7 @@ export function printSlots(slots: readonly KeySlot[], options: AdminOptions, emp
         when(last?.at),
         last?.by ?? '-',
         when(slot.nextStepAt),
+        slot.expiresAt === undefined ? '' : when(slot.expiresAt),
         restingText(slot.resting),
       ];
     }),

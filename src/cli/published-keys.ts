@@ -11,7 +11,10 @@ export async function publishedKeys(location: string | undefined, data: string):
   const from = location ?? (await jwksOfService(data));
   if (URL_FORM.test(from)) return fetchKeys(from);
   const keys = parseJwks(await readText(from));
-  if (!keys.ok) throw new ConfigError(`${from}: ${keys.detail ?? keys.reason}`);
+  if (!keys.ok)
+    throw new ConfigError(
+      `${from}: ${keys.detail ?? keys.reason}. Name a file of published keys (a JWK Set), or their URL: --jwks`,
+    );
   return keys.value;
 }
 
@@ -19,7 +22,9 @@ async function fetchKeys(url: string): Promise<readonly PublishedKey[]> {
   try {
     return await httpJwks(url)();
   } catch (error) {
-    throw new ConfigError(`No published keys: ${error instanceof Error ? error.message : String(error)}`);
+    throw new ConfigError(
+      `No published keys: ${error instanceof Error ? error.message : String(error)}. Is the service running, and ${url} right?`,
+    );
   }
 }
 

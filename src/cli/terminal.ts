@@ -19,6 +19,7 @@ export class Questions {
   readonly #terminal: Terminal;
   /** What was typed ahead. */
   #typed: string[] = [];
+  #hungUp = false;
 
   constructor(terminal: Terminal = { input: process.stdin, output: process.stderr }) {
     if (terminal.input.isTTY !== true)
@@ -26,6 +27,9 @@ export class Questions {
     this.#terminal = terminal;
     // From the first question to the last: what is typed ahead of a question is shown by no terminal either.
     terminal.input.setRawMode?.(true);
+    terminal.input.once('end', () => {
+      this.#hungUp = true;
+    });
   }
 
   /** Gives the terminal back. */
@@ -59,16 +63,22 @@ export class Questions {
     input.resume();
     return new Promise((resolve, reject) => {
       let line = '';
+      let isAsking = true;
       const end = (finish: () => void): void => {
+        isAsking = false;
         input.off('data', onData);
+        input.off('end', onEnd);
         input.pause();
         output.write('\n');
         finish();
       };
+      const onEnd = (): void => {
+        end(() => reject(new ConfigError('The ceremony was left; nothing was changed.')));
+      };
       const take = (): void => {
         for (let key = this.#typed.shift(); key !== undefined; key = this.#typed.shift()) {
           if (LEAVE.has(key)) {
-            end(() => reject(new ConfigError('The ceremony was left; nothing was changed.')));
+            onEnd();
             return;
           }
           if (ENTER.has(key)) {
@@ -89,7 +99,10 @@ export class Questions {
         take();
       };
       input.on('data', onData);
+      input.on('end', onEnd);
       take();
+      // Between two questions nobody listens for its end.
+      if (this.#hungUp && isAsking) onEnd();
     });
   }
 }

@@ -138,16 +138,18 @@ export async function concludeAttestation(
   const judge = judgePhone(proven.value.facts, policy.devices);
   const killed = ports.kills.reasonAgainst(killSubject(challenge, proven.value), 'any');
   if (killed !== null) return refused(refuse(killed), checks);
-  const kept = await ports.kills.passage(() => keep(challenge, { deviceKey, attested }, accepted, judge, ports));
-  if (!kept.ok) return refusedAfter(kept, checks);
-  const all = [...checks, ...kept.value.checks];
-  const { deviceId } = kept.value;
-  const { acquirer, merchant } = challenge.party;
-  const { trustVector, thumbprint: sessionKeyThumbprint } = accepted;
-  const subject = { deviceId, acquirer, merchant, sessionKeyThumbprint, trustVector, policyVersion: policy.version };
-  const issued = await issueToken(subject, policy.tokens, kept.value.issuedAt, ports);
-  if (!issued.ok) return refused(issued, all);
-  return ok({ deviceId, ...issued.value, checks: all, replaced: kept.value.replaced });
+  return ports.kills.passage(async () => {
+    const kept = await keep(challenge, { deviceKey, attested }, accepted, judge, ports);
+    if (!kept.ok) return refusedAfter(kept, checks);
+    const all = [...checks, ...kept.value.checks];
+    const { deviceId } = kept.value;
+    const { acquirer, merchant } = challenge.party;
+    const { trustVector, thumbprint: sessionKeyThumbprint } = accepted;
+    const subject = { deviceId, acquirer, merchant, sessionKeyThumbprint, trustVector, policyVersion: policy.version };
+    const issued = await issueToken(subject, policy.tokens, kept.value.issuedAt, ports);
+    if (!issued.ok) return refused(issued, all);
+    return ok({ deviceId, ...issued.value, checks: all, replaced: kept.value.replaced });
+  });
 }
 
 /** The phone as kill switches know it; one that enrols has no device yet. */

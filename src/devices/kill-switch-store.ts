@@ -58,9 +58,16 @@ export interface KillReach {
   readonly pinEntries: number;
 }
 
+/** The record has no latest generation, or one that is earlier than what it has or had: nobody can say which switches stand. */
+export class KillRecordLost extends Error {
+  constructor() {
+    super('the record of kill switches has lost its latest generation');
+  }
+}
+
 /** What a replica asks of the record. */
 export interface KillReplicaStore {
-  /** The latest generation; 0 before the first switch. */
+  /** The latest generation. Rejects with {@link KillRecordLost}, as the next two do. */
   generation(): Promise<bigint>;
   /**
    * Takes or renews this replica's lease, by the database's time, and says which generation is enforced here. Answers the

@@ -128,6 +128,15 @@ export async function concludeResume(
   }
   const forbidden = forbiddenSigns(proof.reported, policy.devices.postureForbidsAttestation);
   if (forbidden.length > 0) return refuse('POSTURE_REFUSED', forbidden.join(','));
+  return ports.kills.within(killSubjectOf(session), 'any', () => renewToken(session, now, policy, ports));
+}
+
+async function renewToken(
+  session: ResumableSession,
+  now: Date,
+  policy: AttestationExchangePolicy,
+  ports: ResumePorts,
+): Promise<Result<Resumed>> {
   const issuedAt = await ports.devices.resume(session.thumbprint, session.deviceId, now);
   if (issuedAt === null) return refuse('SESSION_UNKNOWN', 'ended or replaced meanwhile');
   const secondsLeft = Math.floor((attestationDue(session, policy.devices).getTime() - issuedAt.getTime()) / 1000);

@@ -34,13 +34,19 @@ const RANGES: Readonly<Record<Scheme, readonly Range[]>> = {
   mir: [[220_000, 220_499]],
 };
 
-/** Maestro has applications of its own under Mastercard's provider identifier, and PANs of its own. */
-const MAESTRO_APPLICATIONS = ['a0000000043060', 'a0000000042203'] as const;
+/** Maestro has an application of its own under Mastercard's provider identifier, and PANs of its own. */
+const MAESTRO_APPLICATION = 'a0000000043060';
 const MAESTRO: readonly Range[] = [
   [500_000, 509_999],
   [560_000, 589_999],
   [600_000, 699_999],
 ];
+
+/**
+ * U.S. Maestro, the common debit application: debit and prepaid Mastercards of the United States carry it beside Mastercard's own,
+ * over one PAN (Mastercard, Choosing Chip Card Profiles for Debit, Prepaid and Credit).
+ */
+const COMMON_DEBIT_APPLICATION = 'a0000000042203';
 
 /**
  * True where a PAN may belong to the application that the card was selected by: scheme and DF name (84) against the first
@@ -55,5 +61,6 @@ export function panFitsApplication(scheme: Scheme, dfName: Uint8Array, pan: Uint
 
 function rangesOf(scheme: Scheme, dfName: Uint8Array): readonly Range[] {
   const name = Buffer.from(dfName).toString('hex');
-  return MAESTRO_APPLICATIONS.some((application) => name.startsWith(application)) ? MAESTRO : RANGES[scheme];
+  if (name.startsWith(MAESTRO_APPLICATION)) return MAESTRO;
+  return name.startsWith(COMMON_DEBIT_APPLICATION) ? [...RANGES.mastercard, ...MAESTRO] : RANGES[scheme];
 }

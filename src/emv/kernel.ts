@@ -36,14 +36,19 @@ const KERNELS: Readonly<Record<Scheme, Kernel>> = {
   mir: { ...RESULTS, lengths: new Map([['9F6C', 2]]) },
 };
 
+/** The first tag that names the cardholder in this scheme's use of it, or null. */
+export function namingElement(icc: IccData, scheme: Scheme): string | null {
+  return KERNELS[scheme].forbidden.find((tag) => icc.has(tag)) ?? null;
+}
+
 /**
  * Checks what a scheme's own kernel gives: tags that it always gives, tags that would name the cardholder, lengths of
  * tags that mean something else to other schemes. Tags that no rule names are passed on unread.
  */
 export function checkKernelElements(icc: IccData, scheme: Scheme): Result<null> {
-  const { required, forbidden, lengths } = KERNELS[scheme];
-  const clear = forbidden.find((tag) => icc.has(tag));
-  if (clear !== undefined) return refuse('EMV_TAG_FORBIDDEN', clear);
+  const { required, lengths } = KERNELS[scheme];
+  const naming = namingElement(icc, scheme);
+  if (naming !== null) return refuse('EMV_TAG_FORBIDDEN', naming);
   const missing = required.find((tag) => !icc.has(tag));
   if (missing !== undefined) return refuse('EMV_TAG_MISSING', missing);
   const malformed = mismeasuredElement(icc, lengths);

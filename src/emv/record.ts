@@ -1,6 +1,9 @@
 import { tlv } from '../encoding/tlv.ts';
 import type { Reason } from '../reasons/catalogue.ts';
-import { readIccData } from './icc.ts';
+import type { Result } from '../reasons/result.ts';
+import { type IccData, readIccData } from './icc.ts';
+import { namingElement } from './kernel.ts';
+import { selectedScheme } from './scheme.ts';
 
 /**
  * Elements of a tap that are kept with a decision, so that it can be judged again: those that a rule looks at, and the
@@ -37,13 +40,26 @@ const RECORDED: readonly string[] = [
 /** A tap as it is kept: elements as BER-TLV in a fixed order, or why there are none. */
 export type RecordedTap = { readonly emvData: Buffer } | { readonly unreadable: Reason };
 
-/** What is kept of the ICC data of a tap. Data that is malformed or carries account data in clear leaves its reason only. */
-export function recordedTap(emvData: Uint8Array): RecordedTap {
-  const icc = readIccData(emvData);
+/** The ICC data of a tap as it came, beside what was read of it: bytes of a payment are taken apart once. */
+export interface ReadTap {
+  readonly emvData: Buffer;
+  readonly icc: Result<IccData>;
+}
+
+/** Reads the ICC data of a tap, whatever is to be said of it. */
+export function readTap(emvData: Buffer): ReadTap {
+  return { emvData, icc: readIccData(emvData) };
+}
+
+/** What is kept of a tap. Data that is malformed, carries account data in clear or names the cardholder leaves its reason only. */
+export function recordedTap({ icc }: Pick<ReadTap, 'icc'>): RecordedTap {
   if (!icc.ok) return { unreadable: icc.reason };
-  const elements = RECORDED.flatMap((tag) => {
+  const scheme = selectedScheme(icc.value);
+  if (scheme.ok && namingElement(icc.value, scheme.value) !== null) return { unreadable: 'EMV_TAG_FORBIDDEN' };
+  const elements: Buffer[] = [];
+  for (const tag of RECORDED) {
     const value = icc.value.get(tag);
-    return value === undefined ? [] : [tlv(tag, value)];
-  });
+    if (value !== undefined) elements.push(tlv(tag, value));
+  }
   return { emvData: Buffer.concat(elements) };
 }

@@ -19,18 +19,29 @@ function byteLength(field: CanonicalField): number {
  * another. Length prefixes make the encoding injective, so no two different lists of fields share bytes.
  */
 export function canonicalBytes(context: string, ...fields: readonly CanonicalField[]): Buffer {
-  const all: readonly CanonicalField[] = [context, ...fields];
-  const lengths = all.map(byteLength);
+  let size = LENGTH_BYTES + byteLength(context);
+  for (const field of fields) size += LENGTH_BYTES + byteLength(field);
   // Every byte of it is written below.
-  const message = Buffer.allocUnsafe(lengths.reduce((sum, length) => sum + LENGTH_BYTES + length, 0));
-  let at = 0;
-  all.forEach((field, index) => {
-    const length = lengths[index] ?? 0;
-    at = message.writeUInt32BE(length, at);
-    if (typeof field === 'string') message.write(field, at, 'utf8');
-    else if (typeof field === 'bigint') message.writeBigUInt64BE(field, at);
-    else message.set(field, at);
-    at += length;
-  });
+  const message = Buffer.allocUnsafe(size);
+  let at = writeField(message, context, 0);
+  for (const field of fields) at = writeField(message, field, at);
   return message;
+}
+
+/** Writes length and field; answers the place after them. */
+function writeField(message: Buffer, field: CanonicalField, at: number): number {
+  const start = at + LENGTH_BYTES;
+  const length =
+    typeof field === 'string'
+      ? message.write(field, start, 'utf8')
+      : typeof field === 'bigint'
+        ? message.writeBigUInt64BE(field, start) - start
+        : writeBytes(message, field, start);
+  message.writeUInt32BE(length, at);
+  return start + length;
+}
+
+function writeBytes(message: Buffer, bytes: Uint8Array, start: number): number {
+  message.set(bytes, start);
+  return bytes.length;
 }

@@ -37,9 +37,14 @@ export function keyProofInput(offer: Uint8Array): Buffer {
   return canonicalBytes('tapgate/v1/key-proof', offer);
 }
 
-/** The additional data of encrypted account data: binds it to one grant and counter. */
-export function accountDataContext(grantId: string, ksn: Uint8Array): Buffer {
-  return canonicalBytes('tapgate/v1/account-data', grantId, ksn);
+/** What account data is bound to: SHA-256 of a grant's payload as it was signed, 32 bytes. */
+export function grantHash(payload: Uint8Array): Buffer {
+  return sha256(payload);
+}
+
+/** The additional data of encrypted account data: binds it to one grant, by its `grantHash`, and to one counter. */
+export function accountDataContext(hash: Uint8Array, ksn: Uint8Array): Buffer {
+  return canonicalBytes('tapgate/v1/account-data', hash, ksn);
 }
 
 /** SHA-256 that PIN entry is bound to account data by: 32 bytes. */

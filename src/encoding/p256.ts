@@ -1,5 +1,4 @@
-import type { KeyObject } from 'node:crypto';
-import { sha256 } from './digest.ts';
+import { hash, type KeyObject } from 'node:crypto';
 import { publicKeyOfSpki } from './spki.ts';
 
 /** SubjectPublicKeyInfo of an uncompressed P-256 point: a fixed prefix of 27 bytes, then X and Y. */
@@ -21,7 +20,7 @@ export function p256Coordinates(spki: Uint8Array): { readonly x: string; readonl
 export function p256Thumbprint(spki: Uint8Array): string | null {
   const point = p256Coordinates(spki);
   if (point === null) return null;
-  return sha256(Buffer.from(`{"crv":"P-256","kty":"EC","x":"${point.x}","y":"${point.y}"}`)).toString('base64url');
+  return hash('sha256', `{"crv":"P-256","kty":"EC","x":"${point.x}","y":"${point.y}"}`, 'base64url');
 }
 
 /** The key of a stored or received P-256 SubjectPublicKeyInfo; null where it is none or not a point of the curve. */

@@ -16,6 +16,7 @@ export const CONTEXT = {
   resume: 'tapgate/v1/resume',
   serviceKey: 'tapgate/v1/service-key',
   serviceAnchor: 'tapgate/v1/service-anchor',
+  publishedKey: 'tapgate/v1/published-key',
   keyRequest: 'tapgate/v1/key-request',
   keyOffer: 'tapgate/v1/key-offer',
   keyConfirmation: 'tapgate/v1/key-confirmation',

@@ -1,12 +1,13 @@
 import { cardApplication } from '../emv/card-application.ts';
+import { sha256 } from '../encoding/digest.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
 import type { PolicyVersion } from '../policy/version.ts';
 import { type Random, randomUuid } from '../ports/random.ts';
 import type { Reason } from '../reasons/catalogue.ts';
 import type { DeviceTokenClaims } from '../tokens/claims.ts';
-import { type DecisionFacts, type PaymentFacts, recorded } from './facts.ts';
+import { type DecisionFacts, type ReadFacts, recorded } from './facts.ts';
 import type { PaymentIntent } from './intent.ts';
-import type { GatePolicy } from './policy.ts';
+import type { GateRules } from './policy.ts';
 import { grantClaims } from './receipt.ts';
 import type { CardUse, NewDecision, Situation } from './store.ts';
 
@@ -35,8 +36,8 @@ export interface ProvenIntent {
 export interface PaymentCase {
   readonly proven: ProvenIntent;
   readonly situation: Situation;
-  readonly facts: PaymentFacts;
-  readonly policy: PolicyVersion<GatePolicy>;
+  readonly facts: ReadFacts;
+  readonly policy: PolicyVersion<GateRules>;
   readonly evidenceHash: Buffer;
   readonly decidedAt: Date;
   readonly killGeneration: bigint;
@@ -49,7 +50,7 @@ export function record(
   foundElsewhere: readonly Reason[],
 ): NewDecision {
   const { proven, situation, facts, policy, evidenceHash, decidedAt, killGeneration } = decided;
-  const { grant } = situation.stored;
+  const { grant, signed } = situation.stored;
   const kept: DecisionFacts = {
     payment: recorded(facts),
     keySet: situation.keySet,
@@ -79,6 +80,7 @@ export function record(
     cardUse: null,
     tallies: [],
     evidenceHash,
+    grantHash: sha256(signed.payload),
     facts: kept,
     decidedAt,
     killGeneration,
@@ -104,6 +106,6 @@ export function receiptClaims(
 }
 
 /** The use of the card that an appraised tap states. */
-export function cardUseOf({ emvData }: PaymentIntent, reference: Buffer): CardUse {
-  return { reference, ...cardApplication(emvData) };
+export function cardUseOf({ tap }: ReadFacts, reference: Buffer): CardUse {
+  return { reference, ...cardApplication(tap.icc) };
 }

@@ -1,12 +1,13 @@
 import { standingRefusal } from '../devices/device.ts';
-import { appraiseTap, type TapEvidence } from '../emv/tap.ts';
+import { appraiseIcc, appraiseTap, type TapEvidence } from '../emv/tap.ts';
 import { signsDeviceClaim } from '../emv/verification.ts';
 import { equalBytes } from '../encoding/digest.ts';
 import type { Reason } from '../reasons/catalogue.ts';
 import { type CardholderVerification, sameTerms, type TransactionGrant } from '../sessions/transaction.ts';
+import { stricterOf, type VerificationLimits, verificationFor } from '../sessions/verification-limits.ts';
 import type { PaymentFacts } from './facts.ts';
 import type { SituationKeySet } from './key-set.ts';
-import type { GatePolicy } from './policy.ts';
+import type { GateRules } from './policy.ts';
 import type { Situation } from './store.ts';
 
 /** An initial key identifier is the head of a key serial number. */
@@ -28,7 +29,7 @@ export function paymentReason(
   facts: PaymentFacts,
   grant: TransactionGrant,
   keySet: SituationKeySet | null,
-  policy: Pick<GatePolicy, 'schemes'>,
+  policy: CardRules,
   now: Date,
 ): Reason | null {
   return grantReason(facts, grant, now) ?? keySetReason(keySet, grant) ?? cardReason(facts, grant, policy, now);
@@ -61,25 +62,34 @@ export function grantReason(facts: PaymentFacts, grant: TransactionGrant, now: D
   return committed ? null : 'INTENT_GRANT_MISMATCH';
 }
 
-/** The first reason for which the card's data does not fit the payment, or the cardholder is not verified, or null. */
-function cardReason(
-  facts: PaymentFacts,
-  grant: TransactionGrant,
-  policy: Pick<GatePolicy, 'schemes'>,
-  now: Date,
-): Reason | null {
+/** What of the gate's rules looks at one payment alone. */
+type CardRules = Pick<GateRules, 'schemes'> & VerificationLimits;
+
+/**
+ * The first reason for which the card's data does not fit the payment, or the cardholder is not verified, or null. What
+ * policy asks of the cardholder is asked again with the card that was tapped, as of the grant: the grant was made before
+ * the tap, and is one bound, this is the other.
+ */
+function cardReason(facts: PaymentFacts, grant: TransactionGrant, policy: CardRules, now: Date): Reason | null {
   if ('unreadable' in facts.tap) return facts.tap.unreadable;
-  const tap = appraiseTap(facts.tap.emvData, facts.terms, now);
+  const tap =
+    'icc' in facts.tap
+      ? appraiseIcc(facts.tap.icc, facts.terms, now)
+      : appraiseTap(facts.tap.emvData, facts.terms, now);
   if (!tap.ok) return tap.reason;
-  if (!policy.schemes.includes(tap.value.scheme)) return 'SCHEME_NOT_ALLOWED';
-  return facts.pin === 'none'
-    ? withoutPinReason(facts.claimedVerification, grant.expectedVerification, tap.value)
-    : pinReason(facts.pin, grant);
+  const { scheme, country } = tap.value;
+  if (!policy.schemes.includes(scheme)) return 'SCHEME_NOT_ALLOWED';
+  const { acquirer, issuedAt: at } = grant;
+  const { amountMinor, currency } = facts.terms;
+  const needed = verificationFor({ scheme, country, currency, acquirer, amountMinor, at }, policy);
+  if (!needed.ok) return needed.reason;
+  if (facts.pin !== 'none') return pinReason(facts.pin, grant);
+  return withoutPinReason(facts.claimedVerification, stricterOf(grant.expectedVerification, needed.value), tap.value);
 }
 
 /**
- * The reason for which a payment without a PIN is not verified as it must be, or null: by the grant, by what the phone
- * claims, and by what card and kernel claim. A device takes the place of a PIN only where the grant says so, and only
+ * The reason for which a payment without a PIN is not verified as it must be, or null: by grant and policy, by what the phone
+ * claims, and by what card and kernel claim. A device takes the place of a PIN only where these say so, and only
  * where the card signs that it is one.
  */
 function withoutPinReason(

@@ -18,7 +18,7 @@ import { guardOf, judgeFound } from './guard.ts';
 import type { PaymentIntent } from './intent.ts';
 import { appraiseKills, type GateKills, haveKillsMoved } from './kills.ts';
 import { type Seller, tallyEntries } from './limits.ts';
-import type { GatePolicy } from './policy.ts';
+import type { GateRules } from './policy.ts';
 import type { ApprovalClaims, RefusalClaims } from './receipt.ts';
 import type { DecisionStore, NewDecision, Situation } from './store.ts';
 import type { GateVault, TranslatedPayment } from './vault.ts';
@@ -31,12 +31,13 @@ export interface GatePorts {
   readonly decisions: DecisionStore;
   readonly vault: GateVault;
   readonly held: VolatileStore<HeldPinBlock>;
-  readonly policy: (subject: Seller) => PolicyVersion<GatePolicy>;
+  /** Null while this replica cannot know which version is in force: nothing new is decided then. */
+  readonly policy: (subject: Seller) => PolicyVersion<GateRules> | null;
   /** Hash of the last checkpoint of the audit log; null before the first. */
   readonly lastCheckpoint: () => Buffer | null;
   readonly kills: GateKills;
   /** Told how each payment is judged, for candidates of policy. */
-  readonly onJudged?: (subject: Seller, judge: (policy: GatePolicy) => Reason | null) => void;
+  readonly onJudged?: (subject: Seller, judge: (policy: GateRules) => Reason | null) => void;
   /** Verifies signature, issuer and audience of a token, not its expiry: a repeated intent outlives its token. */
   readonly verifyToken: (token: string, audience: string) => Result<DeviceTokenClaims>;
   readonly parseIntent: (payload: Uint8Array) => Result<PaymentIntent>;
@@ -65,16 +66,18 @@ export async function decidePayment(request: PaymentRequest, ports: GatePorts): 
   if (kills.reason !== null) return refused(kills.reason);
   const held = intent.pin === null ? null : await ports.held.get(grant.id);
   const { deviceId, acquirer, terms } = grant;
+  const inForce = ports.policy({ deviceId, acquirer, merchant: terms.merchant });
+  if (inForce === null) return undecided('SERVICE_UNAVAILABLE');
   const decided: PaymentCase = {
     proven: proven.value,
     situation,
     facts: factsOf(intent, held),
-    policy: ports.policy({ deviceId, acquirer, merchant: terms.merchant }),
+    policy: inForce,
     evidenceHash: paymentEvidenceHash(request.intent, request.sessionKey, signed),
     decidedAt: ports.clock.now(),
     killGeneration: kills.generation,
   };
-  const judge = (policy: GatePolicy): Reason | null =>
+  const judge = (policy: GateRules): Reason | null =>
     paymentReason(decided.facts, grant, situation.keySet, policy, decided.decidedAt);
   const reason = judge(decided.policy.document);
   const onJudged = (): void => ports.onJudged?.({ deviceId, acquirer, merchant: terms.merchant }, judge);
@@ -110,19 +113,22 @@ async function approve(
   }
   onJudged();
   const { receipt, cardReference } = translated.value;
-  const cardUse = cardUseOf(proven.intent, cardReference);
+  const cardUse = cardUseOf(decided.facts, cardReference);
   const { grant } = situation.stored;
   const { deviceId, acquirer, terms } = grant;
   const seller = { deviceId, acquirer, merchant: terms.merchant };
+  const unsettled = record(decided, [], []);
+  const entries = tallyEntries(seller, terms, policy.document, decided.decidedAt);
+  // A tap counts with its first approval. No grant of a tap is issued before the last one of it is decided.
+  const counted = grant.sameTap !== null && entries.length > 0 && (await ports.decisions.tapApproved(unsettled));
   const approval: NewDecision = {
-    ...record(decided, [], []),
+    ...unsettled,
     receipt,
     cardReference,
     cardUse,
-    // A tap that is paid again has been counted.
-    tallies: grant.sameTap === null ? tallyEntries(seller, terms, policy.document, decided.decidedAt) : [],
+    tallies: counted ? [] : entries,
   };
-  const guard = await guardOf(approval, terms, policy.document, ports.decisions);
+  const guard = guardOf(approval, terms, policy.document);
   // A frozen process that wakes here has no lease any more.
   if (!ports.kills.guard.isOpen) return undecided('SERVICE_UNAVAILABLE');
   const kept = await ports.kills.guard.passage(() =>
@@ -134,8 +140,7 @@ async function approve(
   if (kept !== false) return refusePayment(decided, kept, [kept], ports);
   const overtaken = await whatStands(decided, ports);
   if (overtaken !== null) return overtaken;
-  const root = await ports.decisions.rootOfCardUse(cardUse);
-  if (root === null || root === approval.rootGrantId) return refusedAs('COUNTER_BEHIND');
+  if (!(await ports.decisions.usedByOther(cardUse, approval.rootGrantId))) return refusedAs('COUNTER_BEHIND');
   return refusePayment(decided, 'CARD_COUNTER_REPEATED', ['CARD_COUNTER_REPEATED'], ports);
 }
 
@@ -157,7 +162,8 @@ async function refusePayment(
   // The vault signs nothing about a grant whose key is compromised; that refusal stands without a receipt.
   if (!signed.ok && signed.reason !== 'GRANT_KEY_COMPROMISED') return undecided(signed.reason);
   const refusal = { ...record(decided, [reason], foundElsewhere), receipt: signed.ok ? signed.value : '' };
-  if (await ports.decisions.commit(refusal)) return answer(refusal, null, false);
+  const kept = await ports.kills.guard.passage(() => ports.decisions.commit(refusal));
+  if (kept) return answer(refusal, null, false);
   return (await whatStands(decided, ports)) ?? refusedAs('COUNTER_BEHIND');
 }
 
@@ -219,26 +225,46 @@ async function repeat(
     return changed ? refusedAs('INTENT_CHANGED') : answer(decision, null, false);
   }
   const held = decision.pinEntered ? await ports.held.get(situation.stored.grant.id) : null;
-  const translated = await ports.vault.translatePayment({
-    intent: proven.request.intent,
-    sessionKey: proven.request.sessionKey,
-    grant: situation.stored.signed,
-    pinBlock: held?.block ?? null,
-    receipt: null,
-  });
-  if (!translated.ok) {
-    const unsigned = unsignedReason(proven.request);
-    // The decision stands whatever the vault says now: without a translation there is nothing to submit, so ask again.
-    return unsigned === null ? undecided(translated.reason) : refusedAs(unsigned);
+  const translate = (block: Buffer | null): Promise<Result<TranslatedPayment>> =>
+    ports.vault.translatePayment({
+      intent: proven.request.intent,
+      sessionKey: proven.request.sessionKey,
+      grant: situation.stored.signed,
+      pinBlock: block,
+      receipt: null,
+    });
+  let pinBlock = held?.block ?? null;
+  let translated = await translate(pinBlock);
+  if (pinBlock !== null && !translated.ok && LOST_FOR_EVER.has(translated.reason)) {
+    // Of the two base derivation keys it may be that of PINs alone.
+    pinBlock = null;
+    translated = await translate(null);
   }
-  return answer(decision, translated.value, decision.pinEntered && held === null);
+  if (translated.ok) return answer(decision, translated.value, decision.pinEntered && pinBlock === null);
+  const unsigned = unsignedReason(proven.request);
+  if (unsigned !== null) return refusedAs(unsigned);
+  // The decision stands whatever the vault says now. What may come back is asked for again; what is gone is told.
+  const { reason } = translated;
+  return LOST_FOR_EVER.has(reason) ? withoutData(decision, reason) : undecided(reason);
+}
+
+/** An approval that stands, and of which nothing is left to submit. */
+function withoutData({ receipt }: Decision, reason: Reason): GateAnswer {
+  return {
+    outcome: 'approved',
+    receipt,
+    accountData: null,
+    pinBlock: null,
+    pinLost: false,
+    accountDataLost: reason,
+  };
 }
 
 function answer(decision: Decision, translated: TranslatedPayment | null, pinLost: boolean): GateAnswer {
   if (decision.outcome === 'refused' || translated === null)
     return { outcome: 'refused', reasons: decision.reasons, receipt: decision.receipt };
   const { accountData, pinBlock } = translated;
-  return { outcome: 'approved', receipt: decision.receipt, accountData, pinBlock, pinLost };
+  return { outcome: 'approved', receipt: decision.receipt, accountData, pinBlock, pinLost, accountDataLost: null };
 }
 
 function expired(claims: DeviceTokenClaims, now: Date): boolean {
@@ -254,6 +280,16 @@ const ABOUT_THE_PAYMENT: ReadonlySet<Reason> = new Set([
   'CARD_BRAND_MISMATCH',
   'PIN_BLOCK_MALFORMED',
   'PIN_GRANT_MISMATCH',
+  'BASE_KEY_RETIRED',
+  'BASE_KEY_COMPROMISED',
+  'GRANT_KEY_COMPROMISED',
+]);
+
+/**
+ * What the vault says of a repeat, and will for ever: keys that are retired do for repeats, and of these states there is no
+ * way back.
+ */
+const LOST_FOR_EVER: ReadonlySet<Reason> = new Set([
   'BASE_KEY_RETIRED',
   'BASE_KEY_COMPROMISED',
   'GRANT_KEY_COMPROMISED',

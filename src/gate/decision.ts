@@ -20,10 +20,13 @@ export type GateAnswer =
   | {
       readonly outcome: 'approved';
       readonly receipt: string;
-      readonly accountData: AcquirerAccountData;
+      /** Null where it is lost. */
+      readonly accountData: AcquirerAccountData | null;
       readonly pinBlock: AcquirerPinBlock | null;
       /** A PIN was entered and approved, but its block is no longer held. */
       readonly pinLost: boolean;
+      /** Why the vault gives account data of this approval to nobody any more, for ever; else null. */
+      readonly accountDataLost: Reason | null;
     }
   | {
       readonly outcome: 'refused';

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { type RecordedTap, recordedTap } from '../emv/record.ts';
+import { type ReadTap, type RecordedTap, readTap, recordedTap } from '../emv/record.ts';
 import { accountDataHash, tapHash } from '../encoding/contexts.ts';
 import { equalBytes } from '../encoding/digest.ts';
 import type { HeldPinBlock } from '../pin/store.ts';
@@ -20,9 +20,15 @@ export interface PaymentFacts {
   readonly pinKsn: Buffer | null;
   readonly pin: PinState;
   readonly claimedVerification: CardholderVerification;
-  readonly tap: RecordedTap;
+  /** As it was read, or of a decision that was kept, as it is recorded. */
+  readonly tap: ReadTap | RecordedTap;
   /** 32 bytes. */
   readonly tapHash: Buffer;
+}
+
+/** The facts of a payment that is being decided. */
+export interface ReadFacts extends PaymentFacts {
+  readonly tap: ReadTap;
 }
 
 /** What a decision rested on beside its grant: enough to take it again. */
@@ -37,7 +43,7 @@ export interface DecisionFacts {
 }
 
 /** The facts of an intent, with the whole tap: what is judged. */
-export function factsOf(intent: PaymentIntent, held: HeldPinBlock | null): PaymentFacts {
+export function factsOf(intent: PaymentIntent, held: HeldPinBlock | null): ReadFacts {
   const { ksn, initializationVector, ciphertext } = intent.accountData;
   return {
     acquirer: intent.acquirer,
@@ -46,7 +52,7 @@ export function factsOf(intent: PaymentIntent, held: HeldPinBlock | null): Payme
     pinKsn: intent.pin?.ksn ?? null,
     pin: pinState(intent, held),
     claimedVerification: intent.claimedVerification,
-    tap: { emvData: intent.emvData },
+    tap: readTap(intent.emvData),
     tapHash: tapHash(intent.emvData, ksn, initializationVector, ciphertext),
   };
 }
@@ -63,7 +69,7 @@ function pinState({ pin, accountData }: PaymentIntent, held: HeldPinBlock | null
 
 /** The facts as they are kept: of the tap, what a rule looks at. */
 export function recorded(facts: PaymentFacts): PaymentFacts {
-  return 'emvData' in facts.tap ? { ...facts, tap: recordedTap(facts.tap.emvData) } : facts;
+  return 'icc' in facts.tap ? { ...facts, tap: recordedTap(facts.tap) } : facts;
 }
 
 const hex = z
@@ -106,41 +112,43 @@ const factsSchema = z.strictObject({
   foundElsewhere: z.array(reason),
 });
 
-/** Facts as JSON text: bytes in hex, amounts as decimal text, members in a fixed order. */
+/** Facts as canonical JSON, members in the order of their names: bytes in hex, amounts as decimal text. */
 export function factsToJson({ payment, keySet, appraisalId, foundElsewhere }: DecisionFacts): string {
   const { terms, tap } = payment;
   return JSON.stringify({
+    appraisalId,
     form: 1,
+    foundElsewhere,
+    keySet: keySet && {
+      expiresAt: keySet.expiresAt.toISOString(),
+      pinInitialKeyId: keySet.pinInitialKeyId.toString('hex'),
+      retiredAt: keySet.retiredAt?.toISOString() ?? null,
+      status: keySet.status,
+    },
     payment: {
+      accountDataKsn: payment.accountDataKsn.toString('hex'),
       acquirer: payment.acquirer,
+      claimedVerification: payment.claimedVerification,
+      pin: payment.pin,
+      pinKsn: payment.pinKsn?.toString('hex') ?? null,
+      tap: 'emvData' in tap ? { emvData: tap.emvData.toString('hex') } : { unreadable: tap.unreadable },
+      tapHash: payment.tapHash.toString('hex'),
       terms: {
-        type: terms.type,
         amountMinor: terms.amountMinor.toString(),
         currency: terms.currency,
         merchant: terms.merchant,
         order: terms.order,
+        type: terms.type,
       },
-      accountDataKsn: payment.accountDataKsn.toString('hex'),
-      pinKsn: payment.pinKsn?.toString('hex') ?? null,
-      pin: payment.pin,
-      claimedVerification: payment.claimedVerification,
-      tap: 'emvData' in tap ? { emvData: tap.emvData.toString('hex') } : { unreadable: tap.unreadable },
-      tapHash: payment.tapHash.toString('hex'),
     },
-    keySet: keySet && {
-      status: keySet.status,
-      pinInitialKeyId: keySet.pinInitialKeyId.toString('hex'),
-      expiresAt: keySet.expiresAt.toISOString(),
-      retiredAt: keySet.retiredAt?.toISOString() ?? null,
-    },
-    appraisalId,
-    foundElsewhere,
   });
 }
 
-/** Facts out of parsed JSON; null for decisions of before they were kept. Throws where the store is broken. */
-export function factsFromJson(json: unknown): DecisionFacts | null {
+/** Facts out of parsed JSON; null for decisions of before they were kept. One row that is broken takes no other with it. */
+export function factsFromJson(json: unknown): DecisionFacts | 'unreadable' | null {
   if (json === null || json === undefined) return null;
-  const { payment, keySet, appraisalId, foundElsewhere } = factsSchema.parse(json);
+  const read = factsSchema.safeParse(json);
+  if (!read.success) return 'unreadable';
+  const { payment, keySet, appraisalId, foundElsewhere } = read.data;
   return { payment, keySet, appraisalId, foundElsewhere };
 }

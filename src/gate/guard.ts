@@ -1,26 +1,24 @@
 import type { Reason } from '../reasons/catalogue.ts';
 import type { TransactionTerms } from '../sessions/transaction.ts';
-import { nearsLimit, passesLimit } from './limits.ts';
+import { passesLimit } from './limits.ts';
 import { originReason } from './origin.ts';
 import type { GatePolicy } from './policy.ts';
-import type { DecisionStore, Found, Guard, NewDecision } from './store.ts';
+import type { Found, Guard, NewDecision } from './store.ts';
 
 /**
- * What has to be read with the commit of an approval, or null where nothing has: sales that come near a limit, refunds and
- * voids, and cards whose counters must rise.
+ * What has to be read with the commit of an approval, or null where nothing has: sales that a limit counts, refunds and
+ * voids, and cards whose counters must rise. A limit is read for however little of it is used up: what others have on
+ * their way at this moment is not counted anywhere yet, and may be all of it.
  */
-export async function guardOf(
-  approval: NewDecision,
-  terms: TransactionTerms,
-  policy: GatePolicy,
-  decisions: Pick<DecisionStore, 'tallied'>,
-): Promise<Guard | null> {
-  const keys = approval.tallies.map(({ key }) => key);
-  const near =
-    keys.length > 0 && nearsLimit(approval, terms, policy, approval.decidedAt, await decisions.tallied(keys));
-  const order = terms.type === 'refund' || terms.type === 'void';
-  const cardCounter = policy.cardCounters === 'rising' && approval.cardUse !== null;
-  return near || order || cardCounter ? { tallies: near ? keys : [], order, cardCounter } : null;
+export function guardOf(
+  { tallies, cardUse }: Pick<NewDecision, 'tallies' | 'cardUse'>,
+  { type }: Pick<TransactionTerms, 'type'>,
+  { cardCounters }: Pick<GatePolicy, 'cardCounters'>,
+): Guard | null {
+  const keys = tallies.map(({ key }) => key);
+  const order = type === 'refund' || type === 'void';
+  const cardCounter = cardCounters === 'rising' && cardUse !== null;
+  return keys.length > 0 || order || cardCounter ? { tallies: keys, order, cardCounter } : null;
 }
 
 /** The first reason for which what was found with the commit speaks against an approval, or null. */

@@ -25,6 +25,12 @@ export interface TallyEntry {
   readonly amountMinor: bigint;
 }
 
+/** Tallies by the beginning of their windows. */
+export interface PastTallies {
+  /** Removes up to `count` tallies whose window began before; answers how many. */
+  pruneTallies(beganBefore: Date, count: number): Promise<number>;
+}
+
 /** Whose sale it is. */
 export interface Seller {
   readonly acquirer: string;
@@ -58,39 +64,13 @@ export function passesLimit(
   at: Date,
   tallied: (key: TallyKey) => Tally,
 ): boolean {
-  return reaches(seller, terms, policy, at, tallied, 1n);
-}
-
-/**
- * True where more than half of a limit would be used up. Below it, tallies are counted up and not read by the statement
- * that commits, so that payments of one merchant do not conflict; above it, they are read and judged with the commit.
- */
-export function nearsLimit(
-  seller: Seller,
-  terms: TransactionTerms,
-  policy: GatePolicy,
-  at: Date,
-  tallied: (key: TallyKey) => Tally,
-): boolean {
-  return reaches(seller, terms, policy, at, tallied, 2n);
-}
-
-function reaches(
-  seller: Seller,
-  terms: TransactionTerms,
-  policy: GatePolicy,
-  at: Date,
-  tallied: (key: TallyKey) => Tally,
-  times: bigint,
-): boolean {
   if (terms.type !== 'sale') return false;
   return policy.velocity.some((limit) => {
     if (!concerns(limit, terms)) return false;
     const { payments, amountMinor } = tallied(keyOf(limit, seller, at));
-    const most = { payments: limit.payments, amountMinor: limit.amountMinor };
     return (
-      (most.payments !== undefined && (payments + 1n) * times > BigInt(most.payments)) ||
-      (most.amountMinor !== undefined && (amountMinor + terms.amountMinor) * times > BigInt(most.amountMinor))
+      (limit.payments !== undefined && payments + 1n > BigInt(limit.payments)) ||
+      (limit.amountMinor !== undefined && amountMinor + terms.amountMinor > BigInt(limit.amountMinor))
     );
   });
 }

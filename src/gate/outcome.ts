@@ -1,3 +1,4 @@
+import type { KillGuard } from '../devices/kill-guard.ts';
 import { equalBytes } from '../encoding/digest.ts';
 import type { Clock } from '../ports/clock.ts';
 import { isUuid } from '../ports/random.ts';
@@ -35,6 +36,8 @@ export interface OutcomePorts {
   readonly clock: Clock;
   readonly outcomes: OutcomeStore;
   readonly repeatPolicy: (subject: Seller) => RepeatPolicy;
+  /** What is reported is refused by no switch; one that comes meanwhile waits for its end. */
+  readonly kills: Pick<KillGuard, 'passage'>;
 }
 
 /** An outcome that stands, and whether the tap may be paid again. */
@@ -54,7 +57,7 @@ export async function reportOutcome(report: OutcomeReport, ports: OutcomePorts):
   if (!equalBytes(decision.intentHash, report.intentHash)) return refuse('INTENT_CHANGED');
   if (!mayBe(outcome, decision)) return refuse('OUTCOME_NOT_EXPECTED');
   const now = ports.clock.now();
-  const standing = await ports.outcomes.report(grantId, outcome, caller, now);
+  const standing = await ports.kills.passage(() => ports.outcomes.report(grantId, outcome, caller, now));
   if (standing !== outcome) return refuse('OUTCOME_CHANGED');
   const { deviceId, acquirer, terms } = decision.grant;
   const policy = ports.repeatPolicy({ deviceId, acquirer, merchant: terms.merchant });

@@ -1,10 +1,18 @@
 import { z } from 'zod';
 import { SCHEMES } from '../emv/scheme.ts';
+import type { VerificationLimits } from '../sessions/verification-limits.ts';
+
+/** The longest window that policy can limit payments in, seconds: a week. */
+export const LONGEST_WINDOW_SECONDS = 604_800;
 
 const limitSchema = z
   .strictObject({
     of: z.enum(['device', 'merchant']).describe('Whose payments are counted together'),
-    windowSeconds: z.int().min(60).max(604_800).describe('Length of a window; windows follow each other since 1970'),
+    windowSeconds: z
+      .int()
+      .min(60)
+      .max(LONGEST_WINDOW_SECONDS)
+      .describe('Length of a window; windows follow each other since 1970'),
     currency: z.int().min(1).max(999).optional().describe('ISO 4217 numeric; absent: payments of every currency'),
     payments: z.int().min(1).max(1_000_000).optional().describe('Most approved sales of one window'),
     amountMinor: z.int().min(1).optional().describe('Largest sum of approved sales of one window; needs a currency'),
@@ -47,3 +55,17 @@ export type GatePolicy = z.infer<typeof gatePolicySchema>;
 
 /** One limit of payments in a window of time. */
 export type VelocityLimit = GatePolicy['velocity'][number];
+
+/** What payments are judged by: the gate's part of a policy, and its limits of amounts and cardholder verification. */
+export type GateRules = GatePolicy & VerificationLimits;
+
+/** The rules of the gate out of a policy. */
+export function gateRulesOf({
+  gate,
+  sessions: { currencies, verificationLimits },
+}: {
+  readonly gate: GatePolicy;
+  readonly sessions: VerificationLimits;
+}): GateRules {
+  return { ...gate, currencies, verificationLimits };
+}

@@ -21,7 +21,10 @@ export interface Situation {
   readonly decision: Decision | null;
 }
 
-/** One use of a card: its application counts each. */
+/**
+ * One use of a card: its application counts each, and states each in a cryptogram of its own. The application is what the
+ * tap names, which no cryptogram covers; counter and cryptogram are what its issuer verifies.
+ */
 export interface CardUse {
   /** Keyed hash of the PAN, 16 bytes. */
   readonly reference: Buffer;
@@ -29,6 +32,8 @@ export interface CardUse {
   readonly application: string;
   /** Application transaction counter (9F36), 1 to 65535. */
   readonly counter: number;
+  /** Application cryptogram (9F26), 8 bytes. */
+  readonly cryptogram: Buffer;
 }
 
 /** A decision to be kept, with what the record says beside it. */
@@ -56,6 +61,8 @@ export interface NewDecision extends Decision {
   readonly tallies: readonly TallyEntry[];
   /** `paymentEvidenceHash`. */
   readonly evidenceHash: Buffer;
+  /** SHA-256 of the grant's signed payload. */
+  readonly grantHash: Buffer;
   readonly facts: DecisionFacts;
   readonly decidedAt: Date;
   /** Generation of the kill switches that were asked. */
@@ -97,6 +104,8 @@ export interface DecisionStore {
   commit(decision: NewDecision): Promise<boolean>;
   /** As `commit`, in one transaction with what the guard reads; keeps nothing and answers the reason of `judge`, if any. */
   commitGuarded(decision: NewDecision, guard: Guard, judge: (found: Found) => Reason | null): Promise<boolean | Reason>;
-  /** The grant that the card was tapped under at this use, or null. */
-  rootOfCardUse(use: CardUse): Promise<string | null>;
+  /** Whether a payment of this decision's tap was approved before, under whichever of its grants. */
+  tapApproved(tap: Pick<NewDecision, 'acquirer' | 'merchant' | 'order' | 'rootGrantId'>): Promise<boolean>;
+  /** Whether another tap than that of this grant has used the card so: at this counter, or with this cryptogram. */
+  usedByOther(use: CardUse, rootGrantId: string): Promise<boolean>;
 }

@@ -12,7 +12,7 @@ import type { InitialKeyIdSource } from './initial-key-ids.ts';
 import type { InitialKeyIds, KeySet, KeySetStore } from './key-set.ts';
 import type { KeyPolicy, TransportName } from './policy.ts';
 import { chooseTransportKey, type TransportKeyClaim } from './transport-key.ts';
-import type { InjectionVault, OfferRequest } from './vault.ts';
+import type { BoundOffer, InjectionVault, OfferRequest } from './vault.ts';
 
 /** A phone's request for keys, parsed from its signed bytes. */
 export interface KeyRequest {
@@ -122,6 +122,7 @@ export async function offerKeys(
     {
       injectionId,
       deviceId: session.deviceId,
+      acquirer: session.acquirer,
       sessionKeyThumbprint: session.thumbprint,
       transport: chosen.value.transport,
       transportKey: chosen.value.publicKey,
@@ -131,13 +132,14 @@ export async function offerKeys(
     ports,
   );
   if (!made.ok) return made;
-  const { offer, initialKeyIds } = made.value;
+  const { offer, keyBinding, initialKeyIds } = made.value;
   await ports.keySets.addOffered(
     {
       id: injectionId,
       deviceId: session.deviceId,
       pinInitialKeyId: initialKeyIds.pin,
       accountDataInitialKeyId: initialKeyIds.accountData,
+      binding: keyBinding,
       expiresAt: secondsAfter(now, policy.maximumAgeHours * 3600),
     },
     now,
@@ -154,19 +156,19 @@ export async function offerKeys(
 async function offerUnused(
   request: Omit<OfferRequest, 'initialKeyIds'>,
   { initialKeyIds: source, vault }: InjectionPorts,
-): Promise<Result<{ readonly offer: SignedBytes; readonly initialKeyIds: InitialKeyIds }>> {
+): Promise<Result<BoundOffer & { readonly initialKeyIds: InitialKeyIds }>> {
   for (let attempt = 1; ; attempt += 1) {
     const initialKeyIds = await source.next();
     if (initialKeyIds === null)
       return refuse('SERVICE_UNAVAILABLE', 'a base derivation key has no derivation ids left');
-    const offer = await vault.offerKeys({ ...request, initialKeyIds });
-    if (offer.ok) {
+    const made = await vault.offerKeys({ ...request, initialKeyIds });
+    if (made.ok) {
       source.accepted(initialKeyIds);
-      return ok({ offer: offer.value, initialKeyIds });
+      return ok({ ...made.value, initialKeyIds });
     }
-    if (offer.reason !== 'DERIVATION_ID_USED') return offer;
+    if (made.reason !== 'DERIVATION_ID_USED') return made;
     source.refused(initialKeyIds);
-    if (attempt === 2) return offer;
+    if (attempt === 2) return made;
   }
 }
 

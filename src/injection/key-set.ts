@@ -10,6 +10,12 @@ export interface KeySet {
   readonly expiresAt: Date;
 }
 
+/** A set that is offered. */
+export interface OfferedKeySet extends Omit<KeySet, 'status'> {
+  /** What the vault bound the keys by when it offered them: 16 bytes. */
+  readonly binding: Buffer;
+}
+
 /** The initial key identifiers of one key set, 8 bytes each: BDK id (4) || derivation id (4). */
 export interface InitialKeyIds {
   readonly pin: Buffer;
@@ -24,7 +30,7 @@ export interface KeySetStore {
    */
   leaseDerivationIds(bdkId: Buffer, count: number): Promise<number | null>;
   /** Keeps a set as offered. */
-  addOffered(set: Omit<KeySet, 'status'>, now: Date): Promise<void>;
+  addOffered(set: OfferedKeySet, now: Date): Promise<void>;
   /** The identifiers of a set that is offered to this device; null where there is none. */
   offered(setId: string, deviceId: string): Promise<InitialKeyIds | null>;
   /** A set that is active on this device; null where there is none. */

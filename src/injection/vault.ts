@@ -7,6 +7,8 @@ import type { TransportName } from './policy.ts';
 export interface OfferRequest {
   readonly injectionId: string;
   readonly deviceId: string;
+  /** The only acquirer that payments under these keys are for. */
+  readonly acquirer: string;
   readonly sessionKeyThumbprint: string;
   readonly transport: TransportName;
   /** SubjectPublicKeyInfo, DER. */
@@ -14,6 +16,14 @@ export interface OfferRequest {
   readonly nonce: Buffer;
   readonly initialKeyIds: InitialKeyIds;
   readonly expiresAt: Date;
+}
+
+/** An offer as the vault made it. */
+export interface BoundOffer {
+  /** A KeyOffer, signed by the service key. */
+  readonly offer: SignedBytes;
+  /** 16 bytes, kept with the keys: without it the vault signs no grant for them. */
+  readonly keyBinding: Buffer;
 }
 
 /** A phone's proof that it holds both initial keys. */
@@ -28,7 +38,6 @@ export interface KeyProof {
 
 /** The vault's part in an injection: initial keys are derived, wrapped and checked there, and never leave it in clear. */
 export interface InjectionVault {
-  /** A KeyOffer, signed by the service key. */
-  offerKeys(request: OfferRequest): Promise<Result<SignedBytes>>;
+  offerKeys(request: OfferRequest): Promise<Result<BoundOffer>>;
   verifyKeyProof(proof: KeyProof): Promise<Result<boolean>>;
 }

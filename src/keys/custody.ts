@@ -23,6 +23,8 @@ export interface ShownSlot extends KeySlot {
   readonly bdkId: string;
   /** Absent where the key was made here. */
   readonly enteredBy?: KeyEntry | undefined;
+  /** Of a key that the anchor endorses: it signs nothing from then on. Absent for others. */
+  readonly expiresAt?: Date | undefined;
 }
 
 /** A slot that was made. */

@@ -142,7 +142,7 @@ export class PinEntry {
       expiresAt: earlier(expiry, grant.expiresAt),
       nonce: ports.random.bytes(16),
     };
-    const signed = await ports.vault.signPinGrant(pinGrant);
+    const signed = await ports.vault.signPinGrant({ pinGrant, grant: stored.signed });
     if (!signed.ok) return signed;
     const begun = { at: now, layout: accessibleLayout ? ('usual' as const) : ('shuffled' as const) };
     if (!(await ports.grants.beginPinEntry(grant.id, begun))) return refuse('PIN_ENTRY_BEGUN');
@@ -217,7 +217,7 @@ export class PinEntry {
       pinGrant: this.#signedPinGrant,
       block: pin.block,
       accountData: this.#accountData,
-      accountDataGrantId: this.#grant.grant.sameTap?.rootId ?? this.#grant.grant.id,
+      grant: this.#grant.signed,
     });
     if (!checked.ok) return checked;
     const stands = await this.#ports.stillStands(this.#session);

@@ -8,7 +8,13 @@ export const pinPolicySchema = z.strictObject({
   reportMilliseconds: z.int().min(500).max(30_000).describe('A posture report is due this often while the pad shows'),
   reportGraceMilliseconds: z.int().min(0).max(30_000).describe('A report may be this late'),
   minimumLength: z.int().min(4).max(12).describe('Shortest PIN (ISO 9564-1)'),
-  maximumLength: z.int().min(4).max(12).describe('Longest PIN (ISO 9564-1)'),
+  maximumLength: z
+    .int()
+    .min(4)
+    .max(12)
+    .describe(
+      'Longest PIN (ISO 9564-1); with `minimumLength` a pair that `vault.pinLengths` permits, 4 to 12 by default',
+    ),
   tries: z.int().min(1).max(5).default(3).describe('PIN entries of one tap, the first one included'),
   formats: z
     .array(z.enum(['iso-4']))

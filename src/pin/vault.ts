@@ -1,7 +1,7 @@
 import type { SignedBytes } from '../encoding/signed.ts';
 import type { Result } from '../reasons/result.ts';
 
-/** Card data encrypted on the phone under the account data key at a counter, bound to one grant. */
+/** Card data encrypted on the phone under the account data key at a counter, bound to the grant of its tap. */
 export interface EncryptedAccountData {
   /** 12 bytes. */
   readonly ksn: Buffer;
@@ -36,15 +36,22 @@ export interface PinBlockCheck {
   /** ISO 9564-1 format 4, enciphered, 16 bytes. */
   readonly block: Buffer;
   readonly accountData: EncryptedAccountData;
-  /** The grant that the account data is bound to: that of the tap. */
-  readonly accountDataGrantId: string;
+  /** Of the PIN grant, as the vault signed it: it says under which grant the account data opens. */
+  readonly grant: SignedBytes;
+}
+
+/** A PIN grant that is to be signed, and the transaction grant that it is for. */
+export interface UnsignedPinGrant {
+  readonly pinGrant: PinGrant;
+  /** As the vault signed it. */
+  readonly grant: SignedBytes;
 }
 
 /** The vault's part in PIN entry. */
 export interface PinVault {
   /** A shuffled keypad from the vault's random generator. */
   shuffleLayout(): Promise<Result<string>>;
-  signPinGrant(grant: PinGrant): Promise<Result<SignedBytes>>;
+  signPinGrant(grant: UnsignedPinGrant): Promise<Result<SignedBytes>>;
   /** Form, PAN and length are checked inside the vault; nothing of the PIN comes out. */
   checkPinBlock(check: PinBlockCheck): Promise<Result<null>>;
 }

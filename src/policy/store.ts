@@ -89,10 +89,23 @@ export interface PolicyStore {
   devicesIn(scope: PolicyScope): Promise<number>;
 }
 
+/** One change of a group's members, never to be changed. */
+export interface GroupChange {
+  /** The generation of what holds for whom that it made; rises. */
+  readonly number: bigint;
+  readonly change: 'added' | 'removed';
+  /** The devices that came or went by it, sorted; none that was there, or was not, before. */
+  readonly deviceIds: readonly string[];
+  readonly by: string;
+  readonly at: Date;
+}
+
 /** Device groups, durable. A change of members is a new generation of what holds for whom. */
 export interface DeviceGroupStore {
   groups(): Promise<readonly DeviceGroup[]>;
   members(group: string, after: string | null, limit: number): Promise<readonly string[]>;
   addMembers(group: string, deviceIds: readonly string[], by: string, at: Date): Promise<GroupChanged>;
-  removeMembers(group: string, deviceIds: readonly string[]): Promise<GroupChanged>;
+  removeMembers(group: string, deviceIds: readonly string[], by: string, at: Date): Promise<GroupChanged>;
+  /** Changes of a group's members, the newest first; those before a number where one is given. */
+  changes(group: string, before: bigint | null, limit: number): Promise<readonly GroupChange[]>;
 }

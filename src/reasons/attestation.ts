@@ -332,7 +332,7 @@ export const ATTESTATION_REASONS = {
   },
   ATTESTATION_DUE: {
     category: 'precondition',
-    meaning: 'The session is too old to be resumed.',
+    meaning: 'The evidence of this session is too old, or has served for as many transactions as policy allows.',
     action: 'Attest again with new evidence.',
     fixableBy: 'integrator',
     retry: 'now',

@@ -10,6 +10,15 @@ export const AUDIT_REASONS = {
     retry: 'later',
     audience: 'everyone',
   },
+  AUDIT_LOG_REPLACED: {
+    category: 'unavailable',
+    meaning: 'The audit log is not the one that the vault signed last, so nothing new is decided.',
+    action:
+      'Find out who changed the database: `tapgate audit verify`. After a restore from a backup the security team has the vault go on: `tapgate vault take-up-log`.',
+    fixableBy: 'operator',
+    retry: 'no',
+    audience: 'everyone',
+  },
   AUDIT_KEY_MISSING: {
     category: 'precondition',
     meaning: 'The vault has no active audit key, so checkpoints cannot be signed.',
@@ -23,6 +32,14 @@ export const AUDIT_REASONS = {
     meaning: 'The decision was taken before the facts were kept that would be needed to take it again.',
     action: 'Nothing; later decisions have them.',
     fixableBy: 'nobody',
+    retry: 'no',
+    audience: 'everyone',
+  },
+  AUDIT_FACTS_UNREADABLE: {
+    category: 'precondition',
+    meaning: 'What was kept of the decision is not of the form that this version reads.',
+    action: 'Look at the row with `tapgate decision show`; where nobody knows how it came, verify the audit log.',
+    fixableBy: 'operator',
     retry: 'no',
     audience: 'everyone',
   },

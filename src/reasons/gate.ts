@@ -181,7 +181,8 @@ export const GATE_REASONS = {
   ACCOUNT_DATA_INVALID: {
     category: 'denied',
     meaning: 'The encrypted account data does not open under the granted key, or is not well formed.',
-    action: "Encrypt account data under the key at the grant's counter, bound to the grant.",
+    action:
+      "Encrypt account data under the key at the grant's counter, bound to the bytes of the grant as they were signed.",
     fixableBy: 'integrator',
     retry: 'no',
     audience: 'everyone',

@@ -28,9 +28,18 @@ export interface TransactionRequest {
   readonly signed: SignedBytes;
 }
 
+/** A grant that is to be signed, and what the vault believes it by. */
+export interface UnsignedGrant {
+  readonly grant: TransactionGrant;
+  /** Of the keys that its counters are of: 16 bytes, as the vault made them with the offer. */
+  readonly keyBinding: Buffer;
+  /** The grant before it, where a tap is paid again. */
+  readonly parent: SignedBytes | null;
+}
+
 /** Signs grants with the vault's service key. */
 export interface GrantSigner {
-  signGrant(grant: TransactionGrant): Promise<Result<SignedBytes>>;
+  signGrant(grant: UnsignedGrant): Promise<Result<SignedBytes>>;
 }
 
 /** What grants stand on. */
@@ -109,7 +118,7 @@ export async function issueGrant(
   const expectedVerification = tap.value === null ? verification.value : 'online-pin';
   const withoutPin = expectedVerification === 'online-pin' ? withPin(session, policy.pinAllowed) : null;
   if (withoutPin !== null) return withoutPin;
-  const sequence = await ports.grants.burnCounters(
+  const burned = await ports.grants.burnCounters(
     {
       deviceId: session.deviceId,
       thumbprint: session.thumbprint,
@@ -122,7 +131,8 @@ export async function issueGrant(
     },
     now,
   );
-  if (typeof sequence !== 'bigint') return refuse(sequence);
+  if (typeof burned === 'string') return refuse(burned);
+  const { sequence, keyBinding } = burned;
   if (sequence > BigInt(policy.transactionsPerAttestation)) return refuse('ATTESTATION_DUE', 'transactions');
   const grant: TransactionGrant = {
     id: randomUuid(ports.random),
@@ -141,7 +151,7 @@ export async function issueGrant(
     policyVersion: policy.version,
     sameTap: tap.value?.sameTap ?? null,
   };
-  const signed = await ports.signer.signGrant(grant);
+  const signed = await ports.signer.signGrant({ grant, keyBinding, parent: tap.value?.parent ?? null });
   if (!signed.ok) return signed;
   const stored = { grant, signed: signed.value };
   if (grant.sameTap === null) await ports.grants.addGrant(stored);
@@ -154,6 +164,7 @@ export async function issueGrant(
 interface RepeatedTap {
   readonly sameTap: SameTap;
   readonly accountDataKsn: Buffer;
+  readonly parent: SignedBytes;
 }
 
 /** The tap that the request is to pay again: of this session, under keys that are still the phone's. */
@@ -170,5 +181,6 @@ async function repeatedTap(
   if (!sameTap.ok || paid === null) return sameTap.ok ? refuse('GRANT_UNKNOWN') : sameTap;
   const { accountDataKsn: tapped } = paid.grant;
   const sameKeys = equalBytes(tapped.subarray(0, 8), accountDataKsn.subarray(0, 8));
-  return sameKeys ? ok({ sameTap: sameTap.value, accountDataKsn: tapped }) : refuse('KEYS_NOT_ACTIVE');
+  if (!sameKeys) return refuse('KEYS_NOT_ACTIVE');
+  return ok({ sameTap: sameTap.value, accountDataKsn: tapped, parent: paid.signed });
 }

@@ -1,3 +1,5 @@
+import { grantHash } from '../encoding/contexts.ts';
+import type { SignedBytes } from '../encoding/signed.ts';
 import { secondsAfter } from '../ports/clock.ts';
 import type { Reason } from '../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
@@ -20,7 +22,9 @@ export interface RepeatPolicy {
 /** A tap that was decided. */
 export interface PaidTap {
   readonly grant: TransactionGrant;
-  /** Null for decisions of before it was kept. */
+  /** The grant as the service signed it. */
+  readonly signed: SignedBytes;
+  /** Null for decisions of before it was kept, and where it does not read. */
   readonly tapHash: Buffer | null;
   readonly reasons: readonly Reason[];
   /** Null where nothing was reported. */
@@ -63,11 +67,15 @@ export function sameTapOf(
   now: Date,
 ): Result<SameTap> {
   if (paid === null) return refuse('GRANT_UNKNOWN', 'parent_grant_id');
-  const { grant, tapHash } = paid;
+  const { grant, signed, tapHash } = paid;
   const outcome = outcomeOf(paid);
   if (outcome === null || tapHash === null || repeatOf(outcome, paid, policy, now) === null)
     return refuse('REPEAT_NOT_ALLOWED');
   if (!sameTerms(terms, grant.terms)) return refuse('INTENT_GRANT_MISMATCH', 'terms');
-  const attempt = (grant.sameTap?.attempt ?? 1) + 1;
-  return ok({ parentId: grant.id, rootId: grant.sameTap?.rootId ?? grant.id, hash: tapHash, attempt });
+  const { rootId, rootHash, attempt } = grant.sameTap ?? {
+    rootId: grant.id,
+    rootHash: grantHash(signed.payload),
+    attempt: 1,
+  };
+  return ok({ parentId: grant.id, rootId, rootHash, hash: tapHash, attempt: attempt + 1 });
 }

@@ -22,6 +22,14 @@ export interface CounterClaim {
   readonly maximumTransactions: number;
 }
 
+/** Counters that were burned. */
+export interface BurnedCounters {
+  /** The session's next sequence number. */
+  readonly sequence: bigint;
+  /** What the vault bound the keys by when it offered them. */
+  readonly keyBinding: Buffer;
+}
+
 /** Why counters were not burned. */
 export type CounterRefusal = 'KEYS_NOT_ACTIVE' | 'KEYS_EXHAUSTED' | 'COUNTER_NOT_HIGHER' | 'SESSION_UNKNOWN';
 
@@ -29,9 +37,9 @@ export type CounterRefusal = 'KEYS_NOT_ACTIVE' | 'KEYS_EXHAUSTED' | 'COUNTER_NOT
 export interface GrantStore {
   /**
    * Burns the counters and takes the session's next sequence number, in one statement: the counters are higher than any
-   * used before and within the window, the key set and the session are active. Answers the sequence number.
+   * used before and within the window, the key set is active and bound, the session is active.
    */
-  burnCounters(claim: CounterClaim, now: Date): Promise<bigint | CounterRefusal>;
+  burnCounters(claim: CounterClaim, now: Date): Promise<BurnedCounters | CounterRefusal>;
   addGrant(grant: StoredGrant): Promise<void>;
   /** A decided grant of this session, or null. */
   paidTap(grantId: string, thumbprint: string): Promise<PaidTap | null>;

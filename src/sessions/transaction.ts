@@ -18,9 +18,17 @@ export interface TransactionTerms {
 /** Line breaks and control characters, which logs and SQL text do not bear, and halves of characters. */
 const UNPRINTABLE = /[\p{Cc}\p{Cs}\p{Zl}\p{Zp}]/u;
 
-/** True for a merchant's number of an order: 1 to 64 characters of any script, on one line. */
+/** Largest amount that a card can state, in minor units: 12 digits (9F02, EMV Book 3 Annex A). */
+export const LARGEST_AMOUNT = 999_999_999_999n;
+
+/** True for a merchant's number of an order, and for the merchant: 1 to 64 characters of any script, on one line. */
 export function isOrderNumber(text: string): boolean {
-  return text.length > 0 && text.length <= 64 && !UNPRINTABLE.test(text);
+  return text.length > 0 && isOneLine(text, 64);
+}
+
+/** True for a text of at most so many characters that logs and SQL bear. */
+export function isOneLine(text: string, longest: number): boolean {
+  return text.length <= longest && !UNPRINTABLE.test(text);
 }
 
 /** True where both sides name the same transaction. */
@@ -38,8 +46,10 @@ export function sameTerms(a: TransactionTerms, b: TransactionTerms): boolean {
 export interface SameTap {
   /** The grant whose payment is repeated. */
   readonly parentId: string;
-  /** The grant that the card was tapped under; its account data is bound to this one. */
+  /** The grant that the card was tapped under. */
   readonly rootId: string;
+  /** `grantHash` of that grant: its account data is bound to it. Null for grants of before it was kept. */
+  readonly rootHash: Buffer | null;
   /** `tapHash` of ICC data and enciphered account data: nothing else may be paid under the grant. */
   readonly hash: Buffer;
   /** PIN entries of the tap, this one included: 2 or more. */

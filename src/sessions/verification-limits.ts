@@ -91,6 +91,11 @@ interface Bounds {
 
 const STRICTNESS: Readonly<Record<CardholderVerification, number>> = { none: 0, device: 1, 'online-pin': 2 };
 
+/** The stricter of two: a PIN before a device, that before none. */
+export function stricterOf(a: CardholderVerification, b: CardholderVerification): CardholderVerification {
+  return STRICTNESS[b] > STRICTNESS[a] ? b : a;
+}
+
 /** The more particular limit before the more general one; of two alike, the one that began later. */
 function precedence(a: VerificationLimit, b: VerificationLimit): number {
   for (const member of ['acquirer', 'scheme', 'country'] as const) {
@@ -132,7 +137,8 @@ function known<T>(value: T | null, named: readonly (T | null)[]): readonly (T | 
  * Of the limits that fit, one that names the acquirer goes before one that names the scheme, that before one that names
  * the country; of two alike the later one holds, from the first instant (UTC) of its day. Where scheme or country are not
  * known, the strictest answer of all that could come to hold: a grant is one commitment, made before the tap, and may
- * ask for a PIN that the card's scheme would not need, never the other way round.
+ * ask for a PIN that the card's scheme would not need. Schemes that could not pay so much have no say in it, so that the
+ * same is asked again once the card is known.
  *
  * Refuses with CURRENCY_NOT_ALLOWED, and with AMOUNT_OVER_LIMIT where no card could pay so much.
  */
@@ -159,7 +165,7 @@ export function verificationFor(payment: LimitedPayment, limits: VerificationLim
     for (const oneCountry of countries) {
       const expected = expectedWithin(boundsFor(oneScheme, oneCountry, inForce, base), amountMinor);
       if (expected === null) continue;
-      if (strictest === null || STRICTNESS[expected] > STRICTNESS[strictest]) strictest = expected;
+      strictest = strictest === null ? expected : stricterOf(strictest, expected);
     }
   }
   return strictest === null ? refuse('AMOUNT_OVER_LIMIT') : ok(strictest);

@@ -33,6 +33,8 @@ export interface VaultChildOptions {
   readonly environment?: Readonly<Record<string, string>>;
   /** Absolute path of the Unix socket, in a folder of its own. */
   readonly socket: string;
+  /** Bounds of PIN lengths that it permits, as `4-12`; the default ones where absent. */
+  readonly pinLengths?: readonly string[] | undefined;
   readonly random: Random;
   /** Takes each line that the process writes: JSON objects without secrets. */
   readonly onLine: (line: string) => void;
@@ -68,9 +70,19 @@ export function nodeFlags(directory: string, socket: string, source: KeystoreSou
   ];
 }
 
+/** What the vault's program is told. */
+export interface ProgramSettings {
+  readonly directory: string;
+  readonly socket: string;
+  readonly source: KeystoreSource;
+  /** Bounds of PIN lengths that it permits, as `4-12`; the default ones where absent. */
+  readonly pinLengths?: readonly string[] | undefined;
+}
+
 /** What the vault's program is called with. */
-export function programArguments(directory: string, socket: string, source: KeystoreSource): string[] {
-  return ['--directory', directory, '--socket', socket, ...sourceArguments(source)];
+export function programArguments({ directory, socket, source, pinLengths = [] }: ProgramSettings): string[] {
+  const lengths = pinLengths.flatMap((pair) => ['--pin-lengths', pair]);
+  return ['--directory', directory, '--socket', socket, ...sourceArguments(source), ...lengths];
 }
 
 /** The vault's program, as source or compiled. */
@@ -134,12 +146,12 @@ export class VaultChild {
   }
 
   #spawn(): ChildProcess {
-    const { directory, socket, source = SOFTWARE, environment = {}, onLine } = this.#options;
+    const { directory, socket, source = SOFTWARE, pinLengths, environment = {}, onLine } = this.#options;
     const keystore = resolve(directory);
     const options = [
       ...nodeFlags(keystore, socket, source),
       VAULT_PROGRAM,
-      ...programArguments(keystore, socket, source),
+      ...programArguments({ directory: keystore, socket, source, pinLengths }),
     ];
     const child = spawn(process.execPath, options, { stdio: ['pipe', 'pipe', 'pipe'], env: environment, cwd: '/' });
     // Where the process could not even be made, no exit follows: it is told as one.

@@ -4,7 +4,7 @@ import type { GateVault, PaymentTranslation, RefusalReceipt, TranslatedPayment }
 import type { KeySlot } from '../gen/tapgate/v1/key_slot.ts';
 import type { SignedMessage } from '../gen/tapgate/v1/signed.ts';
 import type { AuthorizePaymentAnswer } from '../gen/tapgate/vault/v1/vault_service.ts';
-import type { InjectionVault, KeyProof, OfferRequest } from '../injection/vault.ts';
+import type { BoundOffer, InjectionVault, KeyProof, OfferRequest } from '../injection/vault.ts';
 import type {
   ExportedKey,
   GeneratedSlot,
@@ -19,17 +19,16 @@ import type {
 } from '../keys/custody.ts';
 import type { SlotSeries } from '../keys/slots.ts';
 import type { SlotState } from '../keys/state.ts';
-import type { PinBlockCheck, PinGrant, PinVault } from '../pin/vault.ts';
+import type { PinBlockCheck, PinVault, UnsignedPinGrant } from '../pin/vault.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
-import type { GrantSigner } from '../sessions/grant.ts';
-import type { TransactionGrant } from '../sessions/transaction.ts';
+import type { GrantSigner, UnsignedGrant } from '../sessions/grant.ts';
 import type { DeviceTokenClaims, TokenSigner } from '../tokens/claims.ts';
 import { transportToWire } from '../wire/injection.ts';
 import { slotFromWire, slotStateToWire } from '../wire/key-slot.ts';
 import { encodePinGrant } from '../wire/pin.ts';
 import { signedToWire } from '../wire/signed.ts';
 import { accountDataToWire, encodeGrant } from '../wire/transaction.ts';
-import { exportedKey, importCall, importedKey, tr34Credential } from './client/custody.ts';
+import { everySlot, exportedKey, importCall, importedKey, tr34Credential } from './client/custody.ts';
 import { readDescription, type VaultDescription } from './client/description.ts';
 import { type ExchangeOptions, type VaultAnswer, type VaultCall, VaultExchange } from './client/exchange.ts';
 
@@ -38,7 +37,7 @@ type ValueOf<Case extends VaultAnswer['$case']> = Extract<VaultAnswer, { $case: 
 /** Watches calls of the vault by their name; answers what the call answers. */
 export type WatchCall = <T>(call: VaultCall['$case'], work: () => Promise<Result<T>>) => Promise<Result<T>>;
 
-/** The vault as the rest of the service sees it: every port that needs keys, over one stream to its process. */
+/** The vault as the rest of the service sees it: every port that needs keys, over one connection to its process. */
 export class VaultClient
   implements CheckpointSigner, TokenSigner, GrantSigner, InjectionVault, PinVault, GateVault, KeyCustody
 {
@@ -65,8 +64,8 @@ export class VaultClient
   }
 
   async listKeys(): Promise<Result<readonly ShownSlot[]>> {
-    const answer = await this.#call({ $case: 'listKeys', value: {} }, 'listKeys');
-    return answer.ok ? slotsFromWire(answer.value.slots) : answer;
+    const slots = await everySlot((from) => this.#call({ $case: 'listKeys', value: { from } }, 'listKeys'));
+    return slots.ok ? slotsFromWire(slots.value) : slots;
   }
 
   async generateKey({ kind, acquirer = '' }: SlotSeries, by: string): Promise<Result<GeneratedSlot>> {
@@ -117,30 +116,35 @@ export class VaultClient
     return answer.ok ? ok(answer.value.compact) : answer;
   }
 
-  signGrant(grant: TransactionGrant): Promise<Result<SignedBytes>> {
-    return this.#signed({ $case: 'signGrant', value: { payload: encodeGrant(grant) } });
+  signGrant({ grant, keyBinding, parent }: UnsignedGrant): Promise<Result<SignedBytes>> {
+    const signedParent = parent === null ? undefined : signedToWire(parent);
+    const value = { payload: encodeGrant(grant), keyBinding, parent: signedParent };
+    return this.#signed({ $case: 'signGrant', value });
   }
 
-  signPinGrant(grant: PinGrant): Promise<Result<SignedBytes>> {
-    return this.#signed({ $case: 'signPinGrant', value: { payload: encodePinGrant(grant) } });
+  signPinGrant({ pinGrant, grant }: UnsignedPinGrant): Promise<Result<SignedBytes>> {
+    const value = { payload: encodePinGrant(pinGrant), grant: signedToWire(grant) };
+    return this.#signed({ $case: 'signPinGrant', value });
   }
 
-  offerKeys(request: OfferRequest): Promise<Result<SignedBytes>> {
-    const { injectionId, deviceId, sessionKeyThumbprint, nonce, initialKeyIds } = request;
-    return this.#signed({
-      $case: 'offerKeys',
-      value: {
-        injectionId,
-        deviceId,
-        sessionKeyThumbprint,
-        transport: transportToWire(request.transport),
-        transportPublicKey: request.transportKey,
-        nonce,
-        pinInitialKeyId: initialKeyIds.pin,
-        accountDataInitialKeyId: initialKeyIds.accountData,
-        expiresAt: BigInt(request.expiresAt.getTime()),
-      },
-    });
+  async offerKeys(request: OfferRequest): Promise<Result<BoundOffer>> {
+    const { injectionId, deviceId, acquirer, sessionKeyThumbprint, nonce, initialKeyIds } = request;
+    const value = {
+      injectionId,
+      deviceId,
+      acquirer,
+      sessionKeyThumbprint,
+      transport: transportToWire(request.transport),
+      transportPublicKey: request.transportKey,
+      nonce,
+      pinInitialKeyId: initialKeyIds.pin,
+      accountDataInitialKeyId: initialKeyIds.accountData,
+      expiresAt: BigInt(request.expiresAt.getTime()),
+    };
+    const answer = await this.#call({ $case: 'offerKeys', value }, 'offerKeys');
+    if (!answer.ok) return answer;
+    const { offer, keyBinding } = answer.value;
+    return offer === undefined ? refuse('VAULT_UNAVAILABLE', 'no offer') : ok({ offer, keyBinding });
   }
 
   /** Signs a checkpoint of the audit log. */
@@ -166,12 +170,12 @@ export class VaultClient
   }
 
   async checkPinBlock(check: PinBlockCheck): Promise<Result<null>> {
-    const { block, accountData, pinGrant } = check;
+    const { block, accountData, pinGrant, grant } = check;
     const value = {
       block,
       accountData: accountDataToWire(accountData),
       pinGrant: signedToWire(pinGrant),
-      accountDataGrantId: check.accountDataGrantId,
+      grant: signedToWire(grant),
     };
     const answer = await this.#call({ $case: 'checkPinBlock', value }, 'checkPinBlock');
     return answer.ok ? ok(null) : answer;

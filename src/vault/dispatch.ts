@@ -35,13 +35,13 @@ function operate({ call }: ExchangeRequest, custodian: Custodian, ports: VaultPo
     case 'describeKeys':
       return answered('describeKeys', ok(describeKeys(call.value, keys)));
     case 'signDeviceToken':
-      return answered('signDeviceToken', signDeviceToken(call.value, keys));
+      return answered('signDeviceToken', signDeviceToken(call.value, keys, ports));
     case 'signGrant':
       return answered('signed', signGrant(call.value, keys, ports));
     case 'signPinGrant':
       return answered('signed', signPinGrant(call.value, keys, ports));
     case 'offerKeys':
-      return answered('signed', offerKeys(call.value, keys, ports, custodian.ledger));
+      return answered('offerKeys', offerKeys(call.value, keys, ports, custodian.ledger));
     case 'verifyKeyProof':
       return answered('verifyKeyProof', verifyKeyProof(call.value, keys));
     case 'shuffleLayout':
@@ -51,11 +51,11 @@ function operate({ call }: ExchangeRequest, custodian: Custodian, ports: VaultPo
     case 'authorizePayment':
       return answered('authorizePayment', authorizePayment(call.value, keys, ports));
     case 'signRefusal':
-      return answered('signRefusal', signRefusal(call.value, keys));
+      return answered('signRefusal', signRefusal(call.value, keys, ports));
     case 'signCheckpoint':
-      return answered('signed', signCheckpoint(call.value, keys, ports));
+      return answered('signed', signCheckpoint(call.value, keys, ports, custodian.checkpoints));
     case 'listKeys':
-      return answered('listKeys', listKeys(custodian));
+      return answered('listKeys', listKeys(call.value, custodian));
     case 'generateKey':
       return answered('generateKey', generateKey(call.value, custodian));
     case 'changeKeyState':

@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto';
+import type { KeyEndorsement } from '../encoding/published-key.ts';
 import type { SignedBytes } from '../encoding/signed.ts';
 import type { SlotKind } from '../keys/kind.ts';
-import type { SlotState } from '../keys/state.ts';
+import type { SlotState, SlotUse } from '../keys/state.ts';
 import type { DerivationKey } from '../payment-crypto/aes-dukpt/derivation.ts';
 import { SecretKey } from '../payment-crypto/secret-key.ts';
 import type { EndorsedKey } from './keystore/service-key.ts';
@@ -18,13 +19,19 @@ export interface BaseDerivationKey {
 /** What a base derivation key is for. */
 export type KeyDomain = 'pin' | 'account-data';
 
+/**
+ * What a key that signed or gave keys before is wanted for: `serves`: work under it goes on; `verifiesRepeats`: an answer
+ * that was given is given again.
+ */
+export type KeyUse = Extract<keyof SlotUse, 'serves' | 'verifiesRepeats'>;
+
 /** A base derivation key that gave initial keys before the active one, or will after it. */
 export interface OtherBdk {
   readonly domain: KeyDomain;
   readonly state: Exclude<SlotState, 'active'>;
   /** When it entered that state. */
   readonly since: Date;
-  /** Held in states in which phones still pay with what came from it; null in others. */
+  /** Held in states in which phones still pay with what came from it, or answers are given again; null in others. */
   readonly bdk: BaseDerivationKey | null;
 }
 
@@ -53,6 +60,8 @@ export interface PublicKey {
   readonly spki: Buffer;
   /** Of a service key. */
   readonly endorsed: EndorsedKey | null;
+  /** The active anchor's word that the key is this vault's; null where its slot is of before that. */
+  readonly endorsement: KeyEndorsement | null;
 }
 
 /** Every key that the vault works with. It never leaves the vault's process. */

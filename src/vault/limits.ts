@@ -1,8 +1,5 @@
 /** Largest message either way, in bytes: an intent and a grant at their own limits fit. */
 export const MAX_MESSAGE_BYTES = 256 * 1024;
 
-/** Streams of one connection; a service opens one. */
-export const MAX_STREAMS = 4;
-
 /** Connections at one time: a service's own, and those of its start and its restart. */
 export const MAX_CONNECTIONS = 16;

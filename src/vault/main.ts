@@ -6,14 +6,15 @@ import { wipeKeys } from './keys.ts';
 import { Custodian } from './keystore/custodian.ts';
 import { type KeystoreSource, keystoreOf } from './keystore-source.ts';
 import { classOf, jsonLog, READY_EVENT, type VaultLog } from './log.ts';
+import { type PinLengths, parsePinLengths } from './pin-lengths.ts';
 import { startVaultServer } from './server.ts';
 import type { SocketAccess } from './socket.ts';
 import { SOURCE_OPTIONS, sourceOfArguments } from './source-arguments.ts';
 
-/** Time that open streams have to end after SIGTERM, in milliseconds. */
+/** Time that open connections have to end after SIGTERM, in milliseconds. */
 const DRAIN_MILLISECONDS = 10_000;
 
-const USAGE = `usage: node main.ts --directory KEYSTORE --socket PATH [--standalone] [--group]
+const USAGE = `usage: node main.ts --directory KEYSTORE --socket PATH [--standalone] [--group] [--pin-lengths 4-12]...
   [--passphrase-file FILE | --module FILE --token-label LABEL --pin-file FILE]
 `;
 
@@ -21,6 +22,8 @@ interface Arguments {
   readonly directory: string;
   readonly socket: string;
   readonly source: KeystoreSource;
+  /** Undefined where none are given. */
+  readonly pinLengths: readonly PinLengths[] | undefined;
   readonly socketAccess: SocketAccess;
   /** Without it the process lives no longer than its standard input: a parent that dies takes its vault with it. */
   readonly standalone: boolean;
@@ -34,22 +37,29 @@ function readArguments(): Arguments | null {
         socket: { type: 'string' },
         standalone: { type: 'boolean' },
         group: { type: 'boolean' },
+        'pin-lengths': { type: 'string', multiple: true },
         ...SOURCE_OPTIONS,
       },
     });
     const { directory, socket, standalone = false, group = false } = values;
     const source = sourceOfArguments(values);
-    return directory === undefined || socket === undefined || source === null
+    const pairs = values['pin-lengths'];
+    const pinLengths = pairs?.map(parsePinLengths).filter((lengths) => lengths !== null);
+    return directory === undefined || socket === undefined || source === null || pinLengths?.length !== pairs?.length
       ? null
-      : { directory, socket, source, standalone, socketAccess: group ? 'group' : 'owner' };
+      : { directory, socket, source, pinLengths, standalone, socketAccess: group ? 'group' : 'owner' };
   } catch {
     return null;
   }
 }
 
-async function run({ directory, socket, source, socketAccess, standalone }: Arguments, log: VaultLog): Promise<void> {
+async function run(
+  { directory, socket, source, pinLengths, socketAccess, standalone }: Arguments,
+  log: VaultLog,
+): Promise<void> {
   harden(log);
-  const ports = { random: { bytes: (length: number) => randomBytes(length) }, clock: { now: () => new Date() } };
+  const random = { bytes: (length: number) => randomBytes(length) };
+  const ports = { random, clock: { now: () => new Date() }, pinLengths };
   const keystore = await keystoreOf(directory, source, ports.clock);
   if (!keystore.ok) {
     log('keystore source refused', { fault: keystore.reason, detail: keystore.detail ?? '' });

@@ -1,22 +1,17 @@
 import { chmodSync } from 'node:fs';
-import { createServer, type Server as NetServer, type Socket } from 'node:net';
-import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
-import {
-  type BatchCall,
-  ExchangeRequest,
-  ExchangeResponse,
-  type VaultServiceServer,
-  VaultServiceService,
-} from '../gen/tapgate/vault/v1/vault_service.ts';
+import { createServer, type Server as NetServer } from 'node:net';
 import { ok, type Result, refuse } from '../reasons/result.ts';
-import { fits, MOST_CALLS } from './batch.ts';
+import { type Answering, VaultConnection } from './connection.ts';
 import { dispatch } from './dispatch.ts';
 import type { Custodian } from './keystore/custodian.ts';
 import { errorCode } from './keystore/fault.ts';
-import { MAX_CONNECTIONS, MAX_MESSAGE_BYTES, MAX_STREAMS } from './limits.ts';
+import { MAX_CONNECTIONS } from './limits.ts';
 import type { VaultLog } from './log.ts';
 import type { VaultPorts } from './ports.ts';
 import { prepareSocket, SOCKET_MODE, type SocketAccess, type SocketFault } from './socket.ts';
+
+/** A client that owes something and does not move for this time is cut, within twice of it. */
+const STALL_MILLISECONDS = 10_000;
 
 /** What the vault is served with. */
 export interface VaultServerOptions {
@@ -28,103 +23,55 @@ export interface VaultServerOptions {
   readonly custodian: Custodian;
   readonly ports: VaultPorts;
   readonly log: VaultLog;
+  /** How often clients that owe something are looked at; 10 000 where absent. */
+  readonly stallMilliseconds?: number;
 }
 
 /** A vault that answers. */
 export interface VaultServer {
-  /** Takes no new stream, lets open ones end, and cuts what is left at the deadline. */
+  /** Takes no new connection, lets open ones end, and cuts what is left at the deadline. */
   drain(deadlineMilliseconds: number): Promise<void>;
   /** Cuts everything at once. */
   stop(): void;
 }
 
-/**
- * Serves the vault on a Unix socket (folder 0700, socket 0600; for a group 0750 and 0660).
- *
- * Calls of a stream are answered one by one as they are read, and nothing more is read while answers wait for the client:
- * what is outstanding is bounded by the stream's own buffers.
- */
+/** Serves the vault on a Unix socket (folder 0700, socket 0600; for a group 0750 and 0660). */
 export async function startVaultServer(options: VaultServerOptions): Promise<Result<VaultServer, SocketFault>> {
+  const { custodian, ports, log, stallMilliseconds = STALL_MILLISECONDS } = options;
   const prepared = await prepareSocket(options.socket, options.socketAccess);
   if (!prepared.ok) return prepared;
-  const server = new Server({
-    'grpc.enable_channelz': 0,
-    'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-    'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-    'grpc.max_concurrent_streams': MAX_STREAMS,
-  });
-  const implementation: VaultServiceServer = { exchange: (call) => serveExchange(call, options) };
-  server.addService(VaultServiceService, implementation);
-  // Connections are accepted here and handed over: grpc-js itself neither bounds them nor, without channelz, cuts them.
-  const injector = server.createConnectionInjector(ServerCredentials.createInsecure());
-  const open = new Set<Socket>();
-  const listener = createServer((connection) => {
+  const answering: Answering = { answer: (request) => dispatch(request, custodian, ports, log), log };
+  const open = new Set<VaultConnection>();
+  const listener = createServer({ allowHalfOpen: true }, (socket) => {
+    const connection = new VaultConnection(socket, answering);
     open.add(connection);
-    connection.once('close', () => open.delete(connection));
-    injector.injectConnection(connection);
+    socket.once('close', () => open.delete(connection));
   });
   listener.maxConnections = MAX_CONNECTIONS;
   const listening = await listen(listener, options);
   if (!listening.ok) return listening;
-  const cut = (): void => {
-    for (const connection of open) connection.destroy();
-  };
+  const looking = setInterval(() => {
+    for (const connection of open) connection.cutIfStalled();
+  }, stallMilliseconds);
+  looking.unref();
   const closed = new Promise<void>((resolve) => listener.once('close', () => resolve()));
+  const cut = (): void => {
+    clearInterval(looking);
+    for (const connection of open) connection.cut();
+  };
   return ok({
     drain: async (deadlineMilliseconds) => {
       listener.close();
-      injector.drain(deadlineMilliseconds);
       const timer = setTimeout(cut, deadlineMilliseconds);
       await closed;
       clearTimeout(timer);
+      clearInterval(looking);
     },
     stop: () => {
       listener.close();
       cut();
     },
   });
-}
-
-function serveExchange(
-  call: ServerDuplexStream<ExchangeRequest, ExchangeResponse>,
-  { custodian, ports, log }: VaultServerOptions,
-): void {
-  // Tells the client that the stream is taken, before its first call.
-  call.sendMetadata(new Metadata());
-  const answerTo = (request: ExchangeRequest): ExchangeResponse => dispatch(request, custodian, ports, log);
-  call.on('data', (request: ExchangeRequest) => {
-    for (const response of request.call?.$case === 'batch'
-      ? answersOf(request.call.value, answerTo)
-      : [answerTo(request)]) {
-      if (!call.write(response)) call.pause();
-    }
-  });
-  call.on('drain', () => call.resume());
-  call.on('end', () => call.end());
-  call.on('error', () => log('stream failed'));
-}
-
-/** Answers the calls of a batch one after the other: in one message, or in several where they are long. */
-function answersOf({ calls }: BatchCall, answerTo: (request: ExchangeRequest) => ExchangeResponse): ExchangeResponse[] {
-  const requests = calls.slice(0, MOST_CALLS).map((bytes) => decoded(bytes));
-  const messages: Buffer[][] = [];
-  for (const request of requests) {
-    if (request === null) continue;
-    const bytes = Buffer.from(ExchangeResponse.encode(answerTo(request)).finish());
-    const last = messages.at(-1);
-    if (last !== undefined && fits(last, bytes)) last.push(bytes);
-    else messages.push([bytes]);
-  }
-  return messages.map((answers) => ({ id: 0n, answer: { $case: 'batch', value: { answers } } }));
-}
-
-/** A call of a batch; null for what is none: it has no id by which it could be answered. */
-function decoded(bytes: Buffer): ExchangeRequest | null {
-  try {
-    return ExchangeRequest.decode(bytes);
-  } catch {
-    return null;
-  }
 }
 
 function listen(

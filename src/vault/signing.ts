@@ -4,7 +4,7 @@ import type { SignedMessage } from '../gen/tapgate/v1/signed.ts';
 import { useOf } from '../keys/state.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 import { signedFromWire } from '../wire/signed.ts';
-import type { VaultKeys } from './keys.ts';
+import type { KeyUse, VaultKeys } from './keys.ts';
 import type { SigningKey } from './keystore/signing-key.ts';
 import { isRemembered, rememberOwn } from './own-signatures.ts';
 import type { VaultPorts } from './ports.ts';
@@ -29,21 +29,22 @@ export function signAsService(
 }
 
 /**
- * Reads what the service key has signed: the one that is active, one that drains, or one that is retired, whose answers
- * may be asked for again. Refuses with GRANT_UNKNOWN any other key, with GRANT_KEY_COMPROMISED one that is known to be.
+ * Reads what the service key has signed: the one that is active, one that drains, or, for repeats alone, one that is
+ * retired. Refuses with GRANT_UNKNOWN any other key, with GRANT_KEY_COMPROMISED one that is known to be.
  */
 export function verifyAsService(
   context: ServiceContext,
   message: SignedMessage | undefined,
   keys: VaultKeys,
   field: string,
+  use: KeyUse,
 ): Result<SignedBytes, 'MALFORMED_MESSAGE' | 'GRANT_UNKNOWN' | 'GRANT_KEY_COMPROMISED'> {
   const signed = signedFromWire(message, field);
   if (!signed.ok) return signed;
   const { keyId } = signed.value;
   if (keys.compromised.has(keyId)) return refuse('GRANT_KEY_COMPROMISED');
   const key = keys.publicKeys.find((candidate) => candidate.kind === 'grant' && candidate.keyId === keyId);
-  const counts = key !== undefined && useOf(key.state).verifiesRepeats;
+  const counts = key !== undefined && useOf(key.state)[use];
   const ours = counts && (isRemembered(context, signed.value) || verifySigned(context, signed.value, key.publicKey));
   return ours ? signed : refuse('GRANT_UNKNOWN');
 }

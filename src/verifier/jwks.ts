@@ -1,5 +1,6 @@
 import { createPublicKey, type KeyObject } from 'node:crypto';
 import { z } from 'zod';
+import { isEndorsed, type KeyEndorsement, type TrustedAnchors } from '../encoding/published-key.ts';
 import { ok, type Result, refuse } from '../reasons/result.ts';
 
 /** A published key, as far as a verifier of device tokens reads it (RFC 7517). */
@@ -11,13 +12,15 @@ export interface PublishedKey {
   readonly alg: string;
   /** `device-token` or `receipt`. */
   readonly tapgateUse: string;
+  /** What anchors have said of it, where the set tells. */
+  readonly endorsements?: readonly KeyEndorsement[] | undefined;
 }
 
 /** Where the published keys come from. Rejects where they cannot be had. */
 export type JwksSource = () => Promise<readonly PublishedKey[]>;
 
-/** More keys than any rotation needs. */
-const MAXIMUM_KEYS = 64;
+/** More keys than a service has signed with in its life: a file may hold those of every purpose that there ever were. */
+const MAXIMUM_KEYS = 4096;
 
 const coordinate = z.string().length(43);
 
@@ -35,6 +38,18 @@ const keySchema = z.object({
   y: coordinate,
   alg: z.literal('ES256'),
   tapgate_use: z.string().max(64),
+  tapgate_endorsements: z
+    .array(
+      z.object({
+        anchor: z.string().max(64),
+        signature: z
+          .base64()
+          .max(128)
+          .transform((text) => Buffer.from(text, 'base64')),
+      }),
+    )
+    .max(16)
+    .optional(),
 });
 
 /** Reads a JSON Web Key Set as the service publishes it. Keys of other kinds and uses are passed over (RFC 7517 §5). */
@@ -51,8 +66,9 @@ export function parseJwks(text: string): Result<readonly PublishedKey[], 'MALFOR
     document.data.keys.flatMap((member) => {
       const key = keySchema.safeParse(member);
       if (!key.success) return [];
-      const { kid, x, y, alg, tapgate_use: tapgateUse } = key.data;
-      return [{ kid, x, y, alg, tapgateUse }];
+      const { kid, x, y, alg, tapgate_use: tapgateUse, tapgate_endorsements: said } = key.data;
+      const endorsements = said?.map(({ anchor, signature }) => ({ anchorId: anchor, signature }));
+      return [{ kid, x, y, alg, tapgateUse, ...(endorsements !== undefined && { endorsements }) }];
     }),
   );
 }
@@ -62,17 +78,26 @@ export function deviceTokenKeysOf(published: readonly PublishedKey[]): ReadonlyM
   return keysOf(published, 'device-token');
 }
 
-/** The keys that verify receipts, by key id. */
-export function receiptKeysOf(published: readonly PublishedKey[]): ReadonlyMap<string, KeyObject> {
-  return keysOf(published, 'receipt');
+/** The keys that verify receipts, by key id; where anchors are given, those that one of them endorses. */
+export function receiptKeysOf(
+  published: readonly PublishedKey[],
+  anchors: TrustedAnchors | null = null,
+): ReadonlyMap<string, KeyObject> {
+  return keysOf(published, 'receipt', anchors);
 }
 
-function keysOf(published: readonly PublishedKey[], use: string): ReadonlyMap<string, KeyObject> {
+function keysOf(
+  published: readonly PublishedKey[],
+  use: string,
+  anchors: TrustedAnchors | null = null,
+): ReadonlyMap<string, KeyObject> {
   const keys = new Map<string, KeyObject>();
-  for (const { kid, x, y, alg, tapgateUse } of published.slice(0, MAXIMUM_KEYS)) {
-    if (alg !== 'ES256' || tapgateUse !== use) continue;
+  const ofUse = published.filter(({ alg, tapgateUse }) => alg === 'ES256' && tapgateUse === use);
+  for (const { kid, x, y, endorsements } of ofUse.slice(0, MAXIMUM_KEYS)) {
     try {
-      keys.set(kid, createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' }));
+      const key = createPublicKey({ key: { kty: 'EC', crv: 'P-256', x, y }, format: 'jwk' });
+      const publicKey = key.export({ format: 'der', type: 'spki' });
+      if (anchors === null || isEndorsed({ purpose: use, publicKey, endorsements }, anchors)) keys.set(kid, key);
     } catch {
       // What it would have signed will not verify.
     }

@@ -21,7 +21,7 @@ export function headToWire({ writer, sequence, hash, signed }: UnsignedHead): Au
 
 /** A published key as a message. */
 export function keyToWire(key: Extract<LogPart, { kind: 'beginning' }>['keys'][number]): WireKey {
-  return { ...key, state: key.state ?? '' };
+  return { ...key, state: key.state ?? '', endorsements: [...(key.endorsements ?? [])] };
 }
 
 /** A part of the log as messages, none of them too large. */

@@ -1,4 +1,4 @@
-import { type KeySlot as WireSlot, SlotState as WireState } from '../gen/tapgate/v1/key_slot.ts';
+import { KeySlot as WireSlot, SlotState as WireState } from '../gen/tapgate/v1/key_slot.ts';
 import { isEntry, type ShownSlot } from '../keys/custody.ts';
 import { isSlotKind } from '../keys/kind.ts';
 import { SLOT_STATES, type SlotState } from '../keys/state.ts';
@@ -27,7 +27,7 @@ export function slotStateFromWire(wire: WireState): SlotState | null {
 
 /** A slot as a message. `nextStepAt` and what rests on it are left out where nothing is known of them. */
 export function slotToWire(slot: ShownSlot, nextStepAt: Date | null = null, resting?: KeySetsResting): WireSlot {
-  const { id, kind, acquirer = '', state, keyCheckValue, keyId, bdkId, history, enteredBy } = slot;
+  const { id, kind, acquirer = '', state, keyCheckValue, keyId, bdkId, history, enteredBy, expiresAt } = slot;
   return {
     slotId: id,
     kind,
@@ -40,7 +40,21 @@ export function slotToWire(slot: ShownSlot, nextStepAt: Date | null = null, rest
     nextStepAt: nextStepAt ?? undefined,
     resting: resting && { live: BigInt(resting.live), unsettled: BigInt(resting.unsettled) },
     enteredBy: enteredBy ?? '',
+    expiresAt,
   };
+}
+
+/** Bytes of slots in one message, at the most, where it is more than one: half of what any plane sends. */
+const MOST_BYTES = 128 * 1024;
+
+/** The first ones of these slots, as many as a message takes; one at least. */
+export function slotsThatFit(slots: readonly WireSlot[]): WireSlot[] {
+  let bytes = 0;
+  const beyond = slots.findIndex((slot, at) => {
+    bytes += WireSlot.encode(slot).finish().length;
+    return at > 0 && bytes > MOST_BYTES;
+  });
+  return slots.slice(0, beyond < 0 ? undefined : beyond);
 }
 
 /** A slot out of a message; refused where kind or state are of another version. */
@@ -53,8 +67,18 @@ export function slotFromWire(wire: WireSlot | undefined): Result<ShownSlot, 'MAL
     if (entered === null || change.at === undefined) return malformed('slot: history');
     history.push({ state: entered, at: change.at, by: change.by });
   }
-  const { slotId: id, kind, keyCheckValue, keyId, bdkId, enteredBy } = wire;
+  const { slotId: id, kind, keyCheckValue, keyId, bdkId, enteredBy, expiresAt } = wire;
   if (enteredBy !== '' && !isEntry(enteredBy)) return malformed('slot: how it entered');
-  const plain = { id, kind, acquirer: wire.acquirer || undefined, state, history, keyCheckValue, keyId, bdkId };
+  const plain = {
+    id,
+    kind,
+    acquirer: wire.acquirer || undefined,
+    state,
+    history,
+    keyCheckValue,
+    keyId,
+    bdkId,
+    expiresAt,
+  };
   return ok(enteredBy === '' ? plain : { ...plain, enteredBy });
 }

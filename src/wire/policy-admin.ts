@@ -1,4 +1,6 @@
 import {
+  type DeviceGroupChange,
+  DeviceGroupChangeKind,
   type PolicyActivation,
   type PolicyDescription,
   type PolicyDifference,
@@ -9,7 +11,7 @@ import {
 import type { Difference } from '../policy/difference.ts';
 import { scopeText } from '../policy/scope.ts';
 import type { KeptShadowCount } from '../policy/shadow.ts';
-import type { Activation, PolicyMode, StoredDocument } from '../policy/store.ts';
+import type { Activation, GroupChange, PolicyMode, StoredDocument } from '../policy/store.ts';
 import { ok, type Result } from '../reasons/result.ts';
 import { malformed } from './decode.ts';
 
@@ -49,4 +51,10 @@ export function differenceToWire({ path, before, after, effect, readInScope }: A
 
 export function shadowToWire({ candidate, ...rest }: KeptShadowCount): ShadowDifference {
   return { version: candidate, ...rest };
+}
+
+const CHANGES = { added: DeviceGroupChangeKind.ADDED, removed: DeviceGroupChangeKind.REMOVED } as const;
+
+export function groupChangeToWire({ number, change, deviceIds, by, at }: GroupChange): DeviceGroupChange {
+  return { number, kind: CHANGES[change], deviceIds: [...deviceIds], changedBy: by, changedAt: at };
 }

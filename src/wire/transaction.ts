@@ -13,7 +13,9 @@ import { isUuid } from '../ports/random.ts';
 import { ok, type Result } from '../reasons/result.ts';
 import {
   type CardholderVerification,
+  isOneLine,
   isOrderNumber,
+  LARGEST_AMOUNT,
   type SameTap,
   type TransactionGrant,
   type TransactionTerms,
@@ -44,13 +46,23 @@ export function termsToWire(terms: TransactionTerms): WireTerms {
   return { ...terms, type: keyFor(TYPES, terms.type) };
 }
 
-/** Terms out of a message; order and merchant are bounded here, amounts and currency by policy. */
+/** Longest name of a party, a key, a grant or a version. */
+const LONGEST_NAME = 128;
+
+/** The first of these fields that holds what no row and no log bears, or null. */
+function unfitName(names: Readonly<Record<string, string>>): string | null {
+  for (const [field, name] of Object.entries(names)) if (!isOneLine(name, LONGEST_NAME)) return field;
+  return null;
+}
+
+/** Terms out of a message: texts that rows and logs bear, amounts that cards can state; limits are policy's. */
 export function termsFromWire(message: WireTerms | undefined): Result<TransactionTerms, 'MALFORMED_MESSAGE'> {
   if (message === undefined) return malformed('terms');
   const type = TYPES.get(message.type);
   if (type === undefined) return malformed('terms.type');
   if (!isOrderNumber(message.order)) return malformed('terms.order');
-  if (message.merchant.length === 0 || message.merchant.length > 64) return malformed('terms.merchant');
+  if (!isOrderNumber(message.merchant)) return malformed('terms.merchant');
+  if (message.amountMinor < 0n || message.amountMinor > LARGEST_AMOUNT) return malformed('terms.amount_minor');
   const { amountMinor, currency, merchant, order } = message;
   return ok({ type, amountMinor, currency, merchant, order });
 }
@@ -101,6 +113,15 @@ export function decodeGrant(payload: Uint8Array): Result<TransactionGrant, 'MALF
   const decoded = decodeMessage(WireGrant, payload);
   if (!decoded.ok) return decoded;
   const message = decoded.value;
+  const { grantId, deviceId, sessionKeyThumbprint, acquirer, policyVersion } = message;
+  const unfit = unfitName({
+    grant_id: grantId,
+    device_id: deviceId,
+    session_key_thumbprint: sessionKeyThumbprint,
+    acquirer,
+    policy_version: policyVersion,
+  });
+  if (unfit !== null) return malformed(unfit);
   const terms = termsFromWire(message.terms);
   if (!terms.ok) return terms;
   const pinKsn = exactBytes(message.pinKsn, 12, 'pin_ksn');
@@ -116,11 +137,11 @@ export function decodeGrant(payload: Uint8Array): Result<TransactionGrant, 'MALF
   const sameTap = message.sameTap === undefined ? ok(null) : sameTapFromWire(message.sameTap);
   if (!sameTap.ok) return sameTap;
   return ok({
-    id: message.grantId,
+    id: grantId,
     nonce: message.nonce,
-    deviceId: message.deviceId,
-    thumbprint: message.sessionKeyThumbprint,
-    acquirer: message.acquirer,
+    deviceId,
+    thumbprint: sessionKeyThumbprint,
+    acquirer,
     terms: terms.value,
     pinKsn: pinKsn.value,
     accountDataKsn: accountDataKsn.value,
@@ -129,22 +150,26 @@ export function decodeGrant(payload: Uint8Array): Result<TransactionGrant, 'MALF
     pinAllowed: message.pinAllowed,
     issuedAt,
     expiresAt,
-    policyVersion: message.policyVersion,
+    policyVersion,
     sameTap: sameTap.value,
   });
 }
 
-function sameTapToWire({ parentId, rootId, hash, attempt }: SameTap): WireSameTap {
-  return { parentGrantId: parentId, rootGrantId: rootId, tapHash: hash, attempt };
+function sameTapToWire({ parentId, rootId, rootHash, hash, attempt }: SameTap): WireSameTap {
+  const rootGrantHash = rootHash ?? Buffer.alloc(0);
+  return { parentGrantId: parentId, rootGrantId: rootId, rootGrantHash, tapHash: hash, attempt };
 }
 
 function sameTapFromWire(message: WireSameTap): Result<SameTap, 'MALFORMED_MESSAGE'> {
   const { parentGrantId, rootGrantId, attempt } = message;
   if (!isUuid(parentGrantId) || !isUuid(rootGrantId)) return malformed('same_tap');
+  const rootHash =
+    message.rootGrantHash.length === 0 ? ok(null) : exactBytes(message.rootGrantHash, 32, 'same_tap.root_grant_hash');
+  if (!rootHash.ok) return rootHash;
   const hash = exactBytes(message.tapHash, 32, 'same_tap.tap_hash');
   if (!hash.ok) return hash;
   if (attempt < 2) return malformed('same_tap.attempt');
-  return ok({ parentId: parentGrantId, rootId: rootGrantId, hash: hash.value, attempt });
+  return ok({ parentId: parentGrantId, rootId: rootGrantId, rootHash: rootHash.value, hash: hash.value, attempt });
 }
 
 /** Serialises an intent: the bytes that the phone signs. */
@@ -169,6 +194,9 @@ export function decodeIntent(payload: Uint8Array): Result<PaymentIntent, 'MALFOR
   const decoded = decodeMessage(WireIntent, payload);
   if (!decoded.ok) return decoded;
   const message = decoded.value;
+  const { acquirer, sessionKeyThumbprint, grantId } = message;
+  const unfit = unfitName({ acquirer, session_key_thumbprint: sessionKeyThumbprint, grant_id: grantId });
+  if (unfit !== null) return malformed(unfit);
   const terms = termsFromWire(message.terms);
   if (!terms.ok) return terms;
   const accountData = accountDataFromWire(message.accountData);
@@ -179,9 +207,9 @@ export function decodeIntent(payload: Uint8Array): Result<PaymentIntent, 'MALFOR
   if (!pin.ok) return pin;
   if (pin.value !== null && claimedVerification !== 'online-pin') return malformed('claimed_verification');
   return ok({
-    acquirer: message.acquirer,
-    thumbprint: message.sessionKeyThumbprint,
-    grantId: message.grantId,
+    acquirer,
+    thumbprint: sessionKeyThumbprint,
+    grantId,
     terms: terms.value,
     emvData: message.emvData,
     accountData: accountData.value,

@@ -7,7 +7,7 @@ import { signingKey } from '../support/signing-key.ts';
 
 const keyOf = (keyId: string, purpose: VaultKeyPurpose, state: SlotState): VaultSigningKey => {
   const { publicKey, spki } = signingKey(keyId);
-  return { keyId, purpose, key: publicKey, publicKey: spki, state };
+  return { keyId, purpose, key: publicKey, publicKey: spki, state, endorsements: [] };
 };
 
 const PURPOSES = ['device-token', 'receipt', 'grant', 'audit'] as const;

@@ -129,7 +129,7 @@ describe.each(['classicKeys', 'serviceAccount'])('a file of %s is refused', (kin
   const opened = () => decodersOf(`package: ${PACKAGE}, ${kind}: key.json`);
 
   test('that is not there', async () => {
-    await expect(opened()).rejects.toThrow('key.json cannot be opened');
+    await expect(opened()).rejects.toThrow('key.json does not exist');
   });
 
   test.each([0o604, 0o660, 0o644])('that others can open (%o)', async (mode) => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
-import { Backtest, type PaymentPolicy, runBacktest } from '../../src/audit/backtest.ts';
+import { Backtest, NOT_JUDGED, type PaymentPolicy, runBacktest } from '../../src/audit/backtest.ts';
 import type { DecisionRecord } from '../../src/audit/decision-record.ts';
+import { gatePolicySchema } from '../../src/gate/policy.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import { START } from '../support/clock.ts';
 import { kept, policy } from './decisions.ts';
@@ -15,6 +16,7 @@ const euro = (maximumAmountMinor: number, noPinAmountMinor: number) => ({
   maximumAmountMinor,
   noPinAmountMinor,
 });
+const MASTERCARD = { currency: 978, scheme: 'mastercard' };
 const pinned = {
   grant: { expectedVerification: 'online-pin' },
   payment: { pin: 'held', claimedVerification: 'online-pin' },
@@ -41,6 +43,18 @@ describe('a payment under another policy', () => {
     ],
     ['entered a PIN where there is none', kept(pinned), policy({ pinAllowed: false }), ['PIN_NOT_EXPECTED']],
     ['is of a scheme that is not taken', kept(), policy({ gate: { schemes: ['mir'] } }), ['SCHEME_NOT_ALLOWED']],
+    [
+      'is over the largest amount of its scheme',
+      kept(),
+      policy({ verificationLimits: [{ ...MASTERCARD, noPinAmountMinor: 0, maximumAmountMinor: 1249 }] }),
+      ['AMOUNT_OVER_LIMIT'],
+    ],
+    [
+      'needs the PIN of its scheme',
+      kept(),
+      policy({ verificationLimits: [{ ...MASTERCARD, noPinAmountMinor: 1249 }] }),
+      ['CVM_REQUIRED'],
+    ],
     [
       'needed a PIN and needs none',
       kept({ outcome: 'refused', reasons: ['CVM_REQUIRED'], grant: { expectedVerification: 'online-pin' } }),
@@ -75,6 +89,15 @@ describe('a payment under another policy', () => {
     expect(taken(record, under).reasons).toEqual(expected);
   });
 
+  test('that does not read is counted, and the next one is taken', () => {
+    const backtest = new Backtest(policy({ currencies: [euro(1249, 1000)] }));
+    const { stored: _, facts: __, ...row } = kept();
+    expect(backtest.take({ ...row, unreadable: true })).toBeNull();
+    backtest.warm({ ...row, unreadable: true });
+    expect(backtest.take(kept())?.reasons).toEqual(['AMOUNT_OVER_LIMIT']);
+    expect(backtest.totals).toMatchObject({ payments: 2n, unreadable: 1n, withoutFacts: 0n, nowRefused: 1n });
+  });
+
   test('without facts is counted, and not taken again', () => {
     const { reasons, totals } = taken(kept({ facts: null }), policy({ currencies: [euro(1, 1)] }));
     expect([reasons, totals.payments, totals.withoutFacts, totals.nowRefused]).toEqual([null, 1n, 1n, 0n]);
@@ -105,6 +128,7 @@ describe('what a backtest counts', () => {
     expect(backtest.totals).toEqual({
       payments: 5n,
       withoutFacts: 0n,
+      unreadable: 0n,
       nowRefused: 2n,
       nowApproved: 1n,
       otherReasons: 1n,
@@ -116,6 +140,12 @@ describe('what a backtest counts', () => {
       ]),
     });
   });
+});
+
+test('every member of the gate is judged, or told as one that is not', () => {
+  const judged = ['gate.schemes', 'gate.velocity'];
+  const members = Object.keys(gatePolicySchema.shape).map((member) => `gate.${member}`);
+  expect([...judged, ...NOT_JUDGED].toSorted()).toEqual(members.toSorted());
 });
 
 describe('limits of payments', () => {

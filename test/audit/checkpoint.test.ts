@@ -20,11 +20,15 @@ const checkpoint: Checkpoint = {
   at: START,
   entries: 12n,
   heads: [head(1, 4n), head(2, 8n)],
+  takenUp: null,
 };
 
 describe('a checkpoint', () => {
   test('is read as it was written', () => {
     expect(unwrap(decodeCheckpoint(encodeCheckpoint(checkpoint)))).toEqual(checkpoint);
+    const last = { number: 9n, hash: Buffer.alloc(32, 9) };
+    const taken: Checkpoint = { ...checkpoint, takenUp: { last, by: 'ann', at: START } };
+    expect(unwrap(decodeCheckpoint(encodeCheckpoint(taken)))).toEqual(taken);
   });
 
   test('holds at most 256 heads, at least one', () => {
@@ -74,6 +78,7 @@ describe('a checkpoint', () => {
       at: START,
       entries: 8n,
       heads: [head(1, 3n), head(2, 5n)],
+      takenUp: null,
     });
     const name = { number: 1n, hash: checkpointHash(encodeCheckpoint(first)) };
     const second = nextCheckpoint({ name, entries: 8n }, [{ ...head(2, 9n), signed: 5n }], START);

@@ -71,10 +71,12 @@ export function kept({
 /** The policy that `kept` is approved by, with changes. */
 export function policy({
   currencies = [{ currency: 978, maximumAmountMinor: 500_000, noPinAmountMinor: 5000 }],
+  verificationLimits = [],
   pinAllowed = true,
   gate = {},
 }: {
   currencies?: object[];
+  verificationLimits?: object[];
   pinAllowed?: boolean;
   gate?: object;
 } = {}): PaymentPolicy {
@@ -86,6 +88,7 @@ export function policy({
     counterWindow: 1000,
     postureForbidsPayment: [],
     currencies,
+    verificationLimits,
   });
   return { sessions, pin: { allowed: pinAllowed }, gate: gatePolicySchema.parse(gate) };
 }

@@ -4,6 +4,7 @@ import { type Checkpoint, decodeCheckpoint, encodeCheckpoint } from '../../src/a
 import { EXPORT_FORM, linesOf, partOf } from '../../src/audit/lines.ts';
 import { type LogPart, readLog, verifyLog } from '../../src/audit/reading.ts';
 import type { AuditReader, KeyHistory, LoggedEntry, UnsignedHead } from '../../src/audit/store.ts';
+import { secondsAfter } from '../../src/ports/clock.ts';
 import { START } from '../support/clock.ts';
 import { unwrap } from '../support/unwrap.ts';
 import { kept, policy } from './decisions.ts';
@@ -20,6 +21,7 @@ describe('a checkpoint that says more than it may is refused', () => {
     at: START,
     entries: 4n,
     heads: [{ writer: writerOf(1), sequence: 4n, hash: Buffer.alloc(32, 5) }],
+    takenUp: null,
   };
   const head = (over: object): Checkpoint => ({ ...checkpoint, heads: [{ ...checkpoint.heads[0]!, ...over }] });
 
@@ -110,9 +112,10 @@ test('what does not follow at the end of an export is told, though nobody says w
 
 describe('a tap that is paid again, under another policy', () => {
   const hash = Buffer.alloc(32, 7);
-  const sameTap = { parentId: 'grant-0', rootId: 'grant-0', hash, attempt: 2 };
-  const again = (withPin: boolean) =>
+  const sameTap = { parentId: 'grant-0', rootId: 'grant-0', rootHash: null, hash, attempt: 2 };
+  const again = (withPin: boolean, over: Parameters<typeof kept>[0] = {}) =>
     kept({
+      ...over,
       grant: { sameTap, expectedVerification: 'online-pin' },
       payment: { tapHash: hash, ...(withPin ? ({ pin: 'held', claimedVerification: 'online-pin' } as const) : {}) },
     });
@@ -123,15 +126,34 @@ describe('a tap that is paid again, under another policy', () => {
     expect(new Backtest(policy()).take(again(true))).toBeNull();
   });
 
-  test('counts towards no limit, as it has been counted', () => {
+  const root = (over: Parameters<typeof kept>[0] = {}) => kept({ grant: { id: 'grant-0' }, ...over });
+
+  test('counts towards limits once, with the first payment of it that is approved', () => {
     const backtest = new Backtest(limited);
-    expect([again(true), again(true), kept(), again(true)].map((record) => backtest.take(record))).toEqual([
-      null,
-      null,
-      null,
-      null,
-    ]);
+    expect([root(), again(true), again(true)].map((record) => backtest.take(record))).toEqual([null, null, null]);
     expect(backtest.take(kept())?.reasons).toEqual(['VELOCITY_EXCEEDED']);
+    expect(backtest.take(again(true))).toBeNull();
+  });
+
+  test('counts where what was before it was refused', () => {
+    const lost = { pin: 'lost', claimedVerification: 'online-pin' } as const;
+    const refused = root({ payment: lost, outcome: 'refused', reasons: ['PIN_LOST'] });
+    const backtest = new Backtest(limited);
+    expect([refused, again(true)].map((record) => backtest.take(record))).toEqual([null, null]);
+    expect(backtest.take(kept())?.reasons).toEqual(['VELOCITY_EXCEEDED']);
+    const full = new Backtest(limited);
+    expect([kept(), refused].map((record) => full.take(record))).toEqual([null, null]);
+    expect(full.take(again(true))?.reasons).toEqual(['VELOCITY_EXCEEDED']);
+  });
+
+  test('is known for as long as a tap can last, however much is paid meanwhile', () => {
+    const backtest = new Backtest(
+      policy({ gate: { velocity: [{ of: 'merchant', windowSeconds: 604_800, payments: 1 }] } }),
+    );
+    const late = { decidedAt: secondsAfter(START, 8990) };
+    backtest.take(root({ decidedAt: START }));
+    for (let n = 0; n < 5000; n += 1) backtest.take(kept({ ...late, facts: null }));
+    expect(backtest.take(again(true, late))).toBeNull();
   });
 
   test('may have its PIN where policy and grant allow one', () => {

@@ -1,9 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
 import { replay } from '../../src/audit/replay.ts';
+import { gateRulesOf } from '../../src/gate/policy.ts';
 import { unwrap } from '../support/unwrap.ts';
 import { kept, policy } from './decisions.ts';
 
-const gate = policy().gate;
+const gate = gateRulesOf(policy());
 
 describe('a decision that is taken again', () => {
   test.each([
@@ -41,9 +42,22 @@ describe('a decision that is taken again', () => {
     expect(unwrap(replay(record, gate))).toEqual(expected);
   });
 
+  test('is judged by what its policy says of the card that was tapped', () => {
+    const limit = { currency: 978, scheme: 'mastercard', noPinAmountMinor: 0, maximumAmountMinor: 1249 };
+    const rules = gateRulesOf(policy({ verificationLimits: [limit] }));
+    const refused = kept({ outcome: 'refused', reasons: ['AMOUNT_OVER_LIMIT'] });
+    expect(unwrap(replay(refused, rules))).toMatchObject({ reasons: ['AMOUNT_OVER_LIMIT'], same: true });
+    expect(unwrap(replay(kept(), rules))).toMatchObject({ reasons: ['AMOUNT_OVER_LIMIT'], same: false });
+  });
+
   test('is judged as of its own time', () => {
     const late = kept({ grant: { expiresAt: kept().decidedAt } });
     expect(unwrap(replay(late, gate)).reasons).toEqual(['GRANT_EXPIRED']);
+  });
+
+  test('needs facts that read', () => {
+    const { stored: _, facts: __, ...row } = kept();
+    expect(replay({ ...row, unreadable: true }, gate)).toEqual({ ok: false, reason: 'AUDIT_FACTS_UNREADABLE' });
   });
 
   test('needs its facts', () => {

@@ -3,16 +3,24 @@ import { type LogPart, verifyLog } from '../../src/audit/reading.ts';
 import type { KnownOutside } from '../../src/audit/verification.ts';
 import { p256Thumbprint } from '../../src/encoding/p256.ts';
 import { CONTEXT } from '../../src/encoding/signed.ts';
+import { RECEIPT_TYPE } from '../../src/gate/receipt.ts';
+import { compactJws } from '../support/jws.ts';
+import { signingKey } from '../support/signing-key.ts';
 import { stream, WrittenLog } from './log.ts';
-import { auditKey, verification } from './support.ts';
+import { anchorsOf, auditKey, endorsementBy, verification } from './support.ts';
 
-const key = auditKey();
-const other = auditKey();
+const anchor = signingKey();
+const anchors = anchorsOf(anchor);
+const key = auditKey(anchor);
+const other = auditKey(anchor);
 
-const verify = (parts: readonly LogPart[], auditKeys: KnownOutside['auditKeys']) =>
-  verifyLog(stream(parts), verification({ auditKeys }));
-const codes = async (parts: readonly LogPart[], auditKeys: KnownOutside['auditKeys']) =>
-  (await verify(parts, auditKeys)).findings.map(({ code, where }) => `${code} ${where}`);
+const verify = (parts: readonly LogPart[], auditKeys: KnownOutside['auditKeys'], known: Partial<KnownOutside> = {}) =>
+  verifyLog(stream(parts), verification({ auditKeys, ...known }));
+const codes = async (
+  parts: readonly LogPart[],
+  auditKeys: KnownOutside['auditKeys'],
+  known: Partial<KnownOutside> = {},
+) => (await verify(parts, auditKeys, known)).findings.map(({ code, where }) => `${code} ${where}`);
 
 /** The parts with the published keys exchanged. */
 const withKeys = (parts: readonly LogPart[], change: (key: { keyId: string; publicKey: Buffer }) => object) =>
@@ -93,7 +101,7 @@ describe('a checkpoint is trusted', () => {
       .sign(key)
       .chain(1, 'b')
       .sign(other);
-    expect(await codes(announced.parts, new Set([id]))).toEqual(expected);
+    expect(await codes(announced.parts, new Set([id]), { anchors })).toEqual(expected);
   });
 
   test('by a key that was announced longer ago than one checkpoint', async () => {
@@ -105,7 +113,91 @@ describe('a checkpoint is trusted', () => {
       .sign(key)
       .chain(1, 'c')
       .sign(other);
-    expect(await codes(rotated.parts, new Set([id]))).toEqual([]);
+    expect(await codes(rotated.parts, new Set([id]), { anchors })).toEqual([]);
+  });
+
+  test('by an endorsed key without its being named', async () => {
+    expect(await verify(parts, null, { anchors })).toMatchObject({ findings: [], signedBy: [id], onFirstUse: false });
+    const stranger = anchorsOf(signingKey());
+    expect(await codes(parts, null, { anchors: stranger })).toEqual([
+      `KEY_NOT_ENDORSED key ${id}`,
+      'CHECKPOINT_FORGED checkpoint 1',
+    ]);
+  });
+});
+
+describe('a published key that somebody wrote into the database', () => {
+  const id = key.key.thumbprint;
+  const content = { kept: { purpose: 'audit' }, erasable: null };
+  const logWith = (own: typeof key) =>
+    new WrittenLog(key, own)
+      .chain(1, { source: 'published-key/1', subject: own.key.thumbprint, content })
+      .sign(key)
+      .chain(1, 'b')
+      .sign(own).parts;
+  const others = signingKey();
+
+  test.each<[string, typeof key]>([
+    ['without an endorsement', auditKey()],
+    ['endorsed by an anchor of his own', auditKey(others)],
+  ])('%s is told, and signs nothing', async (_what, own) => {
+    const told = [`KEY_NOT_ENDORSED key ${own.key.thumbprint}`, 'CHECKPOINT_FORGED checkpoint 2'];
+    expect(await codes(logWith(own), new Set([id]), { anchors })).toEqual(told);
+    expect(await codes(logWith(own), new Set([id]))).toEqual(['CHECKPOINT_FORGED checkpoint 2']);
+  });
+
+  test('is not endorsed by what was said of another key, of another purpose, or in the name of another anchor', async () => {
+    const bare = auditKey();
+    const { thumbprint, spki } = bare.key;
+    const said = [
+      { ...endorsementBy(anchor, 'audit', key.key.spki) },
+      { ...endorsementBy(anchor, 'receipt', spki) },
+      { ...endorsementBy(others, 'audit', spki), anchorId: anchor.thumbprint },
+    ];
+    for (const endorsement of said) {
+      const own = { ...bare, seen: { ...bare.seen, endorsements: [endorsement] } };
+      expect(await codes(logWith(own), new Set([id]), { anchors })).toContain(`KEY_NOT_ENDORSED key ${thumbprint}`);
+    }
+  });
+
+  test('of before endorsements is accepted where the auditor names it', async () => {
+    const before = auditKey();
+    const named = new Set([id, before.key.thumbprint]);
+    expect(await codes(logWith(before), named, { anchors })).toEqual([]);
+    const receipt = { ...before, seen: { ...before.seen, purpose: 'receipt' } };
+    const { parts } = new WrittenLog(key, receipt).chain(1, 'a').sign(key);
+    expect(await codes(parts, new Set([id]), { anchors })).toEqual([`KEY_NOT_ENDORSED key ${before.key.thumbprint}`]);
+    expect(await codes(parts, new Set([id]), { anchors, namedKeys: new Set([before.key.thumbprint]) })).toEqual([]);
+  });
+});
+
+describe('a receipt', () => {
+  const receiptKey = signingKey();
+  const receiptOf = (signer: typeof receiptKey) =>
+    compactJws({ alg: 'ES256', kid: signer.thumbprint, typ: RECEIPT_TYPE }, { grant: 'g1' }, signer.privateKey);
+  const published = (signer: typeof receiptKey, by: typeof receiptKey | null) => ({
+    ...key,
+    seen: {
+      keyId: signer.thumbprint,
+      purpose: 'receipt',
+      publicKey: signer.spki,
+      endorsements: by === null ? [] : [endorsementBy(by, 'receipt', signer.spki)],
+    },
+  });
+  const found = (keys: ReturnType<typeof published>, text: string) => {
+    const { parts } = new WrittenLog(key, keys).chain(1, 'a').sign(key);
+    const named = new Set([key.key.thumbprint]);
+    return codes(parts, named, { anchors, receiptTexts: [text] });
+  };
+
+  test('has to be signed by a receipt key that is endorsed', async () => {
+    expect(await found(published(receiptKey, anchor), receiptOf(receiptKey))).toEqual([]);
+    expect(await found(published(receiptKey, anchor), receiptOf(signingKey()))).toEqual(['RECEIPT_FORGED receipt g1']);
+    const own = signingKey();
+    expect(await found(published(own, null), receiptOf(own))).toEqual([
+      `KEY_NOT_ENDORSED key ${own.thumbprint}`,
+      'RECEIPT_FORGED receipt g1',
+    ]);
   });
 });
 

@@ -8,8 +8,9 @@ import type { LoggedEntry } from '../../src/audit/store.ts';
 import type { KnownOutside } from '../../src/audit/verification.ts';
 import { CONTEXT } from '../../src/encoding/signed.ts';
 import { START } from '../support/clock.ts';
+import { signingKey } from '../support/signing-key.ts';
 import { stream, WrittenLog, withEntry, writerOf } from './log.ts';
-import { auditKey, verification } from './support.ts';
+import { anchorsOf, auditKey, verification } from './support.ts';
 
 const key = auditKey();
 const pinned = { auditKeys: new Set([key.key.thumbprint]) };
@@ -343,33 +344,35 @@ describe('checkpoints', () => {
   });
 
   test('may be signed by a new key that the log has announced, and signed, before', async () => {
-    const next = auditKey();
+    const anchor = signingKey();
+    const next = auditKey(anchor);
+    const known = { ...pinned, anchors: anchorsOf(anchor) };
     const announcement = (content = { kept: { purpose: 'audit' }, erasable: null }) => ({
       source: 'published-key/1',
       subject: next.key.thumbprint,
       content,
     });
     const rotated = new WrittenLog(key, next).chain(1, announcement()).sign(key).chain(1, 'a').sign(next);
-    expect(await verify(rotated.parts)).toMatchObject({
+    expect(await verify(rotated.parts, known)).toMatchObject({
       findings: [],
       signedBy: [key.key.thumbprint, next.key.thumbprint],
     });
     const forged = `CHECKPOINT_FORGED checkpoint 1 key ${next.key.thumbprint}`;
     const atOnce = new WrittenLog(key, next).chain(1, announcement()).sign(next);
-    expect(await findings(atOnce.parts)).toEqual([forged]);
+    expect(await findings(atOnce.parts, known)).toEqual([forged]);
     const receiptKey = new WrittenLog(key, next)
       .chain(1, announcement({ kept: { purpose: 'receipt' }, erasable: null }))
       .sign(key)
       .chain(1, 'a')
       .sign(next);
-    expect(await findings(receiptKey.parts)).toEqual([forged.replace('checkpoint 1', 'checkpoint 2')]);
+    expect(await findings(receiptKey.parts, known)).toEqual([forged.replace('checkpoint 1', 'checkpoint 2')]);
     const tampered = withEntry(
       rotated.parts,
       1,
       1n,
       changed(() => ({ chainedAt: new Date(0) })),
     );
-    expect(await findings(tampered)).toContain(forged.replace('checkpoint 1', 'checkpoint 2'));
+    expect(await findings(tampered, known)).toContain(forged.replace('checkpoint 1', 'checkpoint 2'));
   });
 
   test('by a key whose id is not its own are not believed', async () => {

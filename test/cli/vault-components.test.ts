@@ -46,6 +46,12 @@ describe('custodians at a terminal', () => {
     expect(input.raw).toEqual([true, false]);
   });
 
+  test('change nothing where the terminal is hung up', async () => {
+    const { input, questions } = terminalWith('alice');
+    input.end();
+    await expect(bringComponents({}, 'AES', questions)).rejects.toThrow('nothing was changed');
+  });
+
   test('may mistype twice, and correct what they type', async () => {
     const typed = ['alicX\u007fe', first.component, '0000000000', first.component, first.kcv, ''];
     const { questions } = terminalWith(...typed, ...bob, whole);

@@ -2,12 +2,14 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Check } from '../../src/attestation/appraise.ts';
 import { integrityNotAsked } from '../../src/attestation/play-integrity/appraise.ts';
 import { baselineOf, continuityChecks } from '../../src/devices/continuity.ts';
+import type { Identity } from '../../src/devices/evidence.ts';
 import { attestationTranscript } from '../../src/encoding/contexts.ts';
 import { sha256 } from '../../src/encoding/digest.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import { verifyDeviceToken } from '../../src/tokens/verify.ts';
 import { START } from '../support/clock.ts';
 import { PLATFORM } from '../support/facts.ts';
+import { holdCall, waitsForHeld } from '../support/held-call.ts';
 import { type SigningKey, signingKey } from '../support/signing-key.ts';
 import { unwrap } from '../support/unwrap.ts';
 import { AttestationTable, byDevice, byInvite, foreignDeviceKey, ISSUER } from './support.ts';
@@ -163,5 +165,31 @@ describe('an enrolment that was cut off', () => {
     await table.stores.revoke(deviceId);
     const answer = await table.challenge(byInvite(code, sha256(deviceKey.spki)));
     expect(answer).toMatchObject({ reason: 'DEVICE_REVOKED' });
+  });
+});
+
+describe('a kill switch is not in force while', () => {
+  /** Evidence of a phone that is enrolled, or becomes so. */
+  async function attesting(identity: Identity) {
+    const pending = unwrap(await table.challenge(identity));
+    const evidence = table.evidence(pending, () => {}, deviceKey);
+    return () => table.conclude(pending, evidence);
+  }
+
+  test.each([
+    ['a phone is enrolled', 'enrol'],
+    ['a session is renewed', 'renew'],
+  ] as const)('%s, as was begun before it', async (_what, method) => {
+    const identity =
+      method === 'enrol' ? byInvite(await table.invite()) : byDevice((await table.enrolled(deviceKey)).deviceId);
+    const conclude = await attesting(identity);
+    const held = holdCall(table.stores.devices, method);
+    expect(await waitsForHeld(table.kills, held, conclude())).toBe(true);
+  });
+
+  test('the token is signed, as was begun before it', async () => {
+    const conclude = await attesting(byInvite(await table.invite()));
+    const held = holdCall(table.vault, 'signDeviceToken');
+    expect(await waitsForHeld(table.kills, held, conclude())).toBe(true);
   });
 });

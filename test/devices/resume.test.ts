@@ -15,6 +15,7 @@ import type { Reason } from '../../src/reasons/catalogue.ts';
 import { verifyDeviceToken } from '../../src/tokens/verify.ts';
 import { encodePosture } from '../../src/wire/posture.ts';
 import { START } from '../support/clock.ts';
+import { holdCall, waitsForHeld } from '../support/held-call.ts';
 import { type SigningKey, signingKey } from '../support/signing-key.ts';
 import { unwrap } from '../support/unwrap.ts';
 import { AttestationTable, byDevice, byInvite, ISSUER, POLICY } from './support.ts';
@@ -193,5 +194,32 @@ describe('a proof', () => {
     const devices = { ...table.stores.devices, resume: async () => null };
     const answer = await concludeResume(pending, proofOf(pending), POLICY, { ...table.ports, devices });
     expect(answer).toMatchObject({ reason: 'SESSION_UNKNOWN' });
+  });
+});
+
+describe('a kill switch', () => {
+  test('that comes between challenge and proof has the resumption refused', async () => {
+    const pending = unwrap(await challenge());
+    table.kills.enforce(1n, [{ id: 'k', scope: 'everything', selector: { kind: 'device', deviceId: hello.deviceId } }]);
+    expect(await conclude(pending, proofOf(pending))).toMatchObject({ reason: 'DEVICE_BLOCKED' });
+  });
+
+  test.each([
+    ['the session is resumed', () => holdCall(table.stores.devices, 'resume')],
+    ['its token is signed', () => holdCall(table.vault, 'signDeviceToken')],
+  ])('is not in force while %s, as was begun before it', async (_what, hold) => {
+    const pending = unwrap(await challenge());
+    const held = hold();
+    expect(await waitsForHeld(table.kills, held, conclude(pending, proofOf(pending)))).toBe(true);
+  });
+
+  test('that comes while the session is read has the resumption refused', async () => {
+    const pending = unwrap(await challenge());
+    const held = holdCall(table.stores.devices, 'session');
+    const resumed = conclude(pending, proofOf(pending));
+    await held.reached;
+    table.kills.enforce(1n, [{ id: 'k', scope: 'everything', selector: { kind: 'acquirer', acquirer: 'acquirer-a' } }]);
+    held.release();
+    expect(await resumed).toMatchObject({ reason: 'DEVICE_BLOCKED' });
   });
 });

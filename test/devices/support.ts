@@ -64,6 +64,7 @@ export class AttestationTable {
   readonly vault = new SigningVault();
   readonly challenges = new MemoryVolatileStore<string>(this.clock, 100);
   readonly random = new SeededRandom('attestation');
+  readonly kills = openGuard();
   policy: AttestationExchangePolicy = POLICY;
   /** How the attestation key of all phones was provisioned; it is one and the same. */
   provisioning: 'factory' | 'remote' = 'factory';
@@ -88,7 +89,7 @@ export class AttestationTable {
       invites,
       devices,
       challenges,
-      kills: openGuard(),
+      kills: this.kills,
       signer: vault,
     };
     return { ...exchange, appraiser: chainAppraiser, integrity };

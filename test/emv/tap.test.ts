@@ -36,7 +36,7 @@ describe('a tap', () => {
     ['of a Mir card', MIR, 'mir'],
     ['of a Mastercard, with version and bit map of stripe mode', { '9F6C': '0001', '9F66': '000e' }, 'mastercard'],
   ])('%s passes', (_, elements, scheme) => {
-    expect(appraised(elements)).toEqual({ ok: true, value: { scheme, verification: 'none' } });
+    expect(appraised(elements)).toEqual({ ok: true, value: { scheme, country: 276, verification: 'none' } });
   });
 
   test.each<[string, Elements, string, string]>([

@@ -5,6 +5,7 @@ import {
   accountDataHash,
   attestationChallenge,
   attestationTranscript,
+  grantHash,
   keyBlockProtectionInfo,
   keyProofInput,
   resumeTranscript,
@@ -37,7 +38,7 @@ describe('what both sides compute', () => {
       parts('tapgate/v1/key-block-protection', 'id', 'account-data', 'thumb', A),
     ],
     ['key proof', keyProofInput(B), parts('tapgate/v1/key-proof', B)],
-    ['account data', accountDataContext('grant', C), parts('tapgate/v1/account-data', 'grant', C)],
+    ['account data', accountDataContext(grantHash(B), C), parts('tapgate/v1/account-data', sha256(B), C)],
     ['account data hash', accountDataHash(C, C, B), sha256(parts('tapgate/v1/account-data-hash', C, C, B))],
   ])('is as published: %s', (_what, computed, published) => {
     expect(computed.toString('hex')).toBe(published.toString('hex'));

@@ -5,6 +5,7 @@ import { decidePayment } from '../../src/gate/decide.ts';
 import type { GateAnswer } from '../../src/gate/decision.ts';
 import { RECEIPT_TYPE } from '../../src/gate/receipt.ts';
 import { REASONS, type Reason } from '../../src/reasons/catalogue.ts';
+import { refuse } from '../../src/reasons/result.ts';
 import { START } from '../support/clock.ts';
 import { addGrant, decisionOf } from '../support/enrolled.ts';
 import { ISSUER, type Payment, payment } from './payment.ts';
@@ -323,6 +324,45 @@ describe('a vault that cannot answer', () => {
     expect(await decidePayment(made.request, made.ports)).toMatchObject({
       receipt: first.outcome === 'approved' ? first.receipt : '',
     });
+  });
+});
+
+describe('a repeat whose keys have come to their end', () => {
+  const GONE = ['BASE_KEY_RETIRED', 'BASE_KEY_COMPROMISED', 'GRANT_KEY_COMPROMISED'] as const;
+
+  test.each(GONE)('has its approval and no data, for ever, and is told why: %s', async (reason) => {
+    const made = await payment({ withPin: true });
+    const first = await decidePayment(made.request, made.ports);
+    made.vault.refuse('translatePayment', reason);
+    const approved = { outcome: 'approved', receipt: first.outcome === 'approved' ? first.receipt : '' };
+    const nothing = { accountData: null, pinBlock: null, pinLost: false, accountDataLost: reason };
+    expect(await decidePayment(made.request, made.ports)).toEqual({ ...approved, ...nothing });
+    made.clock.advance(86_400_000);
+    expect(await decidePayment(made.request, made.ports)).toEqual({ ...approved, ...nothing });
+    expect(await made.decision()).toMatchObject({ outcome: 'approved' });
+  });
+
+  test.each(GONE)('shows nothing to an intent that its phone did not sign: %s', async (reason) => {
+    const made = await payment();
+    await decidePayment(made.request, made.ports);
+    made.vault.refuse('translatePayment', reason);
+    const { intent } = made.request;
+    const forged = { ...made.request, intent: { ...intent, signature: Buffer.alloc(intent.signature.length) } };
+    expect(await decidePayment(forged, made.ports)).toMatchObject({ reasons: ['INTENT_SIGNATURE_INVALID'] });
+  });
+
+  test('is given its account data where the PIN alone is lost', async () => {
+    const made = await payment({ withPin: true });
+    await decidePayment(made.request, made.ports);
+    const { vault } = made.ports;
+    const withoutPinKey: typeof vault = {
+      signRefusal: (refusal) => vault.signRefusal(refusal),
+      translatePayment: async (translation) =>
+        translation.pinBlock === null ? vault.translatePayment(translation) : refuse('BASE_KEY_COMPROMISED'),
+    };
+    const answer = await decidePayment(made.request, { ...made.ports, vault: withoutPinKey });
+    expect(answer).toMatchObject({ outcome: 'approved', pinBlock: null, pinLost: true, accountDataLost: null });
+    expect(answer).toHaveProperty('accountData.keyId');
   });
 });
 

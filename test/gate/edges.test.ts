@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import { keySetReason } from '../../src/gate/checks.ts';
 import { type DecisionFacts, factsFromJson, factsToJson } from '../../src/gate/facts.ts';
-import { nearsLimit, passesLimit, type Seller } from '../../src/gate/limits.ts';
+import { passesLimit, type Seller } from '../../src/gate/limits.ts';
 import { type OrderTransaction, originReason } from '../../src/gate/origin.ts';
 import { reportOutcome } from '../../src/gate/outcome.ts';
 import { gatePolicySchema } from '../../src/gate/policy.ts';
@@ -9,6 +9,7 @@ import { secondsAfter } from '../../src/ports/clock.ts';
 import type { TransactionTerms } from '../../src/sessions/transaction.ts';
 import { START, TestClock } from '../support/clock.ts';
 import { addGrant, decisionOf, enrolPhone, factsOfGrant } from '../support/enrolled.ts';
+import { openGuard } from '../support/kills.ts';
 import { MemoryStores } from '../support/stores.ts';
 import { unwrap } from '../support/unwrap.ts';
 
@@ -82,16 +83,15 @@ describe('of two limits', () => {
   const SELLER: Seller = { acquirer: 'acquirer-a', merchant: 'shop', deviceId: 'device-1' };
 
   test.each([
-    ['the first', 2n, 0n, true, true],
-    ['the second', 0n, 100n, true, true],
-    ['the second, half of it', 0n, 50n, false, true],
-    ['neither', 0n, 0n, false, false],
-  ])('%s stops a sale or comes near', (_what, ofDevice, ofMerchant, passed, near) => {
+    ['the first', 2n, 0n, true],
+    ['the second', 0n, 100n, true],
+    ['both', 2n, 100n, true],
+    ['neither', 1n, 99n, false],
+  ])('%s stops a sale', (_what, ofDevice, ofMerchant, passed) => {
     const tallied = ({ subject }: { readonly subject: string }) => {
       return { payments: subject === '' ? ofMerchant : ofDevice, amountMinor: 0n };
     };
     expect(passesLimit(SELLER, terms('sale', 1n), policy, START, tallied)).toBe(passed);
-    expect(nearsLimit(SELLER, terms('sale', 1n), policy, START, tallied)).toBe(near);
   });
 });
 
@@ -160,18 +160,18 @@ describe('facts in the store', () => {
     ['a state of the PIN', 'pin', 'guessed'],
   ];
 
-  test.each(broken)('that are broken are a broken store: %s, %s of %j', async (_what, member, text) => {
+  test.each(broken)('that are broken are told as such: %s, %s of %j', async (_what, member, text) => {
     const json = factsToJson(await facts());
     const bent = json.replace(new RegExp(`"${member}":"[^"]*"`), `"${member}":${JSON.stringify(text)}`);
     expect(bent).not.toBe(json);
-    expect(() => factsFromJson(JSON.parse(bent))).toThrow();
+    expect(factsFromJson(JSON.parse(bent))).toBe('unreadable');
   });
 
   test('take amounts of up to 19 digits', async () => {
     const { payment, ...rest } = await facts();
     for (const amountMinor of [0n, 2n ** 63n - 1n]) {
       const kept = { ...rest, payment: { ...payment, terms: { ...payment.terms, amountMinor } } };
-      expect(factsFromJson(JSON.parse(factsToJson(kept)))?.payment.terms.amountMinor).toBe(amountMinor);
+      expect(factsFromJson(JSON.parse(factsToJson(kept)))).toMatchObject({ payment: { terms: { amountMinor } } });
     }
   });
 });
@@ -189,6 +189,13 @@ test('whether a tap may be paid again is by the policy of its device, merchant a
   };
   const { intentHash } = decision;
   const report = { caller: 'acquirer-a', grantId: stored.grant.id, intentHash, outcome: 'pin-required' } as const;
-  unwrap(await reportOutcome(report, { clock: new TestClock(), outcomes: stores.outcomes, repeatPolicy }));
+  unwrap(
+    await reportOutcome(report, {
+      clock: new TestClock(),
+      outcomes: stores.outcomes,
+      repeatPolicy,
+      kills: openGuard(),
+    }),
+  );
   expect(asked).toEqual([{ deviceId: phone.deviceId, acquirer: 'acquirer-a', merchant: 'shop-1' }]);
 });

@@ -3,16 +3,17 @@ import { tapHash } from '../../src/encoding/contexts.ts';
 import { sha256 } from '../../src/encoding/digest.ts';
 import { decidePayment, type GatePorts } from '../../src/gate/decide.ts';
 import type { Seller } from '../../src/gate/limits.ts';
-import { type GatePolicy, gatePolicySchema } from '../../src/gate/policy.ts';
-import type { NewDecision } from '../../src/gate/store.ts';
+import type { GateRules } from '../../src/gate/policy.ts';
+import type { CardUse, NewDecision } from '../../src/gate/store.ts';
 import { versionOf } from '../../src/policy/version.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
 import { decodeIntent } from '../../src/wire/transaction.ts';
 import { addGrant, decisionOf, enrolPhone } from '../support/enrolled.ts';
+import { gateRules } from '../support/gate-rules.ts';
 import { unwrap } from '../support/unwrap.ts';
 import { type Payment, payment } from './payment.ts';
 
-const policyOf = (gate: object) => versionOf(gatePolicySchema.parse(gate));
+const policyOf = (gate: object) => versionOf(gateRules(gate));
 
 /** Ports that list what is to be kept. */
 function watched(made: Payment, over: Partial<GatePorts> = {}): { kept: NewDecision[]; ports: GatePorts } {
@@ -61,7 +62,7 @@ describe('a receipt', () => {
     expect(receiptPart(receipt, 0)).toMatchObject({ typ: 'tapgate-receipt+jwt' });
     expect(receiptPart(receipt, 1)).toMatchObject({
       checkpoint: stated,
-      gate_policy: made.ports.policy({ deviceId: '', acquirer: '', merchant: '' }).version,
+      gate_policy: made.ports.policy({ deviceId: '', acquirer: '', merchant: '' })?.version,
       tap: made.stored.grant.id,
     });
   });
@@ -84,7 +85,7 @@ describe('a refusal that no pure check can find again is kept as such', () => {
     const made = await payment();
     const { accountData } = unwrap(decodeIntent(made.request.intent.payload));
     const reference = sha256(accountData.ciphertext).subarray(0, 16);
-    const cardUse = { reference, application: 'a0000000041010-', counter: 0x0102 };
+    const cardUse = { reference, application: 'a0000000041010-', counter: 0x0102, cryptogram: Buffer.alloc(8) };
     const grant = await addGrant(made.stores, await enrolPhone(made.stores));
     expect(await made.stores.decisions.commit(decisionOf(grant, { cardUse }))).toBe(true);
     const { kept, ports } = watched(made);
@@ -120,15 +121,16 @@ describe('a refusal that no pure check can find again is kept as such', () => {
 });
 
 describe('a decision that is not kept', () => {
-  const OWN = (made: Payment): string => made.stored.grant.id;
-
-  test.each<[string, (made: Payment) => string | null]>([
-    ['though nobody used the card', () => null],
-    ["though the card's use is its own", OWN],
-  ])('%s, came too late: nothing more is signed', async (_what, root) => {
+  test('though no other tap used the card so, came too late: nothing more is signed', async () => {
     const made = await payment();
-    const decisions = { ...made.ports.decisions, commit: async () => false, rootOfCardUse: async () => root(made) };
+    const asked: string[] = [];
+    const usedByOther = async (_use: CardUse, rootGrantId: string): Promise<boolean> => {
+      asked.push(rootGrantId);
+      return false;
+    };
+    const decisions = { ...made.ports.decisions, commit: async () => false, usedByOther };
     const answer = await decidePayment(made.request, { ...made.ports, decisions });
+    expect(asked).toEqual([made.stored.grant.id]);
     expect(answer).toEqual({ outcome: 'refused', reasons: ['COUNTER_BEHIND'], receipt: '' });
     expect(made.vault.calls).toEqual(['translatePayment']);
   });
@@ -157,20 +159,50 @@ describe('a tap that is paid again', () => {
   const velocity = [{ of: 'merchant', windowSeconds: 3600, currency: 978, payments: 4, amountMinor: 100_000 }];
   const IDS = { parentId: '7b0b6ac1-8f0e-4a11-9c7e-6a9b8f2f3c11', rootId: '7b0b6ac1-8f0e-4a11-9c7e-6a9b8f2f3c12' };
 
-  test.each([false, true])('counts towards no limit, as it has been counted; again: %s', async (again) => {
+  /** A payment of a tap, and what is to be counted of it: the tap's first, or after one that came out so. */
+  async function counted(before: 'approved' | 'refused' | null, taken = 0n) {
     const first = unwrap(decodeIntent((await payment({ withPin: true })).request.intent.payload));
     const { ksn, initializationVector, ciphertext } = first.accountData;
     const hash = tapHash(first.emvData, ksn, initializationVector, ciphertext);
-    const sameTap = again ? { ...IDS, hash, attempt: 2 } : null;
+    const sameTap = before === null ? null : { ...IDS, hash, attempt: 2 };
     const made = await payment({
       withPin: true,
-      bend: [(draft) => Object.assign(draft, { grant: { ...draft.grant, sameTap } })],
+      bend: [(draft) => Object.assign(draft, { grant: { ...draft.grant, sameTap, sequence: 2n } })],
     });
+    const { acquirer, merchant } = made.phone;
+    const window = { subject: '', windowSeconds: 3600, windowStart: new Date('2026-03-01T12:00:00Z'), currency: 978 };
+    const tallies = [{ key: { acquirer, merchant, ...window }, amountMinor: 1250n }];
+    for (let n = 0n; n < taken; n += 1n) {
+      const sold = decisionOf(await addGrant(made.stores, await enrolPhone(made.stores)), { tallies });
+      expect(await made.stores.decisions.commit(sold)).toBe(true);
+    }
+    if (before !== null) {
+      const root = await addGrant(made.stores, made.phone, { id: IDS.rootId, sequence: 1n });
+      const lost = before === 'refused' ? { reasons: ['PIN_LOST'] as const, cardUse: null } : { cardUse: null };
+      expect(await made.stores.decisions.commit(decisionOf(root, { outcome: before, ...lost }))).toBe(true);
+    }
     const { kept, ports } = watched(made, { policy: () => policyOf({ velocity }) });
-    expect(await decidePayment(made.request, ports)).toMatchObject({ outcome: 'approved' });
-    expect(kept).toHaveLength(1);
-    expect(kept[0]?.tallies).toHaveLength(again ? 0 : 1);
-    expect(kept[0]?.rootGrantId).toBe(again ? IDS.rootId : made.stored.grant.id);
+    return { answer: await decidePayment(made.request, ports), kept: kept.at(-1) };
+  }
+
+  test.each([
+    [null, 1],
+    ['approved', 0],
+    ['refused', 1],
+  ] as const)('counts towards limits once; before it there was: %s', async (before, entries) => {
+    const { answer, kept } = await counted(before);
+    expect(answer).toMatchObject({ outcome: 'approved' });
+    expect(kept?.tallies).toHaveLength(entries);
+    if (before !== null) expect(kept?.rootGrantId).toBe(IDS.rootId);
+  });
+
+  test.each([
+    [null, 'refused'],
+    ['approved', 'approved'],
+    ['refused', 'refused'],
+  ] as const)('is judged by the limits where it counts; before it there was: %s', async (before, outcome) => {
+    const { answer } = await counted(before, 4n);
+    expect(answer).toMatchObject({ outcome, ...(outcome === 'refused' && { reasons: ['VELOCITY_EXCEEDED'] }) });
   });
 });
 
@@ -178,8 +210,8 @@ describe('how a payment is judged', () => {
   /** What a candidate of policy would be told. */
   async function judged(made: Payment, over: Partial<GatePorts> = {}) {
     const told: { subject: Seller; under: (gate: object) => Reason | null }[] = [];
-    const onJudged = (subject: Seller, judge: (policy: GatePolicy) => Reason | null): void => {
-      told.push({ subject, under: (gate) => judge(gatePolicySchema.parse(gate)) });
+    const onJudged = (subject: Seller, judge: (policy: GateRules) => Reason | null): void => {
+      told.push({ subject, under: (gate) => judge(gateRules(gate)) });
     };
     const answer = await decidePayment(made.request, { ...made.ports, ...over, onJudged });
     return { told, answer };

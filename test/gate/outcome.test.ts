@@ -4,6 +4,7 @@ import { decidePayment } from '../../src/gate/decide.ts';
 import { type OutcomeReport, reportOutcome } from '../../src/gate/outcome.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import { START } from '../support/clock.ts';
+import { openGuard } from '../support/kills.ts';
 import { type Draft, type Payment, payment } from './payment.ts';
 
 const POLICY = { pinTries: 3, seconds: 180, pinAllowed: true };
@@ -17,7 +18,7 @@ const report = (made: Payment, over: Partial<OutcomeReport> = {}, policy = POLIC
       outcome: 'declined',
       ...over,
     },
-    { clock: made.clock, outcomes: made.stores.outcomes, repeatPolicy: () => policy },
+    { clock: made.clock, outcomes: made.stores.outcomes, repeatPolicy: () => policy, kills: openGuard() },
   );
 
 async function decided(withPin = false, bend: ((draft: Draft) => unknown)[] = []): Promise<Payment> {

@@ -4,7 +4,6 @@ import { CONTEXT, type SigningContext } from '../../src/encoding/signed.ts';
 import type { PaymentRequest } from '../../src/gate/case.ts';
 import type { GatePorts } from '../../src/gate/decide.ts';
 import type { PaymentIntent } from '../../src/gate/intent.ts';
-import { gatePolicySchema } from '../../src/gate/policy.ts';
 import type { HeldPinBlock } from '../../src/pin/store.ts';
 import { versionOf } from '../../src/policy/version.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
@@ -17,6 +16,7 @@ import { verifyTokenOfAnyAge } from '../../src/tokens/verify.ts';
 import { decodeIntent, encodeIntent } from '../../src/wire/transaction.ts';
 import { START, TestClock } from '../support/clock.ts';
 import { addGrant, type EnrolledPhone, enrolPhone, uniqueId } from '../support/enrolled.ts';
+import { gateRules } from '../support/gate-rules.ts';
 import { encodeIcc, iccElements, iccWithPin } from '../support/icc.ts';
 import { compactJws } from '../support/jws.ts';
 import { gateKills } from '../support/kills.ts';
@@ -129,7 +129,7 @@ export async function payment({
     accountDataInitialKeyId: ACCOUNT_DATA.ksn.subarray(0, 8),
   };
   const keySet = { id: uniqueId(), deviceId: phone.deviceId, ...initialKeyIds, expiresAt: secondsAfter(START, 86_400) };
-  await stores.keySets.addOffered(keySet, START);
+  await stores.keySets.addOffered({ ...keySet, binding: Buffer.alloc(16, 1) }, START);
   await stores.keySets.activate(keySet.id, phone.deviceId, START);
   if (draft.held !== null) await held.putIfAbsent(grant.id, { ...draft.held, grantId: grant.id }, draft.held.heldUntil);
   if (draft.vaultRefuses !== null) vault.refuse('translatePayment', draft.vaultRefuses);
@@ -194,7 +194,7 @@ function gatePorts({ clock, stores, vault, held }: Pick<Payment, 'clock' | 'stor
     decisions: stores.decisions,
     vault,
     held,
-    policy: () => versionOf(gatePolicySchema.parse({})),
+    policy: () => versionOf(gateRules()),
     lastCheckpoint: () => null,
     kills: gateKills(),
     verifyToken: (token, audience) => verifyTokenOfAnyAge(token, { issuer: ISSUER, keys, audience }),

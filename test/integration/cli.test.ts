@@ -183,6 +183,38 @@ describe('tapgate key', () => {
   }, 120_000);
 });
 
+describe('what loosens is asked for first', () => {
+  const UNCONFIRMED = { code: 2, error: expect.stringContaining('Add --yes') };
+
+  test('the withdrawal of a policy, once it has shown what that changes', async () => {
+    const strict = join(scratch, 'strict.yaml');
+    const [shown] = await json<{ policy: { pin: object } }>('policy', 'show');
+    const policy = { ...shown?.policy, pin: { ...shown?.policy.pin, allowed: false } };
+    await writeFile(strict, JSON.stringify(policy));
+    await json('policy', 'activate', strict, '--scope', 'group:pilots', '--yes');
+    const inForce = async () =>
+      (await json<{ inForce: { scope: string }[] }>('policy', 'list'))[0]?.inForce.map(({ scope }) => scope);
+    const withdraw = ['policy', 'withdraw', '--scope', 'group:pilots'];
+    const unconfirmed = await run(...withdraw);
+    expect(unconfirmed).toMatchObject(UNCONFIRMED);
+    expect(unconfirmed.out).toMatch(/pin\.allowed +false +true +LOOSER/);
+    expect(await inForce()).toContain('group:pilots');
+    expect(await run(...withdraw, '--yes')).toMatchObject({ code: 0 });
+    expect(await inForce()).toEqual(['default']);
+    expect(await run(...withdraw, '--yes')).toMatchObject({ code: 1, error: expect.stringContaining('NOT_FOUND') });
+  }, 60_000);
+
+  test('the lifting of a kill switch', async () => {
+    const words = ['kill', 'set', '--merchant', 'acquirer/nobody', '--reason', 'a test', '--yes'];
+    const id = String((await json<{ id?: string }>(...words)).at(-1)?.id);
+    const lift = ['kill', 'lift', id, '--reason', 'over'];
+    expect(await run(...lift)).toMatchObject({ ...UNCONFIRMED, out: '' });
+    expect(await json('kill', 'list')).toMatchObject([{ id, state: 'in force' }]);
+    expect(await run(...lift, '--yes')).toMatchObject({ code: 0, out: `${id} is lifted.\n` });
+    expect(await json('kill', 'list')).toEqual([]);
+  }, 60_000);
+});
+
 describe('tapgate invite and tapgate device', () => {
   test('make an invite whose code is shown once, list it, and withdraw it', async () => {
     const [made] = await json<{ id: string; code: string; expiresAt: string }>(
@@ -209,9 +241,18 @@ describe('tapgate invite and tapgate device', () => {
     const id = listed?.device ?? '';
     expect((await run('device', 'suspend', id, '--cause', 'lost')).code).toBe(0);
     expect((await json('device', 'show', id))[0]).toMatchObject({ status: 'suspended' });
-    expect((await run('device', 'resume', id, '--cause', 'found')).code).toBe(0);
+    const resume = ['device', 'resume', id, '--cause', 'found'];
+    expect(await run(...resume)).toMatchObject({ code: 2, error: expect.stringContaining('Add --yes') });
+    expect((await json('device', 'show', id))[0]).toMatchObject({ status: 'suspended' });
+    expect((await run(...resume, '--yes')).code).toBe(0);
     const human = await run('device', 'show', id);
     expect(human.out).toContain('active');
+    await json('device', 'group', 'add', 'pilots', id);
+    await json('device', 'group', 'remove', 'pilots', id);
+    expect(await json('device', 'group', 'history', 'pilots')).toMatchObject([
+      { change: 'removed', deviceIds: [id], changedBy: 'admin' },
+      { change: 'added', deviceIds: [id], changedBy: 'admin' },
+    ]);
     const unknown = await run('device', 'show', '00000000-0000-4000-8000-000000000000');
     expect(unknown).toMatchObject({ code: 1, error: expect.stringContaining('NOT_FOUND') });
   }, 60_000);

@@ -5,40 +5,30 @@ import { KillGuard as Guard, type KillGuard } from '../../src/devices/kill-guard
 import { killProgress } from '../../src/devices/kill-switch-setting.ts';
 import type { RecordedKill } from '../../src/devices/kill-switch-store.ts';
 import { changeStanding } from '../../src/devices/standing.ts';
-import { CONTEXT } from '../../src/encoding/signed.ts';
-import type { PaymentRequest } from '../../src/gate/case.ts';
 import { decidePayment, type GatePorts } from '../../src/gate/decide.ts';
 import type { GateAnswer } from '../../src/gate/decision.ts';
-import { gatePolicySchema } from '../../src/gate/policy.ts';
 import { KillSwitchFollower } from '../../src/jobs/kill-switches/follower.ts';
 import { systemTimer } from '../../src/jobs/timer.ts';
-import type { HeldPinBlock } from '../../src/pin/store.ts';
 import { versionOf } from '../../src/policy/version.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
 import { Presence } from '../../src/sessions/presence.ts';
 import { SqlPool } from '../../src/store/sql/engine/pool.ts';
-import { MemoryVolatileStore } from '../../src/store/volatile/memory.ts';
-import { DEVICE_TOKEN_TYPE, deviceTokenClaims } from '../../src/tokens/claims.ts';
-import { verifyTokenOfAnyAge } from '../../src/tokens/verify.ts';
-import { decodeIntent, encodeIntent } from '../../src/wire/transaction.ts';
 import { type FaultProxy, faultProxy, type HeldStatement } from '../store/engine/fault-proxy.ts';
 import { onEachDatabase, type TestDatabase } from '../store/sql/databases.ts';
-import { START, TestClock } from '../support/clock.ts';
-import { activateKeySet, addGrant, type EnrolledPhone, enrolPhone, uniqueId } from '../support/enrolled.ts';
-import { encodeIcc, iccElements } from '../support/icc.ts';
-import { compactJws } from '../support/jws.ts';
+import { TestClock } from '../support/clock.ts';
+import { type EnrolledPhone, uniqueId } from '../support/enrolled.ts';
+import { gateRules } from '../support/gate-rules.ts';
 import { gateKills, openGuard } from '../support/kills.ts';
-import { SeededRandom } from '../support/random.ts';
-import { APPRAISED } from '../support/tokens.ts';
 import { SigningVault } from '../support/vault.ts';
+import { gateOver, signSale } from './gate-sale.ts';
 
-const ISSUER = 'https://tapgate.example';
 const COMMIT = 'gate-commit-group';
 const SITUATION = 'gate-situations';
 /** Held in the database, by the row that a commit changes. */
 const ROW = 'the row';
+/** Longer than any statement, lease or lock lasts. */
+const AWAITED_MILLISECONDS = 25_000;
 
-const random = new SeededRandom('interleavings');
 const logger = pino({ level: 'silent' });
 
 /** A vault whose translation can be held open, before or after it was made. */
@@ -78,7 +68,22 @@ async function isPending(work: Promise<unknown>, milliseconds = 150): Promise<bo
   return (await Promise.race([work, later])) === pending;
 }
 
-const heldBy = (held: HeldStatement) => ({ reached: () => held.reached, release: () => held.release() });
+/** A commit that is held open. */
+interface HeldCommit {
+  reached(): Promise<void>;
+  release(): void;
+}
+
+const atStatement = (held: HeldStatement): HeldCommit => ({
+  reached: () => held.reached,
+  release: () => held.release(),
+});
+
+/** Asks again and again until it is so. Rejects after some time, as what waits for ever tells nobody why. */
+async function until(isSo: () => Promise<boolean>, what: string): Promise<void> {
+  const end = performance.now() + AWAITED_MILLISECONDS;
+  while (!(await isSo())) if (performance.now() > end) throw new Error(`in vain: ${what}`);
+}
 
 onEachDatabase('a payment that is held open while something is forbidden,', (open) => {
   let database: TestDatabase;
@@ -88,6 +93,12 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
   let gatePool: SqlPool;
   let gate: ReturnType<typeof sqlStores>;
   let vault: HeldVault;
+  /** What a test began: a test that fails leaves nothing held, running or followed behind it. */
+  const begun = {
+    holds: [] as { release(): void }[],
+    work: [] as Promise<unknown>[],
+    stops: [] as (() => Promise<void>)[],
+  };
 
   beforeAll(async () => {
     database = await open();
@@ -108,80 +119,30 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
   });
 
   afterEach(async () => {
+    for (const hold of begun.holds.splice(0)) hold.release();
+    await Promise.allSettled(begun.work.splice(0));
+    for (const stop of begun.stops.splice(0)) await stop();
     await gatePool.close();
     await proxy.close();
   });
 
-  /** A phone with keys and a signed payment, and what the gate stands on. */
+  /** A phone's signed payment, and how to have it decided. */
   async function payment(over: Partial<GatePorts> = {}) {
-    const phone = await enrolPhone(outside);
-    const keys = await activateKeySet(outside, phone.deviceId);
-    const counter = Buffer.from([0, 0, 0, 2]);
-    const accountDataKsn = Buffer.concat([keys.accountDataInitialKeyId, counter]);
-    const pinKsn = Buffer.concat([keys.pinInitialKeyId, counter]);
-    const terms = {
-      type: 'sale',
-      amountMinor: 1250n,
-      currency: 978,
-      merchant: phone.merchant,
-      order: uniqueId(),
-    } as const;
-    const { grant } = await addGrant(outside, phone, { terms, accountDataKsn, pinKsn }, vault.serviceKey);
-    const intent = encodeIntent({
-      acquirer: phone.acquirer,
-      thumbprint: phone.sessionKey.thumbprint,
-      grantId: grant.id,
-      terms,
-      emvData: encodeIcc(iccElements(terms)),
-      accountData: { ksn: accountDataKsn, initializationVector: random.bytes(12), ciphertext: random.bytes(64) },
-      claimedVerification: 'none',
-      pin: null,
-    });
-    const request: PaymentRequest = {
-      caller: phone.acquirer,
-      token: tokenOf(phone),
-      intent: phone.sessionKey.sign(CONTEXT.paymentIntent, intent),
-      sessionKey: phone.sessionKey.spki,
-    };
+    const { phone, grantId, request, accountDataInitialKeyId } = await signSale(outside, vault);
     const guard = openGuard();
     guard.enforce(await outside.killReplicas.generation(), []);
-    const ports: GatePorts = { ...portsOf(gateKills(guard)), ...over };
-    const initialKeyId = keys.accountDataInitialKeyId;
+    const ports = gateOver(gate.decisions, vault, gateKills(guard), over);
     return {
       phone,
-      decide: () => decidePayment(request, ports),
+      decide: () => working(decidePayment(request, ports)),
       /** As the database has it, past the gate. */
       standing: async () => {
-        const situation = await outside.decisions.situation(grant.id, phone.sessionKey.thumbprint, initialKeyId);
+        const { thumbprint } = phone.sessionKey;
+        const situation = await outside.decisions.situation(grantId, thumbprint, accountDataInitialKeyId);
         return situation?.decision?.outcome ?? null;
       },
-      record: () => outside.decisionRecords.decision(grant.id),
+      record: () => outside.decisionRecords.decision(grantId),
     };
-  }
-
-  function portsOf(kills: GatePorts['kills']): GatePorts {
-    const clock = new TestClock();
-    return {
-      clock,
-      random,
-      issuer: ISSUER,
-      decisions: gate.decisions,
-      vault,
-      held: new MemoryVolatileStore<HeldPinBlock>(clock, 10),
-      policy: () => versionOf(gatePolicySchema.parse({})),
-      lastCheckpoint: () => null,
-      kills,
-      verifyToken: (token, audience) => verifyTokenOfAnyAge(token, { issuer: ISSUER, keys: vault.tokenKeys, audience }),
-      parseIntent: decodeIntent,
-    };
-  }
-
-  function tokenOf(phone: EnrolledPhone): string {
-    const { deviceId, acquirer, merchant, sessionKey } = phone;
-    const subject = { issuer: ISSUER, deviceId, acquirer, merchant, sessionKeyThumbprint: sessionKey.thumbprint };
-    const policy = { lifetimeSeconds: 600, refreshFraction: 0.5, refreshJitterFraction: 0 };
-    const { claims } = deviceTokenClaims({ ...subject, ...APPRAISED }, policy, START, random);
-    return compactJws({ alg: 'ES256', kid: 'token-1', typ: DEVICE_TOKEN_TYPE }, claims, vault.tokenKey.privateKey);
   }
 
   const suspend = ({ deviceId }: EnrolledPhone) =>
@@ -190,8 +151,20 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       { standings: outside.standings, clock: new TestClock() },
     );
 
+  function working<T>(work: Promise<T>): Promise<T> {
+    begun.work.push(work);
+    return work;
+  }
+
+  function holding<T extends { release(): void }>(hold: T): T {
+    begun.holds.push(hold);
+    return hold;
+  }
+
+  const hold = (statement: string, when: 'before' | 'after'): HeldStatement => holding(proxy.hold(statement, when));
+
   /** Holds a commit where the database carries it out: its session's row is held by somebody else. Answers how to let go. */
-  async function holdCommitOf({ sessionKey }: EnrolledPhone): Promise<{ reached(): Promise<void>; release(): void }> {
+  async function holdCommitOf({ sessionKey }: EnrolledPhone): Promise<HeldCommit> {
     const released = Promise.withResolvers<void>();
     const locked = Promise.withResolvers<void>();
     const lock = pool.withConnection(async (connection) => {
@@ -203,23 +176,22 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       await released.promise;
       await connection.query('COMMIT');
     });
-    lock.catch(locked.reject);
+    working(lock).catch(locked.reject);
     await locked.promise;
-    return { reached: untilWaiting, release: () => released.resolve() };
+    return holding({ reached: untilWaiting, release: () => released.resolve() });
   }
 
   /** Resolves once a statement of the gate waits for a lock. */
   async function untilWaiting(): Promise<void> {
     const waiting = `SELECT 1 AS one FROM pg_stat_activity WHERE application_name = 'gate' AND wait_event_type = 'Lock'`;
-    for (;;) {
-      const found = await pool.withConnection(async (connection) => {
+    const isWaiting = () =>
+      pool.withConnection(async (connection) => {
         await connection.query('BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY');
         const { rows } = await connection.query(waiting);
         await connection.query('COMMIT');
         return rows.length > 0;
       });
-      if (found) return;
-    }
+    await until(isWaiting, 'a statement of the gate that waits for a lock');
   }
 
   const refused = (reason: Reason) => expect.objectContaining({ outcome: 'refused', reasons: [reason] });
@@ -239,7 +211,7 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       ['before its commit reaches the database', COMMIT, 'before', 'DEVICE_SUSPENDED'],
     ] as const)('that is answered %s has it refused, and nothing is kept', async (_when, statement, when, reason) => {
       const made = await payment();
-      const held = proxy.hold(statement, when);
+      const held = hold(statement, when);
       const answer = made.decide();
       await held.reached;
       expect(await suspend(made.phone)).toEqual({ ok: true, value: { changed: true } });
@@ -260,7 +232,7 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       const held = await holdCommitOf(made.phone);
       const answer = made.decide();
       await held.reached();
-      const suspension = suspend(made.phone);
+      const suspension = working(suspend(made.phone));
       expect(await isPending(suspension)).toBe(true);
       expect(await made.standing()).toBeNull();
       held.release();
@@ -272,7 +244,7 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
 
     test('that is answered after the commit finds the payment there: its answer may come later, and again', async () => {
       const made = await payment();
-      const held = proxy.hold(COMMIT, 'after');
+      const held = hold(COMMIT, 'after');
       const answer = made.decide();
       await held.reached;
       expect(await made.standing()).toBe('approved');
@@ -311,6 +283,7 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
         onEnforced: () => {},
         onLook: () => {},
       });
+      begun.stops.push(() => follower.stop());
       await follower.start();
       const kills = {
         guard,
@@ -321,61 +294,55 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       return { kills, follower };
     }
 
-    const setFor = ({ deviceId }: EnrolledPhone): Promise<RecordedKill> =>
-      outside.killSwitches.set({
-        id: uniqueId(),
-        scope: 'everything',
-        selector: { kind: 'device', deviceId },
-        cause: 'a test',
-        by: 'ann',
-      });
+    async function setFor({ deviceId }: EnrolledPhone): Promise<RecordedKill> {
+      const id = uniqueId();
+      const selector = { kind: 'device', deviceId } as const;
+      const kill = await outside.killSwitches.set({ id, scope: 'everything', selector, cause: 'a test', by: 'ann' });
+      begun.stops.push(async () => void (await outside.killSwitches.lift(id, 'bob', 'over')));
+      return kill;
+    }
 
-    const untilInForce = async (kill: RecordedKill): Promise<void> => {
-      while ((await killProgress(kill, outside.killSwitches)).kill.inForceAt === null);
-    };
+    const untilInForce = (kill: RecordedKill): Promise<void> =>
+      working(
+        until(
+          async () => (await killProgress(kill, outside.killSwitches)).kill.inForceAt !== null,
+          'a switch that is in force',
+        ),
+      );
 
     /** A payment at a replica, held at a statement while a switch is set and the replica enforces it. */
     async function heldAt(statement: string, when: 'before' | 'after') {
       const { kills, follower } = await replica();
       const made = await payment({ kills });
-      const held = statement === ROW ? await holdCommitOf(made.phone) : heldBy(proxy.hold(statement, when));
+      const held = statement === ROW ? await holdCommitOf(made.phone) : atStatement(hold(statement, when));
       const answer = made.decide();
       await held.reached();
       const kill = await setFor(made.phone);
-      const refreshed = follower.refresh();
-      const ended = async () => {
-        await follower.stop();
-        await outside.killSwitches.lift(kill.id, 'bob', 'over');
-      };
-      return { made, held, answer, kill, refreshed, ended };
+      await follower.refresh();
+      return { made, held, answer, kill };
     }
 
     test.each([
       ['before its situation is read', SITUATION, 'before'],
       ['after its situation was read', SITUATION, 'after'],
     ] as const)('that is in force %s has it refused, and nothing is kept', async (_when, statement, when) => {
-      const { made, held, answer, refreshed, ended } = await heldAt(statement, when);
-      await refreshed;
+      const { made, held, answer } = await heldAt(statement, when);
       held.release();
       expect(await answer).toEqual(refused('DEVICE_BLOCKED'));
       expect(await made.standing()).toBeNull();
-      await ended();
     });
 
     test('that is set before its commit reaches the database is not in force before it is refused', async () => {
-      const { made, held, answer, kill, refreshed, ended } = await heldAt(COMMIT, 'before');
-      await refreshed;
+      const { made, held, answer, kill } = await heldAt(COMMIT, 'before');
       expect(await isPending(untilInForce(kill))).toBe(true);
       held.release();
       expect(await answer).toEqual(refused('DEVICE_BLOCKED'));
       expect(await made.standing()).toBeNull();
       await untilInForce(kill);
-      await ended();
     });
 
     test('that is set while its commit is under way is not in force before the payment stands', async () => {
-      const { made, held, answer, kill, refreshed, ended } = await heldAt(ROW, 'before');
-      await refreshed;
+      const { made, held, answer, kill } = await heldAt(ROW, 'before');
       expect(await isPending(untilInForce(kill))).toBe(true);
       held.release();
       const outcome = await answer;
@@ -383,7 +350,6 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       expect(await made.standing()).toBe(outcome.outcome === 'approved' ? 'approved' : null);
       await untilInForce(kill);
       expect(await made.decide()).toEqual(outcome.outcome === 'approved' ? approved : refused('DEVICE_BLOCKED'));
-      await ended();
     });
   });
 
@@ -392,7 +358,7 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       'before the vault has translated it: refused, and kept as %s',
       async (reason) => {
         const made = await payment();
-        const held = vault.hold('before');
+        const held = holding(vault.hold('before'));
         const answer = made.decide();
         await held.reached;
         vault.refuse('translatePayment', reason);
@@ -408,7 +374,7 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       'after the vault has translated it: that payment stands, and is translated no more (%s)',
       async (reason) => {
         const made = await payment();
-        const held = vault.hold('after');
+        const held = holding(vault.hold('after'));
         const answer = made.decide();
         await held.reached;
         vault.refuse('translatePayment', reason);
@@ -422,8 +388,8 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
   });
 
   describe('a policy that forbids it', () => {
-    const allows = versionOf(gatePolicySchema.parse({}));
-    const forbids = versionOf(gatePolicySchema.parse({ schemes: ['jcb'] }));
+    const allows = versionOf(gateRules());
+    const forbids = versionOf(gateRules({ schemes: ['jcb'] }));
 
     /** A gate whose policy changes when the test says so. */
     async function underPolicy() {
@@ -440,7 +406,7 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       ['after its situation was read', 'after'],
     ] as const)('activated %s decides, and the record names it', async (_when, when) => {
       const { made, activate } = await underPolicy();
-      const held = proxy.hold(SITUATION, when);
+      const held = hold(SITUATION, when);
       const answer = made.decide();
       await held.reached;
       activate();
@@ -454,7 +420,7 @@ onEachDatabase('a payment that is held open while something is forbidden,', (ope
       ['after its commit was done', 'after'],
     ] as const)('activated %s: decided by the one before, and the record names that', async (_when, when) => {
       const { made, activate } = await underPolicy();
-      const held = proxy.hold(COMMIT, when);
+      const held = hold(COMMIT, when);
       const answer = made.decide();
       await held.reached;
       activate();

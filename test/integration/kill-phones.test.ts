@@ -30,7 +30,7 @@ async function kill(...words: string[]): Promise<Record<string, unknown>[]> {
 }
 
 const set = async (...words: string[]) => (await kill('set', ...words, '--reason', 'a test', '--yes')).at(-1)!;
-const lift = (last: Record<string, unknown>) => kill('lift', String(last.id), '--reason', 'over');
+const lift = (last: Record<string, unknown>) => kill('lift', String(last.id), '--reason', 'over', '--yes');
 
 async function readyPhone(): Promise<VirtualPhone> {
   const phone = await world.phone();

@@ -40,7 +40,7 @@ const LINES = [
 ];
 
 /** Commands that ask first; a test has no terminal to answer at. */
-const ASKS = ['kill set', 'policy activate'];
+const ASKS = ['kill set', 'policy activate', 'policy withdraw'];
 
 /** How long work shows itself where no terminal is: a line a step. */
 const PROGRESS = /^- .*\n/gm;

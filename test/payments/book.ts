@@ -2,8 +2,8 @@ import { sha256 } from '../../src/encoding/digest.ts';
 
 /** An approval as it was answered. */
 export interface BookedApproval {
-  /** Number of the plan. */
-  readonly plan: number;
+  /** Number of the plan, once that is known. */
+  readonly plan: number | null;
   /** SHA-256 of the compact receipt, hexadecimal. */
   readonly receiptHash: string;
 }
@@ -26,9 +26,25 @@ export interface Violation {
 
 /** What an order was paid with. */
 export interface BookedOrder {
+  readonly merchant: string;
   readonly amountMinor: bigint;
   readonly currency: number;
   readonly receiptHash: string;
+}
+
+/** An approved refund or void. */
+export interface GivenBack {
+  readonly order: string;
+  readonly type: 'refund' | 'void';
+  readonly amountMinor: bigint;
+  readonly plan: number;
+}
+
+/** An order that was refused for a velocity limit, and left at that. */
+export interface LimitedOrder {
+  readonly merchant: string;
+  readonly order: string;
+  readonly plan: number;
 }
 
 const MOST_VIOLATIONS = 100;
@@ -47,16 +63,21 @@ export class Book {
   readonly violations: Violation[] = [];
   /** Approvals whose PIN was lost before processing had it, by the hash of the intent: the issuer declined them. */
   readonly declined = new Set<string>();
+  /** Approved refunds and voids, by the hash of the intent; `failed` has those that were reported as declined. */
+  readonly givenBack = new Map<string, GivenBack>();
+  readonly failed = new Set<string>();
+  /** By the hash of the intent, hexadecimal. */
+  readonly limited = new Map<string, LimitedOrder>();
   /** How often the service was killed: each loses the PIN blocks that it held. */
   serviceKills = 0;
   readonly #counts = new Map<string, number>();
 
   /** Notes an approval: an intent is answered with one receipt only. */
-  approve(intentHash: string, receipt: string, plan: number): void {
+  approve(intentHash: string, receipt: string, plan: number | null): void {
     const receiptHash = receiptHashOf(receipt);
     const known = this.approvals.get(intentHash);
-    if (known === undefined) this.approvals.set(intentHash, { plan, receiptHash });
-    else if (known.receiptHash !== receiptHash)
+    if (known === undefined || known.plan === null) this.approvals.set(intentHash, { plan, receiptHash });
+    if (known !== undefined && known.receiptHash !== receiptHash)
       this.violate(`intent ${intentHash} was answered with two receipts`, plan);
   }
 

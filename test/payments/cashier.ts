@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AuthorizePaymentRequest } from '../../src/gen/tapgate/v1/payment_gate_service.ts';
+import type { ReportedOutcome } from '../../src/sessions/same-tap.ts';
 import type { TransactionTerms } from '../../src/sessions/transaction.ts';
 import type { VirtualCard } from '../../src/virtual/card/card.ts';
 import type { SignedPayment } from '../../src/virtual/phone/intent.ts';
@@ -10,15 +11,23 @@ import type { GateDecision, PaymentAnswer } from '../../src/virtual/processing/p
 import { type Book, receiptHashOf } from './book.ts';
 import { AnswerLost } from './gate-line.ts';
 import type { PlannedOrder } from './plan.ts';
-import { MERCHANT, type Shop } from './shop.ts';
+import type { Shop } from './shop.ts';
 import { decisionOf, intentHashOf, type Till } from './till.ts';
 
+/** Of no account here. */
+const WRONG_PIN = '9876';
 const PAUSE = 150;
 const ATTEMPTS = 800;
+
+/** Which PIN is entered where one is wanted. */
+export type PinEntered = 'right' | 'wrong';
 
 /** An order, with whom it is for. */
 export interface Order extends PlannedOrder {
   readonly name: string;
+  readonly merchant: string;
+  /** A sale where not stated. */
+  readonly type?: 'refund' | 'void';
   /** Number of its plan. */
   readonly plan: number;
 }
@@ -84,18 +93,18 @@ export class Cashier {
   }
 
   /** Grant, tap, PIN where it is expected, intent: through whatever befalls the service. */
-  prepare(order: Order): Promise<Charge> {
+  prepare(order: Order, pin: PinEntered = 'right'): Promise<Charge> {
     return this.#persistently(async () => {
       const transaction = await this.begin(order);
-      return this.sign(order, this.phone.tap(transaction, this.cardOf(order)));
+      return this.sign(order, this.phone.tap(transaction, this.cardOf(order)), pin);
     });
   }
 
   /** Pays a tap again with another PIN. */
-  prepareAgain({ order, tap }: Charge, parentGrantId: string): Promise<Charge> {
+  prepareAgain({ order, tap }: Charge, parentGrantId: string, pin: PinEntered = 'right'): Promise<Charge> {
     return this.#persistently(async () => {
       const transaction = await this.begin(order, parentGrantId);
-      return this.sign(order, { ...tap, transaction, verification: 'online-pin' });
+      return this.sign(order, { ...tap, transaction, verification: 'online-pin' }, pin);
     });
   }
 
@@ -105,11 +114,11 @@ export class Cashier {
   }
 
   /** Enters the PIN where the tap wants one, and signs. */
-  async sign(order: Order, tap: PhoneTap): Promise<Charge> {
+  async sign(order: Order, tap: PhoneTap, pin: PinEntered = 'right'): Promise<Charge> {
     const kills = this.book.serviceKills;
-    const { pin, pan } = this.cardOf(order).account;
+    const { pin: right, pan } = this.cardOf(order).account;
     const wanted = tap.verification === 'online-pin';
-    const entered = wanted ? await this.phone.enterPin(tap, { pin, pan }) : null;
+    const entered = wanted ? await this.phone.enterPin(tap, { pin: pin === 'right' ? right : WRONG_PIN, pan }) : null;
     if (wanted) this.book.count('PINs entered');
     const payment = this.phone.sign(tap, entered);
     const intentHash = intentHashOf(payment).toString('hex');
@@ -126,8 +135,8 @@ export class Cashier {
     });
     if (answer.outcome === 'paid') {
       this.book.approve(charge.intentHash, answer.receipt, charge.order.plan);
-      const { amountMinor, currency, name, plan } = charge.order;
-      this.book.pay(name, { amountMinor, currency, receiptHash: receiptHashOf(answer.receipt) }, plan);
+      const { merchant, amountMinor, currency, name, plan } = charge.order;
+      this.book.pay(name, { merchant, amountMinor, currency, receiptHash: receiptHashOf(answer.receipt) }, plan);
     }
     return answer;
   }
@@ -137,6 +146,12 @@ export class Cashier {
     const decision = await this.decided(() => till.line.ask(charge.payment));
     if (decision.outcome === 'approved') this.book.approve(charge.intentHash, decision.receipt, charge.order.plan);
     return decision;
+  }
+
+  /** Tells the gate what became of a payment, until it has recorded that. */
+  async report({ tap, payment }: Charge, outcome: ReportedOutcome, till: Till): Promise<void> {
+    const report = { grantId: tap.transaction.grant.id, intentHash: intentHashOf(payment), outcome };
+    await untilAnswered(async () => ({ again: await till.reportOutcome(report) }));
   }
 
   /** Asks until something is decided. */
@@ -218,8 +233,8 @@ export class Cashier {
   }
 }
 
-function termsOf({ name, amountMinor, currency }: Order): TransactionTerms {
-  return { type: 'sale', amountMinor, currency, merchant: MERCHANT, order: name };
+function termsOf({ name, merchant, amountMinor, currency, type }: Order): TransactionTerms {
+  return { type: type ?? 'sale', amountMinor, currency, merchant, order: name };
 }
 
 /** Tries until there is an answer; a lost one, and null, are tried again. */

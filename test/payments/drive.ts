@@ -5,9 +5,10 @@ import { Book } from './book.ts';
 import { Cashier } from './cashier.ts';
 import { OutsideView } from './database.ts';
 import { checkAll, checkStretch } from './invariants.ts';
+import { Kiosk } from './kiosk.ts';
 import { carryOut } from './mishaps.ts';
 import { drawKills, drawPlan } from './plan.ts';
-import { openShop } from './shop.ts';
+import { MERCHANT, openShop } from './shop.ts';
 
 /** What is to be driven. */
 export interface Drive {
@@ -31,12 +32,16 @@ const STRETCH = 10_000;
 /** Pays so many orders through everything that befalls them, and checks from outside that nothing is lost and nothing twice. */
 export async function drive(world: World, plan: Drive, tell: (step: string) => void): Promise<DriveResult> {
   const book = new Book();
-  const shop = await openShop(world, plan.phones, (line) => book.violate(line.trim(), null));
+  const shop = await openShop(world, plan.phones, {
+    onBadApproval: (line) => book.violate(line.trim(), null),
+    onApproval: (intentHash, receipt) => book.approve(intentHash, receipt, null),
+  });
   tell(`${plan.phones} phones enrolled`);
   const view = await OutsideView.open(world);
   try {
     const started = performance.now();
-    const course = new Course(plan, book, world, view);
+    const kiosk = new Kiosk(shop.kioskPhones.map((phone) => new Cashier(shop, phone, book)));
+    const course = new Course(plan, book, world, view, kiosk);
     const telling = setInterval(() => tell(course.progress(started)), TELL_EVERY);
     try {
       await Promise.all([...shop.phones.map((phone) => course.work(new Cashier(shop, phone, book)))]);
@@ -63,6 +68,7 @@ class Course {
   readonly #book: Book;
   readonly #world: World;
   readonly #view: OutsideView;
+  readonly #kiosk: Kiosk;
   readonly #killsAt: readonly number[];
   #plans = 0;
   #begun = 0;
@@ -70,7 +76,8 @@ class Course {
   #looked = 0;
   #aside: Promise<void> = Promise.resolve();
 
-  constructor(drive: Drive, book: Book, world: World, view: OutsideView) {
+  constructor(drive: Drive, book: Book, world: World, view: OutsideView, kiosk: Kiosk) {
+    this.#kiosk = kiosk;
     this.#drive = drive;
     this.#book = book;
     this.#world = world;
@@ -91,14 +98,20 @@ class Course {
 
   /** Carries out plans until all orders are begun. */
   async work(cashier: Cashier): Promise<void> {
-    while (this.#begun < this.#drive.count) {
+    // What is over a limit is not paid: other orders are in its place.
+    while (this.#begun - this.#book.limited.size < this.#drive.count) {
       const plan = drawPlan(this.#drive.seed, this.#plans);
       this.#plans += 1;
       this.#begun += plan.orders.length;
       this.#lookAside();
-      const orders = plan.orders.map((order, at) => ({ ...order, name: `${plan.number}-${at}`, plan: plan.number }));
+      const orders = plan.orders.map((order, at) => ({
+        ...order,
+        name: `${plan.number}-${at}`,
+        merchant: MERCHANT,
+        plan: plan.number,
+      }));
       try {
-        await carryOut({ cashier, view: this.#view, plan, orders });
+        await carryOut({ cashier, view: this.#view, kiosk: this.#kiosk, plan, orders });
         this.#book.count(`plan: ${plan.mishap}`);
       } catch (error) {
         const said = error instanceof Error ? (error.stack ?? error.message) : String(error);

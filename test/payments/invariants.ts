@@ -3,7 +3,9 @@ import { decodeGrant } from '../../src/wire/transaction.ts';
 import type { AuditExport } from './audit-log.ts';
 import { type Book, receiptHashOf } from './book.ts';
 import type { OutsideView } from './database.ts';
-import { MERCHANT, type Shop } from './shop.ts';
+import { checkLimits } from './limits.ts';
+import { checkReturns } from './refunds.ts';
+import type { Shop } from './shop.ts';
 
 const PAGE = 2_000;
 
@@ -21,6 +23,12 @@ interface DecisionRow {
 interface GrantRow {
   readonly id: string;
   readonly payload: Buffer;
+}
+
+interface Wallet {
+  readonly merchant: string;
+  readonly currency: number;
+  readonly balance: bigint;
 }
 
 /** Approved decisions of the book that are in the database and in the ledger; said while payments go on. */
@@ -48,6 +56,8 @@ const planOf = (book: Book, intent: string): number | null => book.approvals.get
 export async function checkAll(book: Book, view: OutsideView, shop: Shop, audit: AuditExport): Promise<void> {
   const decisions = await checkDecisions(book, view, audit);
   checkLedger(book, shop);
+  await checkReturns(book, view, shop);
+  await checkLimits(book, view, shop);
   checkAudit(book, audit, decisions);
   await checkKeySerialNumbers(book, view);
 }
@@ -89,27 +99,33 @@ async function checkDecisions(book: Book, view: OutsideView, audit: AuditExport)
 /** The ledger against the orders and their receipts: one top-up an order, one approved receipt a top-up. */
 function checkLedger(book: Book, { ledger }: Shop): void {
   const paid = ledger.paidOrders(Number.MAX_SAFE_INTEGER);
-  const balances = new Map<number, bigint>();
+  const balances = new Map<string, Wallet>();
   const receipts = new Set<string>();
   for (const order of paid) {
     checkOrder(book, order);
     receipts.add(receiptHashOf(order.receipt));
-    balances.set(order.currency, (balances.get(order.currency) ?? 0n) + order.amountMinor);
+    const { merchant, currency, amountMinor } = order;
+    const name = JSON.stringify([merchant, currency]);
+    const balance = (balances.get(name)?.balance ?? 0n) + amountMinor;
+    balances.set(name, { merchant, currency, balance });
   }
   if (paid.length !== book.paid.size) book.violate(`${paid.length} top-ups of ${book.paid.size} orders`, null);
-  for (const [currency, sum] of balances)
-    if (ledger.balance(MERCHANT, currency) !== sum) book.violate(`the wallet of ${currency} is not its top-ups`, null);
+  for (const { merchant, currency, balance } of balances.values())
+    if (ledger.balance(merchant, currency) !== balance)
+      book.violate(`the wallet of ${merchant} in ${currency} is not its top-ups`, null);
   for (const [intent, { receiptHash, plan }] of book.approvals)
-    if (!receipts.has(receiptHash) && !book.declined.has(intent)) book.violate(`approved, not paid: ${intent}`, plan);
+    if (!receipts.has(receiptHash) && !book.declined.has(intent) && !book.givenBack.has(intent))
+      book.violate(`approved, not paid: ${intent}`, plan);
   book.count('top-ups', paid.length);
 }
 
-function checkOrder(book: Book, { order, amountMinor, currency, receipt, intentHash }: Order): void {
+function checkOrder(book: Book, { merchant, order, amountMinor, currency, receipt, intentHash }: Order): void {
   const booked = book.paid.get(order);
   const approval = book.approvals.get(intentHash.toString('hex'));
   const receiptHash = receiptHashOf(receipt);
   const right =
-    booked?.amountMinor === amountMinor &&
+    booked?.merchant === merchant &&
+    booked.amountMinor === amountMinor &&
     booked.currency === currency &&
     booked.receiptHash === receiptHash &&
     approval?.receiptHash === receiptHash;

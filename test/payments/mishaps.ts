@@ -1,10 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { GateDecision } from '../../src/virtual/processing/pay.ts';
 import { callUnary } from '../../src/wire/call.ts';
-import type { Cashier, Charge, Order } from './cashier.ts';
-import type { OutsideView } from './database.ts';
+import type { Charge } from './cashier.ts';
 import { sendAndCut } from './gate-line.ts';
-import type { Mishap, PaymentPlan } from './plan.ts';
+import { limited } from './limits.ts';
+import { requiredPin, wrongPins } from './pins.ts';
+import type { Mishap } from './plan.ts';
+import {
+  refundAtOnce,
+  refundDeclined,
+  refundInParts,
+  refundOfNothing,
+  refundToOtherCard,
+  voidSale,
+} from './refunds.ts';
+import { at, finish, first, isPinLost, mustRefuse, mustRepeat, type Scene } from './scene.ts';
 
 const CALL_WITHIN = 15_000;
 const PAUSE = 200;
@@ -12,80 +21,10 @@ const ATTEMPTS = 150;
 
 /** Of payments that are on their way at the same time, a later one may overtake an earlier one. */
 const SUSPENDED: ReadonlySet<string> = new Set(['DEVICE_SUSPENDED', 'SESSION_ENDED', 'COUNTER_BEHIND']);
-const NOTHING: ReadonlySet<string> = new Set();
 
-/** What one plan is carried out with. */
-export interface Scene {
-  readonly cashier: Cashier;
-  readonly view: OutsideView;
-  readonly plan: PaymentPlan;
-  readonly orders: readonly Order[];
-}
-
-/** Carries a plan out: each of its orders ends paid, once. */
+/** Carries a plan out: each of its orders ends paid, once, or is over a limit. */
 export function carryOut(scene: Scene): Promise<void> {
   return MISHAPS[scene.plan.mishap](scene);
-}
-
-const first = ({ orders }: Scene): Order => at(orders, 0);
-
-function at<T>(list: readonly T[], index: number): T {
-  const found = list[index];
-  if (found === undefined) throw new RangeError(`nothing at ${index}`);
-  return found;
-}
-
-/**
- * Pays an order to its end. A refusal is one that is expected of this charge, or a PIN that was lost with the service; then
- * the order is tried with a new grant.
- */
-async function finish({ cashier, plan }: Scene, charge: Charge, expected = NOTHING): Promise<void> {
-  let [next, mayBe] = [charge, expected];
-  for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    const answer = await cashier.settle(next, cashier.till(plan.number));
-    if (answer.outcome === 'paid') return;
-    if (answer.outcome === 'unavailable') throw new Error('not decided');
-    const [reason = answer.outcome] = answer.reasons;
-    cashier.book.count(`refused: ${reason}`);
-    if (answer.outcome === 'declined') cashier.book.declined.add(next.intentHash);
-    if (!mayBe.has(reason) && !(reason === 'PIN_LOST' && isPinLost(cashier, next))) {
-      cashier.book.violate(`order ${next.order.name} was ${answer.outcome}: ${answer.reasons.join(', ')}`, plan.number);
-    }
-    mayBe = NOTHING;
-    next = await anew(cashier, next, answer.again?.parentGrantId);
-  }
-  cashier.book.violate(`order ${charge.order.name} was never paid`, plan.number);
-}
-
-const isPinLost = ({ book }: Cashier, { pinEnteredAfterKills }: Charge): boolean =>
-  pinEnteredAfterKills !== null && pinEnteredAfterKills !== book.serviceKills;
-
-async function anew(cashier: Cashier, charge: Charge, parentGrantId: string | undefined): Promise<Charge> {
-  if (parentGrantId === undefined) return cashier.prepare(charge.order);
-  cashier.book.count('taps paid again');
-  try {
-    return await cashier.prepareAgain(charge, parentGrantId);
-  } catch {
-    // Its time is over, or its session: another tap.
-    return cashier.prepare(charge.order);
-  }
-}
-
-/** The gate has to refuse it for this reason. */
-function mustRefuse({ cashier, plan }: Scene, decision: GateDecision, reason: string): void {
-  const [given = decision.outcome] = decision.outcome === 'approved' ? [] : decision.reasons;
-  cashier.book.count(`refused: ${given}`);
-  if (given !== reason) cashier.book.violate(`${plan.mishap}: ${given}, not ${reason}`, plan.number);
-}
-
-/** The gate has to approve it as before: only a PIN that was lost before anything was decided speaks against it. */
-function mustRepeat({ cashier, plan }: Scene, decision: GateDecision, charge: Charge): void {
-  if (decision.outcome === 'approved') {
-    if (decision.pinLost && !isPinLost(cashier, charge)) cashier.book.violate('a PIN was lost', plan.number);
-    return;
-  }
-  const lost = decision.reasons[0] === 'PIN_LOST' && isPinLost(cashier, charge);
-  if (!lost) cashier.book.violate(`${plan.mishap}: ${decision.reasons.join(', ')}`, plan.number);
 }
 
 const MISHAPS: Readonly<Record<Mishap, (scene: Scene) => Promise<void>>> = {
@@ -200,6 +139,16 @@ const MISHAPS: Readonly<Record<Mishap, (scene: Scene) => Promise<void>>> = {
     await cashier.rekey();
     await finish(scene, charge);
   },
+
+  'PIN wrong': wrongPins,
+  'PIN required': requiredPin,
+  'refunded in parts': refundInParts,
+  'refunded at once': refundAtOnce,
+  'refund declined': refundDeclined,
+  'refund of nothing': refundOfNothing,
+  'refund to another card': refundToOtherCard,
+  voided: voidSale,
+  limited,
 };
 
 /**

@@ -17,6 +17,15 @@ export const MISHAPS = [
   'suspended',
   'attested anew',
   'keys anew',
+  'PIN wrong',
+  'PIN required',
+  'refunded in parts',
+  'refunded at once',
+  'refund declined',
+  'refund of nothing',
+  'refund to another card',
+  'voided',
+  'limited',
 ] as const;
 
 /** One of them. */
@@ -37,10 +46,33 @@ const PER_MILLE: Readonly<Record<Exclude<Mishap, 'none'>, number>> = {
   suspended: 4,
   'attested anew': 4,
   'keys anew': 1,
+  'PIN wrong': 6,
+  'PIN required': 6,
+  'refunded in parts': 9,
+  'refunded at once': 5,
+  'refund declined': 2,
+  'refund of nothing': 4,
+  'refund to another card': 2,
+  voided: 6,
+  limited: 4,
 };
 
 /** Orders that a mishap needs more than its own. */
-const MORE_ORDERS: Readonly<Partial<Record<Mishap, number>>> = { overtaken: 1, 'tap played again': 1, suspended: 2 };
+const MORE_ORDERS: Readonly<Partial<Record<Mishap, number>>> = {
+  overtaken: 1,
+  'tap played again': 1,
+  suspended: 2,
+  limited: 5,
+};
+
+/** Mishaps of payments with a PIN, and of such without; the rest has one or not. */
+const WITH_PIN: Readonly<Partial<Record<Mishap, boolean>>> = {
+  // The PIN would be refused first.
+  'tap played again': false,
+  'PIN wrong': true,
+  'PIN required': false,
+  limited: false,
+};
 
 const PIN_PERCENT = 10;
 const LATEST_MILLISECONDS = 30;
@@ -68,6 +100,8 @@ export interface PaymentPlan {
   readonly times: number;
   /** Between the payment and what befalls it. */
   readonly milliseconds: number;
+  /** Of a sale, so much is given back first: 1 to 999 of 1000. */
+  readonly perMille: number;
   readonly orders: readonly PlannedOrder[];
 }
 
@@ -81,6 +115,7 @@ export function drawPlan(seed: number, number: number): PaymentPlan {
     mishap,
     times: 1 + numbers.below(3),
     milliseconds: numbers.below(LATEST_MILLISECONDS),
+    perMille: 1 + numbers.below(999),
     orders: Array.from({ length: count }, () => drawOrder(numbers, mishap)),
   };
 }
@@ -96,8 +131,8 @@ function drawMishap(drawn: number): Mishap {
 
 function drawOrder(numbers: SeededNumbers, mishap: Mishap): PlannedOrder {
   const { currency, least, limit, most } = CURRENCIES[numbers.below(CURRENCIES.length)] ?? CURRENCIES[0];
-  // A tap that is played again is one without a PIN: the PIN would be refused first.
-  const pin = numbers.below(100) < PIN_PERCENT && mishap !== 'tap played again';
+  const drawn = numbers.below(100) < PIN_PERCENT;
+  const pin = WITH_PIN[mishap] ?? drawn;
   const amount = pin ? limit + 1 + numbers.below(most - limit) : least + numbers.below(limit - least + 1);
   return {
     scheme: SCHEMES[numbers.below(SCHEMES.length)] ?? 'visa',

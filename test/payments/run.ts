@@ -13,10 +13,12 @@ const SIGNALS = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const;
 
 const USAGE = `Usage: npm run -s payments -- [--count N] [--seed S] [--phones N] [--kills N] [--keep] [--json]
 
-Pays orders through retries, reorderings, duplicates, cuts, suspensions, new attestations, new keys and SIGKILLs of service
-and vault, against a real service, vault and PostgreSQL; then checks from outside that nothing is lost and nothing twice:
-the ledger's top-ups, approved receipts, decision rows and the verified audit log are one set, no key serial number is in two
-grants, and nothing is approved while a suspension is in force. A violation is printed with the seed and its plan. Exit codes:
+Pays orders through retries, reorderings, duplicates, cuts, wrong PINs, PINs that the issuer asks for, refunds, voids, velocity
+limits, suspensions, new attestations, new keys and SIGKILLs of service and vault, against a real service, vault and PostgreSQL;
+then checks from outside that nothing is lost and nothing twice: the ledger's top-ups, approved receipts, decision rows and
+the verified audit log are one set, no key serial number is in two grants, nothing is approved while a suspension is in force,
+no more of an order is given back than was paid, and no window has more sales than its limit, counted anew from decisions and
+from the ledger. A violation is printed with the seed and its plan. Exit codes:
 0 nothing is wrong, 1 something is, 2 wrong arguments.
 
 Options:

@@ -2,6 +2,7 @@ import { createPublicKey } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pino from 'pino';
+import { parseDocument } from 'yaml';
 import { SCHEMES, type Scheme } from '../../src/emv/scheme.ts';
 import type { PaymentGateServiceClient } from '../../src/gen/tapgate/v1/payment_gate_service.ts';
 import { SecretKey } from '../../src/payment-crypto/secret-key.ts';
@@ -10,7 +11,12 @@ import { receiptKeysOf } from '../../src/verifier/jwks.ts';
 import { accountDefect, TEST_ACCOUNTS, type VirtualAccount } from '../../src/virtual/card/account.ts';
 import { createVirtualCard, type VirtualCard } from '../../src/virtual/card/card.ts';
 import { VirtualPhone } from '../../src/virtual/phone/phone.ts';
-import { VirtualIssuer } from '../../src/virtual/processing/issuer.ts';
+import {
+  type Issuer,
+  type IssuerAnswer,
+  type IssuerRequest,
+  VirtualIssuer,
+} from '../../src/virtual/processing/issuer.ts';
 import { SqliteLedger } from '../../src/virtual/processing/ledger.ts';
 import { PaymentProcessing } from '../../src/virtual/processing/pay.ts';
 import { CachedReceiptKeys } from '../../src/virtual/processing/receipt-keys.ts';
@@ -18,9 +24,10 @@ import { loadZoneKeys } from '../../src/virtual/processing/zone-keys.ts';
 import { ISSUER } from '../../src/virtual/world/folder.ts';
 import type { World } from '../../src/virtual/world/world.ts';
 import { changePolicy } from '../integration/support.ts';
-import { Till } from './till.ts';
+import { KIOSK, KIOSK_LIMITS, KIOSK_PHONES } from './kiosk.ts';
+import { type OnApproval, Till } from './till.ts';
 
-/** The merchant that all phones sell for. */
+/** The merchant that phones sell for, but for those of the kiosk. */
 export const MERCHANT = 'courier-7';
 
 const PHONES_OF_CONNECTION = 1;
@@ -41,12 +48,39 @@ const LIMITS = [
 export interface Shop {
   readonly world: World;
   readonly phones: readonly VirtualPhone[];
+  readonly kioskPhones: readonly VirtualPhone[];
   readonly cards: Readonly<Record<Scheme, readonly VirtualCard[]>>;
   /** Two processings of the acquirer, with one ledger. */
   readonly tills: readonly Till[];
   readonly ledger: SqliteLedger;
+  readonly issuer: AskingIssuer;
   /** A connection of the rival's to the gate. */
   readonly rival: PaymentGateServiceClient;
+}
+
+/** The virtual issuer, which asks for a PIN where it is told to. */
+export class AskingIssuer implements Issuer {
+  readonly #issuer: VirtualIssuer;
+  readonly #orders = new Set<string>();
+
+  constructor(issuer: VirtualIssuer) {
+    this.#issuer = issuer;
+  }
+
+  /** From now on the order is not paid without a PIN. */
+  askForPin(order: string): void {
+    this.#orders.add(order);
+  }
+
+  async authorise(request: IssuerRequest): Promise<IssuerAnswer> {
+    if (request.pinBlock === null && this.#orders.has(request.terms.order))
+      return { decision: 'declined', reason: 'PIN_REQUIRED' };
+    return this.#issuer.authorise(request);
+  }
+
+  reverse(): Promise<void> {
+    return this.#issuer.reverse();
+  }
 }
 
 /** The check digit (ISO/IEC 7812-1) of digits that lack it. */
@@ -79,7 +113,7 @@ async function issuerMasterKey(world: World): Promise<SecretKey> {
 }
 
 /** Phones that share few connections, enrolled and with keys. */
-async function makePhones(world: World, count: number): Promise<readonly VirtualPhone[]> {
+async function makePhones(world: World, count: number, merchant: string): Promise<readonly VirtualPhone[]> {
   const anchor = createPublicKey(await readFile(join(world.folder.data, 'service-anchor.pem'), 'utf8'));
   const play = await world.play();
   let connection = await world.connect();
@@ -100,7 +134,7 @@ async function makePhones(world: World, count: number): Promise<readonly Virtual
     );
   }
   for (const phone of phones) {
-    await phone.attest(await world.invite(MERCHANT));
+    await phone.attest(await world.invite(merchant));
     await phone.injectKeys();
   }
   return phones;
@@ -111,12 +145,26 @@ function tellOfBadApproval(line: string, tell: (line: string) => void): void {
   if (line.includes('an approval that does not hold')) tell(line);
 }
 
+/** Has the kiosk decide by a policy of its own, with limits that are soon met. */
+function limitKiosk(world: World): Promise<string> {
+  return world.security(async (team) => {
+    const policy = parseDocument((await team.policy()).document);
+    policy.setIn(['gate', 'velocity'], KIOSK_LIMITS);
+    return team.activatePolicy(policy.toString(), `merchant:acquirer/${KIOSK}`);
+  });
+}
+
 /** Opens the shop: policy's limits made wide, phones enrolled, cards issued, tills connected. */
-export async function openShop(world: World, phones: number, onBadApproval: (line: string) => void): Promise<Shop> {
+export async function openShop(
+  world: World,
+  phones: number,
+  { onBadApproval, onApproval }: { readonly onBadApproval: (line: string) => void; readonly onApproval: OnApproval },
+): Promise<Shop> {
   await changePolicy(
     world,
     LIMITS.map((path) => [['admission', ...path], WIDE] as const),
   );
+  await limitKiosk(world);
   const masterKey = await issuerMasterKey(world);
   const accounts = SCHEMES.map((scheme) =>
     Array.from({ length: CARDS_OF_SCHEME }, (_, at) => accountOf(scheme, at + 1)),
@@ -133,38 +181,42 @@ export async function openShop(world: World, phones: number, onBadApproval: (lin
   });
   if (!zone.ok) throw new Error(`${zone.reason} ${zone.detail ?? ''}`);
   const ledger = new SqliteLedger(join(world.folder.root, 'shop-ledger.sqlite'));
-  const issuer = new VirtualIssuer({
-    accounts: accounts.flat(),
-    masterKey,
-    pinKey: zone.value.pin.key,
-    clock: world.clock,
-  });
+  const pinKey = zone.value.pin.key;
+  const issuer = new AskingIssuer(
+    new VirtualIssuer({ accounts: accounts.flat(), masterKey, pinKey, clock: world.clock }),
+  );
   const jwks = httpJwks(`http://${world.addresses.ops}/.well-known/jwks.json`);
   const receiptKeys = new CachedReceiptKeys(async () => receiptKeysOf(await jwks()), world.clock);
   const tills: Till[] = [];
   for (let at = 0; at < TILLS; at += 1) {
     const client = await world.gate('acquirer');
     tills.push(
-      new Till(client, (gate) => {
-        return new PaymentProcessing({
-          clock: world.clock,
-          gate,
-          receiptKeys,
-          receiptIssuer: ISSUER,
-          zone: zone.value,
-          issuer,
-          ledger,
-          logger: pino({ level: 'error' }, { write: (line) => tellOfBadApproval(line, onBadApproval) }),
-        });
-      }),
+      new Till(
+        client,
+        (gate) => {
+          return new PaymentProcessing({
+            clock: world.clock,
+            gate,
+            receiptKeys,
+            receiptIssuer: ISSUER,
+            zone: zone.value,
+            issuer,
+            ledger,
+            logger: pino({ level: 'error' }, { write: (line) => tellOfBadApproval(line, onBadApproval) }),
+          });
+        },
+        onApproval,
+      ),
     );
   }
   return {
     world,
-    phones: await makePhones(world, phones),
+    phones: await makePhones(world, phones, MERCHANT),
+    kioskPhones: await makePhones(world, KIOSK_PHONES, KIOSK),
     cards,
     tills,
     ledger,
+    issuer,
     rival: await world.gate('rival'),
   };
 }

@@ -25,15 +25,24 @@ const CALL_WITHIN = 15_000;
 /** One of so many approvals is reported as approved; whatever asks for another PIN is reported always. */
 const REPORTED_EVERY = 20;
 
+/** Told each approval that processing got, whatever its issuer says of it: the intent's hash in hexadecimal, the receipt. */
+export type OnApproval = (intentHash: string, receipt: string) => void;
+
 /** One processing of the acquirer: the reference processing's own code over a stream to the gate. */
 export class Till implements PaymentGate {
   readonly client: PaymentGateServiceClient;
   readonly line: GateLine;
   readonly #processing: PaymentProcessing;
+  readonly #onApproval: OnApproval;
   #approvals = 0;
 
-  constructor(client: PaymentGateServiceClient, processingOver: (gate: PaymentGate) => PaymentProcessing) {
+  constructor(
+    client: PaymentGateServiceClient,
+    processingOver: (gate: PaymentGate) => PaymentProcessing,
+    onApproval: OnApproval,
+  ) {
     this.client = client;
+    this.#onApproval = onApproval;
     this.line = new GateLine(client);
     this.#processing = processingOver(this);
   }
@@ -48,7 +57,9 @@ export class Till implements PaymentGate {
 
   async authorizePayment({ deviceToken, intent, sessionKey }: PaymentSubmission): Promise<GateDecision> {
     const payment = { deviceToken, intent: signedToWire(intent), sessionPublicKey: sessionKey };
-    return decisionOf(await this.line.ask(payment));
+    const decision = decisionOf(await this.line.ask(payment));
+    if (decision.outcome === 'approved') this.#onApproval(intentHashOf(payment).toString('hex'), decision.receipt);
+    return decision;
   }
 
   async reportOutcome(report: ReportedPayment): Promise<PinAgain | null> {
@@ -76,6 +87,6 @@ export function decisionOf({ outcome }: AuthorizePaymentResponse): GateDecision 
 }
 
 /** SHA-256 of a payment's intent. */
-export function intentHashOf({ intent }: SignedPayment): Buffer {
+export function intentHashOf({ intent }: Pick<SignedPayment, 'intent'>): Buffer {
   return sha256(intent?.payload ?? Buffer.alloc(0));
 }

@@ -2,8 +2,6 @@ import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { PostureSign } from '../../src/devices/posture.ts';
 import { CONTEXT } from '../../src/encoding/signed.ts';
 import type { PinBlockCheck, PinGrant } from '../../src/pin/vault.ts';
-import { secondsAfter } from '../../src/ports/clock.ts';
-import { START } from '../support/clock.ts';
 import { signingKey } from '../support/signing-key.ts';
 import { PIN_POLICY, PinTable } from './support.ts';
 
@@ -92,7 +90,7 @@ describe('an entry that heard nothing', () => {
 });
 
 describe('the account data of a block', () => {
-  const checkedGrant = async (): Promise<string | undefined> => {
+  const checkedGrant = async (): Promise<Uint8Array | undefined> => {
     const checks: PinBlockCheck[] = [];
     const { checkPinBlock } = table.vault;
     table.vault.checkPinBlock = (check) => {
@@ -102,16 +100,11 @@ describe('the account data of a block', () => {
     const { entry, pinGrant } = await table.ready();
     expect(await entry.accept(table.block(pinGrant))).toMatchObject({ ok: true });
     expect(checks).toMatchObject([{ accountData: table.accountData }]);
-    return checks[0]?.accountDataGrantId;
+    return checks[0]?.grant.payload;
   };
 
-  test('is bound to its own grant where the card was tapped for it', async () => {
-    expect(await checkedGrant()).toBe(table.grant.id);
-  });
-
-  test('is bound to the grant of the tap where that is paid again', async () => {
-    const sameTap = { parentId: 'parent', rootId: 'root', hash: Buffer.alloc(32, 7), attempt: 2 };
-    table = await PinTable.lay({ sameTap, expiresAt: secondsAfter(START, 120) });
-    expect(await checkedGrant()).toBe('root');
+  test('is checked with the very bytes of the grant, which say what it is bound to', async () => {
+    const stored = await table.stores.grants.grantOf(table.grant.id, table.grant.thumbprint);
+    expect(await checkedGrant()).toEqual(stored?.signed.payload);
   });
 });

@@ -1,5 +1,6 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { AttestedSession } from '../../src/devices/store.ts';
+import { sha256 } from '../../src/encoding/digest.ts';
 import { CONTEXT } from '../../src/encoding/signed.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
@@ -101,7 +102,13 @@ describe('the grant of a tap that is paid again', () => {
       sequence: 2n,
       expectedVerification: 'online-pin',
       pinAllowed: true,
-      sameTap: { parentId: parent.grant.id, rootId: parent.grant.id, hash, attempt: 2 },
+      sameTap: {
+        parentId: parent.grant.id,
+        rootId: parent.grant.id,
+        rootHash: sha256(parent.signed.payload),
+        hash,
+        attempt: 2,
+      },
     });
     expect(child.grant.accountDataKsn.equals(wanted.accountDataKsn)).toBe(false);
     expect(await stores.grants.grantOf(child.grant.id, child.grant.thumbprint)).toEqual(child);
@@ -122,7 +129,13 @@ describe('the grant of a tap that is paid again', () => {
     expect(await stores.decisions.commit(decision)).toBe(true);
     await stores.outcomes.report(second.grant.id, 'pin-wrong', 'acquirer-a', START);
     const third = unwrap(await issue(request(4, { parentGrantId: second.grant.id })));
-    expect(third.grant.sameTap).toEqual({ parentId: second.grant.id, rootId: parent.grant.id, hash, attempt: 3 });
+    expect(third.grant.sameTap).toEqual({
+      parentId: second.grant.id,
+      rootId: parent.grant.id,
+      rootHash: sha256(parent.signed.payload),
+      hash,
+      attempt: 3,
+    });
     expect(third.grant.accountDataKsn).toEqual(parent.grant.accountDataKsn);
     await decide(third, 'pin-wrong');
     expect(await issue(request(5, { parentGrantId: third.grant.id }))).toMatchObject({ reason: 'REPEAT_NOT_ALLOWED' });

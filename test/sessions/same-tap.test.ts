@@ -1,4 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
+import { sha256 } from '../../src/encoding/digest.ts';
 import { secondsAfter } from '../../src/ports/clock.ts';
 import { outcomeOf, type PaidTap, repeatOf, sameTapOf } from '../../src/sessions/same-tap.ts';
 import type { TransactionGrant } from '../../src/sessions/transaction.ts';
@@ -24,9 +25,18 @@ const GRANT: TransactionGrant = {
 };
 const POLICY = { pinTries: 3, seconds: 180, pinAllowed: true };
 const HASH = Buffer.alloc(32, 7);
-const PAID: PaidTap = { grant: GRANT, tapHash: HASH, reasons: [], reported: 'pin-wrong', decidedAt: START };
+const SIGNED = { payload: Buffer.from('a grant'), signature: Buffer.alloc(70), keyId: 'service-1' };
+const ROOT_HASH = Buffer.alloc(32, 8);
+const PAID: PaidTap = {
+  grant: GRANT,
+  signed: SIGNED,
+  tapHash: HASH,
+  reasons: [],
+  reported: 'pin-wrong',
+  decidedAt: START,
+};
 const attempt = (count: number): TransactionGrant => {
-  return { ...GRANT, sameTap: { parentId: 'p', rootId: 'root', hash: HASH, attempt: count } };
+  return { ...GRANT, sameTap: { parentId: 'p', rootId: 'root', rootHash: ROOT_HASH, hash: HASH, attempt: count } };
 };
 
 describe('a tap may be paid again', () => {
@@ -64,9 +74,9 @@ test('a PIN that the gate itself found lost needs no report; a report goes befor
 
 describe('the tap that is paid again', () => {
   test('names its parent, its root and what was tapped', () => {
-    const value = { parentId: 'parent', rootId: 'parent', hash: HASH, attempt: 2 };
+    const value = { parentId: 'parent', rootId: 'parent', rootHash: sha256(SIGNED.payload), hash: HASH, attempt: 2 };
     expect(sameTapOf(PAID, TERMS, POLICY, START)).toEqual({ ok: true, value });
-    const third = { parentId: 'parent', rootId: 'root', hash: HASH, attempt: 3 };
+    const third = { parentId: 'parent', rootId: 'root', rootHash: ROOT_HASH, hash: HASH, attempt: 3 };
     expect(sameTapOf({ ...PAID, grant: attempt(2) }, TERMS, POLICY, START)).toEqual({ ok: true, value: third });
   });
 

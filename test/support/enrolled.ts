@@ -84,7 +84,7 @@ export async function sessionOf(stores: DurableStores, phone: EnrolledPhone): Pr
 export async function offerKeySet(stores: DurableStores, deviceId: string, expiresAt = secondsAfter(START, 86_400)) {
   const ids = { pinInitialKeyId: random.bytes(8), accountDataInitialKeyId: random.bytes(8) };
   const set = { id: uniqueId(), deviceId, ...ids, expiresAt };
-  await stores.keySets.addOffered(set, START);
+  await stores.keySets.addOffered({ ...set, binding: random.bytes(16) }, START);
   return set;
 }
 
@@ -161,7 +161,7 @@ export function factsOfGrant(grant: TransactionGrant): DecisionFacts {
 }
 
 /** A decision under a grant: an approval, with changes. */
-export function decisionOf({ grant }: StoredGrant, over: Partial<NewDecision> = {}): NewDecision {
+export function decisionOf({ grant, signed }: StoredGrant, over: Partial<NewDecision> = {}): NewDecision {
   return {
     grantId: grant.id,
     intentHash: sha256(random.bytes(16)),
@@ -180,12 +180,13 @@ export function decisionOf({ grant }: StoredGrant, over: Partial<NewDecision> = 
     sequence: grant.sequence,
     policyVersion: grant.policyVersion,
     gatePolicyVersion: 'policy-2',
-    killGeneration: 0n,
+    killGeneration: 1n,
     rootGrantId: grant.sameTap?.rootId ?? grant.id,
     cardReference: random.bytes(16),
-    cardUse: { reference: random.bytes(16), application: 'a0000000041010-', counter: 7 },
+    cardUse: { reference: random.bytes(16), application: 'a0000000041010-', counter: 7, cryptogram: random.bytes(8) },
     tallies: [],
     evidenceHash: random.bytes(32),
+    grantHash: sha256(signed.payload),
     facts: factsOfGrant(grant),
     decidedAt: START,
     ...over,

@@ -22,6 +22,12 @@ export class MemoryKillReplicas implements KillReplicaStore {
     return this.#generation;
   }
 
+  /** What whoever owns the database can do. */
+  setBack(generation: bigint, standing: readonly StandingKill[]): void {
+    this.#generation = generation;
+    this.#standing = standing;
+  }
+
   lift(id: string): void {
     this.#standing = this.#standing.filter((kill) => kill.id !== id);
     this.#generation += 1n;

@@ -12,8 +12,13 @@ import type { CardUse, DecisionStore, NewDecision, Situation } from '../../src/g
 import type { KeySet, KeySetStore } from '../../src/injection/key-set.ts';
 import type { PinGrantStore } from '../../src/pin/store.ts';
 import type { PaidTap, ReportedOutcome } from '../../src/sessions/same-tap.ts';
-import type { CounterClaim, CounterRefusal, GrantStore, StoredGrant } from '../../src/sessions/store.ts';
-import type { TransactionGrant } from '../../src/sessions/transaction.ts';
+import type {
+  BurnedCounters,
+  CounterClaim,
+  CounterRefusal,
+  GrantStore,
+  StoredGrant,
+} from '../../src/sessions/store.ts';
 
 /** Every durable port, over one state. */
 export interface DurableStores {
@@ -43,6 +48,7 @@ interface SessionRow {
 }
 
 interface KeySetRow extends KeySet {
+  readonly binding: Buffer;
   readonly offeredAt: Date;
   readonly retiredAt: Date | null;
   pinCounter: number;
@@ -52,8 +58,9 @@ interface KeySetRow extends KeySet {
 
 const DERIVATION_IDS = 2 ** 32;
 
-const useName = ({ reference, application, counter }: CardUse): string =>
-  `${reference.toString('hex')} ${application} ${counter}`;
+/** By application and by cryptogram: of each, a use is one. */
+const useNames = ({ reference, application, counter, cryptogram }: CardUse): readonly string[] =>
+  [application, cryptogram.toString('hex')].map((name) => `${reference.toString('hex')} ${name} ${counter}`);
 
 function keySetOf({ id, deviceId, status, pinInitialKeyId, accountDataInitialKeyId, expiresAt }: KeySetRow): KeySet {
   return { id, deviceId, status, pinInitialKeyId, accountDataInitialKeyId, expiresAt };
@@ -236,7 +243,7 @@ export class MemoryStores implements DurableStores {
     grantOf: async (grantId, thumbprint) => this.#grantOf(grantId, thumbprint),
     paidTap: async (grantId, thumbprint) => {
       const stored = this.#grantOf(grantId, thumbprint);
-      return stored === null ? null : this.#paidTap(stored.grant);
+      return stored === null ? null : this.#paidTap(stored);
     },
     addChildGrant: async (stored, { parentId }) => {
       if (this.#repeated.has(parentId)) return false;
@@ -286,7 +293,9 @@ export class MemoryStores implements DurableStores {
       });
       return reason ?? this.#commit(decision);
     },
-    rootOfCardUse: async (use) => this.#cardUses.get(useName(use))?.rootGrantId ?? null,
+    tapApproved: async ({ rootGrantId }) =>
+      [...this.#decisions.values()].some((other) => other.rootGrantId === rootGrantId && other.outcome === 'approved'),
+    usedByOther: async (use, rootGrantId) => this.#usedByOther(use, rootGrantId),
   };
 
   readonly outcomes: OutcomeStore = {
@@ -294,7 +303,7 @@ export class MemoryStores implements DurableStores {
       const decision = this.#decisions.get(grantId);
       const row = this.#grants.get(grantId);
       if (decision === undefined || row === undefined) return null;
-      const paid = this.#paidTap(row.stored.grant);
+      const paid = this.#paidTap(row.stored);
       const { intentHash, outcome, pinEntered } = decision;
       return paid && { ...paid, intentHash, outcome, pinEntered };
     },
@@ -310,9 +319,8 @@ export class MemoryStores implements DurableStores {
     if (session?.status !== 'active' || session.decidedSequence >= decision.sequence) return false;
     const { cardUse, rootGrantId } = decision;
     if (cardUse !== null) {
-      const used = this.#cardUses.get(useName(cardUse));
-      if (used !== undefined && used.rootGrantId !== rootGrantId) return false;
-      this.#cardUses.set(useName(cardUse), { use: cardUse, rootGrantId });
+      if (this.#usedByOther(cardUse, rootGrantId)) return false;
+      for (const name of useNames(cardUse)) this.#cardUses.set(name, { use: cardUse, rootGrantId });
     }
     session.decidedSequence = decision.sequence;
     this.#decisions.set(decision.grantId, decision);
@@ -324,6 +332,10 @@ export class MemoryStores implements DurableStores {
       });
     }
     return true;
+  }
+
+  #usedByOther(use: CardUse, rootGrantId: string): boolean {
+    return useNames(use).some((name) => (this.#cardUses.get(name)?.rootGrantId ?? rootGrantId) !== rootGrantId);
   }
 
   #tallied(key: TallyKey): Tally {
@@ -350,12 +362,12 @@ export class MemoryStores implements DurableStores {
     return Math.max(0, ...others.map(({ use }) => use.counter));
   }
 
-  #paidTap(grant: TransactionGrant): PaidTap | null {
+  #paidTap({ grant, signed }: StoredGrant): PaidTap | null {
     const decision = this.#decisions.get(grant.id);
     if (decision === undefined) return null;
     const { reasons, facts, decidedAt } = decision;
     const reported = this.#outcomes.get(grant.id) ?? null;
-    return { grant, tapHash: facts.payment.tapHash, reasons, reported, decidedAt };
+    return { grant, signed, tapHash: facts.payment.tapHash, reasons, reported, decidedAt };
   }
 
   /** Suspends a device, as an operator would. */
@@ -460,7 +472,7 @@ export class MemoryStores implements DurableStores {
     return stored?.grant.thumbprint === thumbprint ? stored : null;
   }
 
-  #burn(claim: CounterClaim, now: Date): bigint | CounterRefusal {
+  #burn(claim: CounterClaim, now: Date): BurnedCounters | CounterRefusal {
     const session = this.#sessions.get(claim.thumbprint);
     if (session?.status !== 'active' || session.deviceId !== claim.deviceId) return 'SESSION_UNKNOWN';
     const set = [...this.#keySets.values()].find(
@@ -479,7 +491,7 @@ export class MemoryStores implements DurableStores {
     set.accountDataCounter = claim.accountDataCounter;
     set.transactions += 1;
     session.grantedSequence += 1n;
-    return session.grantedSequence;
+    return { sequence: session.grantedSequence, keyBinding: set.binding };
   }
 }
 

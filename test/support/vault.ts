@@ -6,12 +6,11 @@ import { p256PublicKey } from '../../src/encoding/p256.ts';
 import { CONTEXT, type SignedBytes, verifySigned } from '../../src/encoding/signed.ts';
 import { RECEIPT_TYPE } from '../../src/gate/receipt.ts';
 import type { GateVault, PaymentTranslation, RefusalReceipt, TranslatedPayment } from '../../src/gate/vault.ts';
-import type { InjectionVault, KeyProof, OfferRequest } from '../../src/injection/vault.ts';
-import type { PinBlockCheck, PinGrant, PinVault } from '../../src/pin/vault.ts';
+import type { BoundOffer, InjectionVault, KeyProof, OfferRequest } from '../../src/injection/vault.ts';
+import type { PinBlockCheck, PinVault, UnsignedPinGrant } from '../../src/pin/vault.ts';
 import type { Reason } from '../../src/reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../src/reasons/result.ts';
-import type { GrantSigner } from '../../src/sessions/grant.ts';
-import type { TransactionGrant } from '../../src/sessions/transaction.ts';
+import type { GrantSigner, UnsignedGrant } from '../../src/sessions/grant.ts';
 import { DEVICE_TOKEN_TYPE, type DeviceTokenClaims, type TokenSigner } from '../../src/tokens/claims.ts';
 import { encodePinGrant } from '../../src/wire/pin.ts';
 import { decodeIntent, encodeGrant } from '../../src/wire/transaction.ts';
@@ -63,22 +62,23 @@ export class SigningVault implements VaultPorts {
     return this.#do('signDeviceToken', () => ok(compactJws(header, claims, this.tokenKey.privateKey)));
   }
 
-  signGrant(grant: TransactionGrant): Promise<Result<SignedBytes>> {
+  signGrant({ grant }: UnsignedGrant): Promise<Result<SignedBytes>> {
     return this.#do('signGrant', () => ok(this.serviceKey.sign(CONTEXT.grant, encodeGrant(grant))));
   }
 
-  signPinGrant(grant: PinGrant): Promise<Result<SignedBytes>> {
-    return this.#do('signPinGrant', () => ok(this.serviceKey.sign(CONTEXT.pinGrant, encodePinGrant(grant))));
+  signPinGrant({ pinGrant }: UnsignedPinGrant): Promise<Result<SignedBytes>> {
+    return this.#do('signPinGrant', () => ok(this.serviceKey.sign(CONTEXT.pinGrant, encodePinGrant(pinGrant))));
   }
 
   shuffleLayout(): Promise<Result<string>> {
     return this.#do('shuffleLayout', () => ok('7294061835'));
   }
 
-  offerKeys(request: OfferRequest): Promise<Result<SignedBytes>> {
+  offerKeys(request: OfferRequest): Promise<Result<BoundOffer>> {
     const { injectionId, transportKey, initialKeyIds, nonce } = request;
     const payload = canonicalBytes(injectionId, transportKey, nonce, initialKeyIds.pin, initialKeyIds.accountData);
-    return this.#do('offerKeys', () => ok(this.serviceKey.sign(CONTEXT.keyOffer, payload)));
+    const keyBinding = sha256(payload).subarray(0, 16);
+    return this.#do('offerKeys', () => ok({ offer: this.serviceKey.sign(CONTEXT.keyOffer, payload), keyBinding }));
   }
 
   verifyKeyProof({ offer, pinCmac, accountDataCmac }: KeyProof): Promise<Result<boolean>> {

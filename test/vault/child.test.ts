@@ -194,7 +194,7 @@ describe('what the process keeps to itself', () => {
     const vault = client();
     const phone = testPhone(fixture);
     for (let count = 0; count < 20; count += 1) {
-      const { call, claims, intentHash: none } = testPayment(fixture, phone);
+      const { call, claims, intentHash: none } = testPayment(fixture, phone, { now: new Date() });
       const empty = { payload: none, signature: none, keyId: '' };
       const translation = {
         intent: call.intent ?? empty,

@@ -1,6 +1,6 @@
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { ExchangeResponse } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
+import { type ExchangeResponse, SignGrantCall } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { Backoff } from '../../src/vault/backoff.ts';
 import { type ExchangeOptions, VaultExchange } from '../../src/vault/client/exchange.ts';
 import { VaultClient } from '../../src/vault/client.ts';
@@ -41,8 +41,9 @@ describe('answers', () => {
   test('find their calls by number, in whatever order they come', async () => {
     vault.onRequest = ({ id }) => {
       if (id !== 3n) return;
-      const [stream] = vault.streams;
-      for (const request of [...vault.received].reverse()) stream?.write(layoutAnswer(request, `layout ${request.id}`));
+      const [connection] = vault.connections;
+      for (const request of [...vault.received].reverse())
+        connection?.write(layoutAnswer(request, `layout ${request.id}`));
     };
     const one = client();
     const layouts = await Promise.all([one.shuffleLayout(), one.shuffleLayout(), one.shuffleLayout()]);
@@ -60,15 +61,15 @@ describe('answers', () => {
     ['that is empty is "unavailable"', undefined, UNAVAILABLE],
     ['to another call is "unavailable"', { $case: 'verifyKeyProof', value: { valid: true } }, UNAVAILABLE],
   ])('a refusal or answer %s', async (_, answer, expected) => {
-    vault.onRequest = ({ id }, stream) => stream.write({ id, answer });
+    vault.onRequest = ({ id }, connection) => connection.write({ id, answer });
     expect(await client().shuffleLayout()).toMatchObject({ ok: false, ...expected });
   });
 
   test('that nobody asked for, or twice, are not taken for another call', async () => {
-    vault.onRequest = (request, stream) => {
-      stream.write(layoutAnswer({ ...request, id: 99n }, 'stray'));
-      stream.write(layoutAnswer(request, `layout ${request.id}`));
-      stream.write(layoutAnswer(request, 'again'));
+    vault.onRequest = (request, connection) => {
+      connection.write(layoutAnswer({ ...request, id: 99n }, 'stray'));
+      connection.write(layoutAnswer(request, `layout ${request.id}`));
+      connection.write(layoutAnswer(request, 'again'));
     };
     const one = client();
     expect(await one.shuffleLayout()).toEqual({ ok: true, value: 'layout 1' });
@@ -85,39 +86,32 @@ describe('calls that come up together', () => {
   const numbered = (count: number): string[] =>
     Array.from({ length: count }, (_, at) => JSON.stringify({ ok: true, value: `layout ${at + 1}` }));
 
-  test.each([
-    [1, 1],
-    [2, 1],
-    [16, 1],
-    [17, 2],
-    [40, 3],
-  ])('%i of them travel in %i messages, in their order', async (count, messages) => {
-    vault.onRequest = (request, stream) => stream.write(layoutAnswer(request, `layout ${request.id}`));
+  test.each([1, 2, 17, 40, 300])('are %i, answered each by itself and sent in their order', async (count) => {
+    vault.onRequest = (request, connection) => connection.write(layoutAnswer(request, `layout ${request.id}`));
     expect(await ordered(count)).toEqual(numbered(count));
-    expect(vault.messages).toBe(messages);
     expect(vault.received.map(({ id }) => Number(id))).toEqual(Array.from({ length: count }, (_, at) => at + 1));
   });
 
-  test('are answered together, apart, or in part refused', async () => {
-    vault.onRequest = ({ id }, stream) => {
+  test('are answered out of their order, or in part refused', async () => {
+    vault.onRequest = ({ id }, connection) => {
       if (id !== 4n) return;
-      const answers = [3n, 1n].map((of) =>
-        Buffer.from(ExchangeResponse.encode(layoutAnswer({ id: of }, `layout ${of}`)).finish()),
-      );
-      stream.write({ id: 0n, answer: { $case: 'batch', value: { answers } } });
-      stream.write({ id: 2n, answer: { $case: 'refused', value: 'GRANT_UNKNOWN' } });
-      stream.write(layoutAnswer({ id }, 'layout 4'));
+      for (const early of [3n, 1n]) connection.write(layoutAnswer({ id: early }, `layout ${early}`));
+      connection.write({ id: 2n, answer: { $case: 'refused', value: 'GRANT_UNKNOWN' } });
+      connection.write(layoutAnswer({ id }, 'layout 4'));
     };
     const [first, second, third, fourth] = await ordered(4);
     expect([first, third, fourth]).toEqual(numbered(4).filter((_, at) => at !== 1));
     expect(second).toContain('GRANT_UNKNOWN');
   });
 
-  test('are refused where what is answered is no answer, and the next ones are answered', async () => {
-    vault.onRequest = (request, stream) => {
-      const answers = [Buffer.from([0x0a, 0xff])];
-      if (request.id > 2n) stream.write(layoutAnswer(request));
-      else stream.write({ id: 0n, answer: { $case: 'batch', value: { answers } } });
+  test.each([
+    ['no answer', [Buffer.from([0, 0, 0, 2, 0x0a, 0xff])]],
+    ['a frame without a message', [Buffer.alloc(4)]],
+    ['a frame that is too long', [Buffer.from('00040001', 'hex')]],
+  ])('are refused where what comes is %s, and the next ones are answered', async (_what, bytes) => {
+    vault.onRequest = (request, connection) => {
+      if (request.id > 2n) connection.write(layoutAnswer(request));
+      else for (const part of bytes) connection.socket.write(part);
     };
     const one = client();
     const refused = await Promise.all([one.shuffleLayout(), one.shuffleLayout()]);
@@ -125,12 +119,15 @@ describe('calls that come up together', () => {
     expect((await one.shuffleLayout()).ok).toBe(true);
   });
 
-  test('of which two fill half of the longest message travel apart', async () => {
-    vault.onRequest = (request, stream) => stream.write(layoutAnswer(request));
+  test('of which one is too long for a message are answered but for that one', async () => {
+    vault.onRequest = (request, connection) => connection.write(layoutAnswer(request));
     const one = exchange();
-    const long = { $case: 'signGrant', value: { payload: Buffer.alloc(70_000) } } as const;
-    await Promise.all([one.call(long), one.call(long), one.call(LAYOUT)]);
-    expect(vault.messages).toBe(2);
+    const call = (bytes: number) =>
+      one.call({ $case: 'signGrant', value: SignGrantCall.create({ payload: Buffer.alloc(bytes) }) });
+    const answers = await Promise.all([call(70_000), call(262_144), call(70_000), one.call(LAYOUT)]);
+    expect(answers.map(({ ok }) => ok)).toEqual([true, false, true, true]);
+    expect(answers[1]).toMatchObject({ ...UNAVAILABLE, detail: 'a call that is too long' });
+    expect(vault.connections).toHaveLength(1);
   });
 });
 
@@ -140,12 +137,12 @@ describe('bounds', () => {
     const calls = [1, 2, 3, 4].map(() => one.call(LAYOUT));
     await vault.untilReceived(2);
     expect(one.load).toEqual({ inFlight: 2, waiting: 2 });
-    vault.streams[0]?.write(layoutAnswer({ id: 1n, call: LAYOUT }));
+    vault.connections[0]?.write(layoutAnswer({ id: 1n, call: LAYOUT }));
     await vault.untilReceived(3);
     expect(vault.received.map(({ id }) => id)).toEqual([1n, 2n, 3n]);
-    for (const id of [2n, 3n]) vault.streams[0]?.write(layoutAnswer({ id, call: LAYOUT }));
+    for (const id of [2n, 3n]) vault.connections[0]?.write(layoutAnswer({ id, call: LAYOUT }));
     await vault.untilReceived(4);
-    vault.streams[0]?.write(layoutAnswer({ id: 4n, call: LAYOUT }));
+    vault.connections[0]?.write(layoutAnswer({ id: 4n, call: LAYOUT }));
     expect(await Promise.all(calls)).toMatchObject([{ ok: true }, { ok: true }, { ok: true }, { ok: true }]);
   });
 
@@ -159,20 +156,20 @@ describe('bounds', () => {
     expect(one.load).toEqual({ inFlight: 1, waiting: 2 });
   });
 
-  test('a call ends in its time where the vault is silent, and the silent stream is left', async () => {
+  test('a call ends in its time where the vault is silent, and the silent connection is left', async () => {
     const one = exchange({ callMilliseconds: 100 });
     expect(await one.call(LAYOUT)).toMatchObject({ ...UNAVAILABLE, detail: 'no answer in time' });
-    vault.onRequest = (request, stream) => stream.write(layoutAnswer(request));
+    vault.onRequest = (request, connection) => connection.write(layoutAnswer(request));
     expect(await one.call(LAYOUT)).toMatchObject({ ok: true });
-    expect(vault.streams).toHaveLength(2);
+    expect(vault.connections).toHaveLength(2);
   });
 
-  test('a call that is never answered does not cost a stream on which others are', async () => {
+  test('a call that is never answered does not cost a connection on which others are', async () => {
     const one = exchange({ callMilliseconds: 300 });
     let first = true;
     const again = (): void => void one.call(LAYOUT).then((result) => result.ok && first && again());
-    vault.onRequest = (request, stream) => {
-      if (request.id > 1n) stream.write(layoutAnswer(request));
+    vault.onRequest = (request, connection) => {
+      if (request.id > 1n) connection.write(layoutAnswer(request));
     };
     const silent = one.call(LAYOUT);
     again();
@@ -181,11 +178,14 @@ describe('bounds', () => {
     // The vault still has it, so its place stays taken.
     expect(one.load.inFlight).toBeGreaterThanOrEqual(1);
     expect(await one.call(LAYOUT)).toMatchObject({ ok: true });
-    expect(vault.streams).toHaveLength(1);
+    expect(vault.connections).toHaveLength(1);
   });
 
-  test('a vault that takes connections and says nothing is unavailable', async () => {
-    vault.greets = false;
+  test.each([
+    ['says nothing', null],
+    ['is of another version', Buffer.from('TAPGATE\x02', 'latin1')],
+  ])('a vault that takes connections and %s is unavailable', async (_what, hello) => {
+    vault.hello = hello;
     const one = exchange({ callMilliseconds: 100 });
     expect(await one.call(LAYOUT)).toMatchObject(UNAVAILABLE);
     expect(vault.received).toHaveLength(0);
@@ -198,7 +198,7 @@ describe('a vault that goes and comes', () => {
     const one = client();
     const layout = one.shuffleLayout();
     vault = new FakeVault();
-    vault.onRequest = (request, stream) => stream.write(layoutAnswer(request));
+    vault.onRequest = (request, connection) => connection.write(layoutAnswer(request));
     await vault.start(socket);
     expect(await layout).toEqual({ ok: true, value: '0123456789' });
   });
@@ -208,9 +208,9 @@ describe('a vault that goes and comes', () => {
     const lost = one.shuffleLayout();
     await vault.untilReceived(1);
     vault.stop();
-    expect(await lost).toMatchObject({ ...UNAVAILABLE, detail: 'the stream broke' });
+    expect(await lost).toMatchObject({ ...UNAVAILABLE, detail: 'the connection broke' });
     vault = new FakeVault();
-    vault.onRequest = (request, stream) => stream.write(layoutAnswer(request));
+    vault.onRequest = (request, connection) => connection.write(layoutAnswer(request));
     await vault.start(socket);
     expect(await one.shuffleLayout()).toMatchObject({ ok: true });
   });

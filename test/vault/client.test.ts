@@ -4,15 +4,26 @@ import { verifyEs256 } from '../../src/encoding/jws.ts';
 import { CONTEXT, verifySigned } from '../../src/encoding/signed.ts';
 import { RECEIPT_TYPE } from '../../src/gate/receipt.ts';
 import { randomUuid } from '../../src/ports/random.ts';
+import { ok } from '../../src/reasons/result.ts';
 import { DEVICE_TOKEN_PROFILE, DEVICE_TOKEN_TYPE } from '../../src/tokens/claims.ts';
 import { VaultClient } from '../../src/vault/client.ts';
+import { changeKeystore } from '../../src/vault/keystore/change.ts';
 import { startVaultServer, type VaultServer } from '../../src/vault/server.ts';
 import { accountDataFromWire } from '../../src/wire/transaction.ts';
 import { APPRAISED_CLAIMS } from '../support/tokens.ts';
-import { clock, NOW, random, temporaryFolder, unwrap, type VaultFixture, vaultFixture } from './support/keystore.ts';
-import { testGrant, testPayment } from './support/payment.ts';
+import {
+  ACQUIRER,
+  clock,
+  NOW,
+  random,
+  temporaryFolder,
+  unwrap,
+  type VaultFixture,
+  vaultFixture,
+} from './support/keystore.ts';
+import { bindingOf, testGrant, testPayment } from './support/payment.ts';
 import { encipherPin, type TestPhone, testPhone } from './support/phone.ts';
-import { testPinCheck } from './support/pin-check.ts';
+import { testPinCheck, testPinGrant } from './support/pin-check.ts';
 
 let fixture: VaultFixture;
 let phone: TestPhone;
@@ -52,13 +63,32 @@ test('describe: keys by purpose, endorsements, BDK ids, acquirers', async () => 
   expect(described.acquirers).toEqual(['acquirer-a']);
 });
 
+test('listKeys: of a keystore of many acquirers all slots, while other calls are answered', async () => {
+  const [ended] = unwrap(fixture.custodian.list()).filter(({ kind }) => kind === 'zone-pin');
+  unwrap(
+    changeKeystore(fixture.directory, ({ slots }) => {
+      const model = slots.find(({ id }) => id === ended?.id)!;
+      const { block: _, ...described } = { ...model, state: 'destroyed' as const };
+      return ok([
+        ...slots,
+        ...Array.from({ length: 2_000 }, (_none, number) => ({ ...described, id: `old-${number}` })),
+      ]);
+    }),
+  );
+  const [slots, described] = await Promise.all([vault.listKeys(), vault.describe()]);
+  const ids = unwrap(slots).map(({ id }) => id);
+  expect(ids).toEqual(unwrap(fixture.custodian.list()).map(({ id }) => id));
+  expect(ids.length).toBeGreaterThan(2_000);
+  expect(described.ok).toBe(true);
+});
+
 test('signDeviceToken: a compact JWS, or the refusal', async () => {
   const claims = {
     iss: 'https://tapgate.example',
     sub: 'device-1',
     aud: 'acquirer-a',
-    iat: 1_770_000_000,
-    exp: 1_770_000_600,
+    iat: NOW.getTime() / 1000,
+    exp: NOW.getTime() / 1000 + 600,
     jti: 'token-1',
     cnf: { jkt: phone.thumbprint },
     eat_profile: DEVICE_TOKEN_PROFILE,
@@ -73,34 +103,28 @@ test('signDeviceToken: a compact JWS, or the refusal', async () => {
 
 test('signGrant and signPinGrant: bytes under the service key', async () => {
   const { keyId, publicKey } = fixture.keys.grant;
-  const grant = unwrap(await vault.signGrant(testGrant(phone)));
+  const wanted = testGrant(phone);
+  const keyBinding = bindingOf(fixture, wanted);
+  const grant = unwrap(await vault.signGrant({ grant: wanted, keyBinding, parent: null }));
   expect(grant.keyId).toBe(keyId);
   expect(verifySigned(CONTEXT.grant, grant, publicKey)).toBe(true);
-  const pinGrant = unwrap(
-    await vault.signPinGrant({
-      id: randomUuid(random),
-      grantId: randomUuid(random),
-      thumbprint: phone.thumbprint,
-      accountDataHash: Buffer.alloc(32, 1),
-      pinKsn: phone.pin.ksn(7),
-      layout: unwrap(await vault.shuffleLayout()),
-      accessibleLayout: false,
-      minimumLength: 4,
-      maximumLength: 12,
-      reportIntervalMilliseconds: 2_000,
-      expiresAt: NOW,
-      nonce: Buffer.alloc(16, 2),
-    }),
-  );
-  expect(verifySigned(CONTEXT.pinGrant, pinGrant, publicKey)).toBe(true);
+  const pinGrant = testPinGrant(wanted, { layout: unwrap(await vault.shuffleLayout()) });
+  const signed = unwrap(await vault.signPinGrant({ pinGrant, grant }));
+  expect(verifySigned(CONTEXT.pinGrant, signed, publicKey)).toBe(true);
+  const unbound = { grant: wanted, keyBinding: Buffer.alloc(16), parent: null };
+  expect(await vault.signGrant(unbound)).toEqual({ ok: false, reason: 'KEYS_NOT_BOUND' });
+  expect(await vault.signGrant({ grant: wanted, keyBinding, parent: grant })).toMatchObject({
+    reason: 'MALFORMED_MESSAGE',
+  });
 });
 
 test('offerKeys and verifyKeyProof: an offer under the service key; a proof that does not hold', async () => {
   const initialKeyIds = { pin: phone.pin.initialKeyId, accountData: phone.accountData.initialKeyId };
-  const offer = unwrap(
+  const { offer, keyBinding } = unwrap(
     await vault.offerKeys({
       injectionId: randomUuid(random),
       deviceId: 'device-1',
+      acquirer: ACQUIRER,
       sessionKeyThumbprint: phone.thumbprint,
       transport: 'key-agreement',
       transportKey: phone.sessionPublicKey,
@@ -110,15 +134,17 @@ test('offerKeys and verifyKeyProof: an offer under the service key; a proof that
     }),
   );
   expect(verifySigned(CONTEXT.keyOffer, offer, fixture.keys.grant.publicKey)).toBe(true);
+  const grant = { ...testGrant(phone), deviceId: 'device-1' };
+  expect((await vault.signGrant({ grant, keyBinding, parent: null })).ok).toBe(true);
   const proof = { initialKeyIds, offer: offer.payload, pinCmac: Buffer.alloc(16), accountDataCmac: Buffer.alloc(16) };
   expect(await vault.verifyKeyProof(proof)).toEqual({ ok: true, value: false });
 });
 
 test('checkPinBlock: null, or the refusal', async () => {
-  const { block, accountData: wire, pinGrant } = testPinCheck(fixture, phone);
+  const { block, accountData: wire, pinGrant, grant } = testPinCheck(fixture, phone);
   const accountData = unwrap(accountDataFromWire(wire));
-  if (pinGrant === undefined) throw new Error('no PIN grant');
-  const check = { block, accountData, pinGrant, accountDataGrantId: '' };
+  if (pinGrant === undefined || grant === undefined) throw new Error('no grant');
+  const check = { block, accountData, pinGrant, grant };
   expect(await vault.checkPinBlock(check)).toEqual({ ok: true, value: null });
   const another = { ...check, block: encipherPin(phone, 8) };
   expect(await vault.checkPinBlock(another)).toEqual({ ok: false, reason: 'PIN_BLOCK_MALFORMED' });

@@ -3,23 +3,26 @@ import { createPrivateKey } from 'node:crypto';
 import { once } from 'node:events';
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { Client, type ClientDuplexStream, credentials } from '@grpc/grpc-js';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { KeyTransport } from '../../src/gen/tapgate/v1/key_transport.ts';
-import {
-  type ExchangeRequest,
-  ExchangeResponse,
-  VaultServiceService,
-} from '../../src/gen/tapgate/vault/v1/vault_service.ts';
+import { type ExchangeRequest, ExchangeResponse } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { randomUuid } from '../../src/ports/random.ts';
 import { EXIT } from '../../src/vault/exit-code.ts';
 import { openKeystore } from '../../src/vault/keystore/document.ts';
 import { openSlot } from '../../src/vault/keystore/slot.ts';
-import { encodeGrant } from '../../src/wire/transaction.ts';
-import { random, softwareKey, unwrap, type VaultFixture, vaultFixture, ZONE_KEK } from './support/keystore.ts';
-import { testGrant, testPayment } from './support/payment.ts';
+import {
+  ACQUIRER,
+  random,
+  softwareKey,
+  unwrap,
+  type VaultFixture,
+  vaultFixture,
+  ZONE_KEK,
+} from './support/keystore.ts';
+import { grantCall, testGrant, testPayment } from './support/payment.ts';
 import { CARD_TLV, encipherPin, PAN, PIN, type TestPhone, testPhone } from './support/phone.ts';
 import { testPinCheck } from './support/pin-check.ts';
+import { RawConnection, request } from './support/raw-connection.ts';
 import { formsOf, tracesIn } from './support/traces.ts';
 
 const MAIN = join(import.meta.dirname, '..', '..', 'src', 'vault', 'main.ts');
@@ -60,31 +63,23 @@ const exitCode = async (child: ChildProcess): Promise<number | null> =>
 
 /** An exchange whose answers are kept as the bytes that came. */
 class RawExchange {
-  readonly #stream: ClientDuplexStream<ExchangeRequest, Buffer>;
+  readonly #connection = new RawConnection(socket);
   readonly answers: Buffer[] = [];
   #next = 1n;
 
   constructor() {
-    const client = new Client(`unix:${socket}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
-    const { path, requestSerialize } = VaultServiceService.exchange;
-    this.#stream = client.makeBidiStreamRequest(path, requestSerialize, (bytes: Buffer) => Buffer.from(bytes));
-    this.#stream.on('error', () => undefined);
-    open.push(() => {
-      this.#stream.cancel();
-      client.close();
-    });
+    open.push(() => this.#connection.cut());
   }
 
   async call(call: ExchangeRequest['call']): Promise<ExchangeResponse['answer']> {
-    this.#stream.write({ id: this.#next++, call });
-    const [bytes] = (await once(this.#stream, 'data')) as [Buffer];
+    this.#connection.send(request(call, this.#next++));
+    const bytes = await this.#connection.nextBytes();
     this.answers.push(bytes);
     return ExchangeResponse.decode(bytes).answer;
   }
 
   end(): void {
-    this.#stream.end();
-    this.#stream.resume();
+    this.#connection.end();
   }
 }
 
@@ -183,7 +178,8 @@ function scalars(): [string, Buffer][] {
 
 /** Each operation once with success and once, or more, with a refusal. */
 async function exerciseEverything(vault: RawExchange, phone: TestPhone): Promise<void> {
-  const pinCheck = testPinCheck(fixture, phone, { now: new Date() });
+  const now = new Date();
+  const pinCheck = testPinCheck(fixture, phone, { now });
   const proof = {
     pinInitialKeyId: phone.pin.initialKeyId,
     accountDataInitialKeyId: phone.accountData.initialKeyId,
@@ -194,6 +190,7 @@ async function exerciseEverything(vault: RawExchange, phone: TestPhone): Promise
   const offer = {
     injectionId: randomUuid(random),
     deviceId: 'device-1',
+    acquirer: ACQUIRER,
     sessionKeyThumbprint: phone.thumbprint,
     transport: KeyTransport.KEY_AGREEMENT,
     transportPublicKey: phone.sessionPublicKey,
@@ -202,22 +199,22 @@ async function exerciseEverything(vault: RawExchange, phone: TestPhone): Promise
     accountDataInitialKeyId: phone.accountData.initialKeyId,
     expiresAt: 1_770_000_000_000n,
   };
-  const garbled = testPayment(fixture, phone, { pinBlock: encipherPin(phone, 8) });
-  const wrongCard = testPayment(fixture, phone, { cardTlv: Buffer.from(`5A08${PAN}5A08${PAN}`, 'hex') });
+  const garbled = testPayment(fixture, phone, { now, pinBlock: encipherPin(phone, 8) });
+  const wrongCard = testPayment(fixture, phone, { now, cardTlv: Buffer.from(`5A08${PAN}5A08${PAN}`, 'hex') });
   const calls: [ExchangeRequest['call'], string][] = [
     [{ $case: 'describeKeys', value: { knownGeneration: 0n } }, 'describeKeys'],
     [{ $case: 'signDeviceToken', value: { claims: `{"sub":"${PAN}"}` } }, 'refused'],
-    [{ $case: 'signGrant', value: { payload: encodeGrant(testGrant(phone)) } }, 'signed'],
-    [{ $case: 'signGrant', value: { payload: CARD_TLV } }, 'refused'],
-    [{ $case: 'signPinGrant', value: { payload: CARD_TLV } }, 'refused'],
-    [{ $case: 'offerKeys', value: offer }, 'signed'],
+    [{ $case: 'signGrant', value: grantCall(fixture, testGrant(phone, now)) }, 'signed'],
+    [{ $case: 'signGrant', value: { ...grantCall(fixture, testGrant(phone, now)), payload: CARD_TLV } }, 'refused'],
+    [{ $case: 'signPinGrant', value: { payload: CARD_TLV, grant: undefined } }, 'refused'],
+    [{ $case: 'offerKeys', value: offer }, 'offerKeys'],
     [{ $case: 'offerKeys', value: { ...offer, deviceId: '' } }, 'refused'],
     [{ $case: 'verifyKeyProof', value: proof }, 'verifyKeyProof'],
     [{ $case: 'verifyKeyProof', value: { ...proof, offer: Buffer.alloc(0) } }, 'refused'],
     [{ $case: 'shuffleLayout', value: {} }, 'shuffleLayout'],
     [{ $case: 'checkPinBlock', value: pinCheck }, 'checkPinBlock'],
     [{ $case: 'checkPinBlock', value: { ...pinCheck, block: Buffer.alloc(16) } }, 'refused'],
-    [{ $case: 'authorizePayment', value: testPayment(fixture, phone).call }, 'authorizePayment'],
+    [{ $case: 'authorizePayment', value: testPayment(fixture, phone, { now }).call }, 'authorizePayment'],
     [{ $case: 'authorizePayment', value: garbled.call }, 'refused'],
     [{ $case: 'authorizePayment', value: wrongCard.call }, 'refused'],
     [undefined, 'refused'],

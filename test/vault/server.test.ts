@@ -1,19 +1,16 @@
 import { chmodSync, existsSync, mkdirSync, statSync, writeFileSync } from 'node:fs';
 import { createServer, type Server as NetServer } from 'node:net';
 import { join } from 'node:path';
-import { Client, type ClientDuplexStream, credentials, status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
-import {
-  ExchangeRequest,
-  ExchangeResponse,
-  VaultServiceService,
-} from '../../src/gen/tapgate/vault/v1/vault_service.ts';
+import { SignGrantCall } from '../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { VaultClient } from '../../src/vault/client.ts';
+import { framesOf, HELLO } from '../../src/vault/frames.ts';
 import { wipeKeys } from '../../src/vault/keys.ts';
 import { Custodian } from '../../src/vault/keystore/custodian.ts';
 import type { LogFields } from '../../src/vault/log.ts';
-import { startVaultServer, type VaultServer } from '../../src/vault/server.ts';
+import { startVaultServer, type VaultServer, type VaultServerOptions } from '../../src/vault/server.ts';
 import { clock, random, temporaryFolder, unwrap, type VaultFixture, vaultFixture } from './support/keystore.ts';
+import { RawConnection, request } from './support/raw-connection.ts';
 
 let fixture: VaultFixture;
 let folder: ReturnType<typeof temporaryFolder>;
@@ -35,8 +32,9 @@ afterEach(() => {
 });
 
 let keysAsked = 0;
-const start = (custodian = fixture.custodian) =>
+const start = (custodian = fixture.custodian, more: Partial<VaultServerOptions> = {}) =>
   startVaultServer({
+    ...more,
     socket,
     // Counts how often the keys are asked for: once a call.
     custodian: new Proxy(custodian, {
@@ -47,32 +45,29 @@ const start = (custodian = fixture.custodian) =>
       },
     }),
     ports: { random, clock },
-    log: (event, fields) => logged.push([event, fields]),
+    log: (event, fields) => {
+      logged.push([event, fields]);
+      for (const listener of listeners.splice(0)) listener();
+    },
   });
-async function started(custodian = fixture.custodian): Promise<VaultServer> {
-  const server = unwrap(await start(custodian));
+const listeners: (() => void)[] = [];
+async function untilLogged(event: string): Promise<void> {
+  while (!logged.some(([name]) => name === event)) await new Promise<void>((resolve) => listeners.push(resolve));
+}
+async function started(custodian = fixture.custodian, more: Partial<VaultServerOptions> = {}): Promise<VaultServer> {
+  const server = unwrap(await start(custodian, more));
   running.push(() => server.stop());
   return server;
 }
 
-/** An exchange of raw bytes. */
-function rawExchange(): ClientDuplexStream<Buffer, Buffer> {
-  const client = new Client(`unix:${socket}`, credentials.createInsecure(), { 'grpc.use_local_subchannel_pool': 1 });
-  const same = (bytes: Buffer): Buffer => bytes;
-  const stream = client.makeBidiStreamRequest(VaultServiceService.exchange.path, same, same);
-  running.push(() => {
-    stream.cancel();
-    client.close();
-  });
-  stream.on('error', () => undefined);
-  return stream;
+/** A connection of raw messages. */
+function connected(hello?: Uint8Array): RawConnection {
+  const connection = new RawConnection(socket, hello);
+  running.push(() => connection.cut());
+  return connection;
 }
-const next = (stream: ClientDuplexStream<Buffer, Buffer>): Promise<ExchangeResponse> =>
-  new Promise((resolve) => stream.once('data', (bytes: Buffer) => resolve(ExchangeResponse.decode(bytes))));
-const failure = (stream: ClientDuplexStream<Buffer, Buffer>): Promise<number> =>
-  new Promise((resolve) => stream.once('error', (error) => resolve('code' in error ? Number(error.code) : -1)));
-const request = (call: ExchangeRequest['call'], id = 7n): Buffer =>
-  Buffer.from(ExchangeRequest.encode({ id, call }).finish());
+const LAYOUT = { $case: 'shuffleLayout', value: {} } as const;
+const DESCRIBE = { $case: 'describeKeys', value: { knownGeneration: 0n } } as const;
 
 describe("the vault's socket", () => {
   test('is for its owner only, and so is its folder', async () => {
@@ -137,20 +132,20 @@ async function leaveStaleSocket(path: string): Promise<void> {
   await new Promise((resolve) => server.close(resolve));
 }
 
-describe('a stream of calls', () => {
+describe('a connection', () => {
   test('that holds no call is answered as malformed', async () => {
     await started();
-    const stream = rawExchange();
-    stream.write(request(undefined));
-    expect(await next(stream)).toEqual({ id: 7n, answer: { $case: 'refused', value: 'MALFORMED_MESSAGE' } });
+    const vault = connected();
+    vault.send(request(undefined));
+    expect(await vault.next()).toEqual({ id: 7n, answer: { $case: 'refused', value: 'MALFORMED_MESSAGE' } });
     expect(logged).toEqual([['refused', { operation: 'none', reason: 'MALFORMED_MESSAGE', detail: 'no call' }]]);
   });
 
   test('is told a reason and nothing else; the detail is in the log', async () => {
     await started();
-    const stream = rawExchange();
-    stream.write(request({ $case: 'signGrant', value: { payload: Buffer.from('0a', 'hex') } }));
-    expect(await next(stream)).toEqual({ id: 7n, answer: { $case: 'refused', value: 'MALFORMED_MESSAGE' } });
+    const vault = connected();
+    vault.send(request({ $case: 'signGrant', value: SignGrantCall.create({ payload: Buffer.from('0a', 'hex') }) }));
+    expect(await vault.next()).toEqual({ id: 7n, answer: { $case: 'refused', value: 'MALFORMED_MESSAGE' } });
     expect(logged[0]?.[1]).toMatchObject({ operation: 'signGrant' });
   });
 
@@ -159,10 +154,10 @@ describe('a stream of calls', () => {
     const { keys } = custodian;
     wipeKeys(keys);
     await started(custodian);
-    const stream = rawExchange();
+    const vault = connected();
     const id = Buffer.concat([keys.pinBdk.id, Buffer.alloc(4)]);
     const accountId = Buffer.concat([keys.accountDataBdk.id, Buffer.alloc(4)]);
-    stream.write(
+    vault.send(
       request({
         $case: 'verifyKeyProof',
         value: {
@@ -174,51 +169,111 @@ describe('a stream of calls', () => {
         },
       }),
     );
-    expect(await next(stream)).toEqual({ id: 7n, answer: { $case: 'refused', value: 'VAULT_UNAVAILABLE' } });
+    expect(await vault.next()).toEqual({ id: 7n, answer: { $case: 'refused', value: 'VAULT_UNAVAILABLE' } });
     expect(logged).toEqual([['failed', { operation: 'verifyKeyProof', exception: 'SecretWiped' }]]);
   });
 
-  test('that is no message ends, and others go on', async () => {
+  test.each([
+    ['of no message', Buffer.from('00000008ffffffffffffffff', 'hex'), 'NO_MESSAGE'],
+    ['without a message', Buffer.alloc(4), 'FRAME_EMPTY'],
+    ['longer than a message may be', Buffer.from('00040001', 'hex'), 'FRAME_TOO_LONG'],
+    ['of the greatest length', Buffer.from('ffffffff', 'hex'), 'FRAME_TOO_LONG'],
+  ])('is cut at a frame %s, and others go on', async (_what, bytes, fault) => {
     await started();
-    const [bad, good] = [rawExchange(), rawExchange()];
-    const ended = failure(bad);
-    bad.write(Buffer.from('ffffffffffffffff', 'hex'));
-    expect(await ended).toBe(status.INTERNAL);
-    good.write(request({ $case: 'shuffleLayout', value: {} }));
-    expect((await next(good)).answer?.$case).toBe('shuffleLayout');
+    const [bad, good] = [connected(), connected()];
+    bad.socket.write(bytes);
+    await bad.closed;
+    expect(logged).toEqual([['connection refused', { fault }]]);
+    good.send(request(LAYOUT));
+    expect((await good.next()).answer?.$case).toBe('shuffleLayout');
   });
 
-  test('over the largest message ends', async () => {
+  test.each([
+    ['of another version', Buffer.from('TAPGATE\x02', 'latin1')],
+    ['of another protocol', Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n')],
+  ])('is cut at a hello %s, before any call', async (_what, hello) => {
     await started();
-    const stream = rawExchange();
-    const ended = failure(stream);
-    stream.write(request({ $case: 'signDeviceToken', value: { claims: 'x'.repeat(300_000) } }));
-    expect(await ended).toBe(status.RESOURCE_EXHAUSTED);
+    const bad = connected(hello);
+    bad.send(request(LAYOUT));
+    await bad.closed;
+    expect(bad.answered).toBe(0);
+    expect(logged).toEqual([['connection refused', { fault: 'FRAME_HELLO' }]]);
+  });
+
+  test('that ends within a frame is cut, and what came whole was answered', async () => {
+    await started();
+    const vault = connected();
+    vault.socket.write(Buffer.concat([framesOf([request(LAYOUT)]), Buffer.from('000000080a', 'hex')]));
+    expect((await vault.next()).answer?.$case).toBe('shuffleLayout');
+    vault.end();
+    await vault.closed;
+    expect(logged).toEqual([['connection refused', { fault: 'FRAME_TRUNCATED' }]]);
   });
 
   test('is read no further while its answers are not taken', async () => {
     await started();
-    const stream = rawExchange();
+    const vault = connected();
     const calls = 4_000;
-    stream.write(request({ $case: 'describeKeys', value: { knownGeneration: 0n } }));
-    await next(stream);
-    stream.pause();
+    vault.send(request(DESCRIBE));
+    await vault.next();
+    vault.socket.pause();
     keysAsked = 0;
-    for (let id = 0; id < calls; id += 1)
-      stream.write(request({ $case: 'describeKeys', value: { knownGeneration: 0n } }, BigInt(id)));
+    for (let id = 0; id < calls; id += 1) vault.send(request(DESCRIBE, BigInt(id)));
     await untilSteady(() => keysAsked);
     expect(keysAsked).toBeGreaterThan(0);
     expect(keysAsked).toBeLessThan(calls);
-    let answers = 0;
-    const all = new Promise<void>((resolve) =>
-      stream.on('data', () => {
-        answers += 1;
-        if (answers === calls) resolve();
-      }),
-    );
-    stream.resume();
-    await all;
+    vault.socket.resume();
+    for (let id = 0; id < calls; id += 1) expect((await vault.next()).id).toBe(BigInt(id));
     expect(keysAsked).toBe(calls);
+  });
+
+  test('whose calls come together has them answered one by one, in their order; refusals, too', async () => {
+    await started();
+    const vault = connected();
+    const unknown = { $case: 'signGrant', value: SignGrantCall.create({ payload: Buffer.from('x') }) } as const;
+    vault.send(request(LAYOUT, 3n), request(unknown, 1n), request(undefined, 2n), request(LAYOUT, 9n));
+    const answers = [await vault.next(), await vault.next(), await vault.next(), await vault.next()];
+    expect(answers.map(({ id, answer }) => [id, answer?.$case])).toEqual([
+      [3n, 'shuffleLayout'],
+      [1n, 'refused'],
+      [2n, 'refused'],
+      [9n, 'shuffleLayout'],
+    ]);
+  });
+
+  test('that is closed for writing has everything answered first', async () => {
+    await started();
+    const vault = connected();
+    const calls = 200;
+    vault.send(...Array.from({ length: calls }, (_, id) => request(DESCRIBE, BigInt(id))));
+    vault.end();
+    await vault.closed;
+    expect(vault.answered).toBe(calls);
+  });
+
+  test.each<[string, (vault: RawConnection) => void]>([
+    ['its hello', () => undefined],
+    ['the rest of a frame', (vault) => vault.socket.write(Buffer.concat([HELLO, Buffer.from('0000000801', 'hex')]))],
+    [
+      'room for its answers',
+      (vault) => {
+        vault.socket.pause();
+        vault.socket.write(HELLO);
+        for (let id = 0; id < 4_000; id += 1) vault.send(request(DESCRIBE, BigInt(id)));
+      },
+    ],
+  ])('is cut where it owes %s and does not move; one that has nothing to say is not', async (_what, owe) => {
+    await started(fixture.custodian, { stallMilliseconds: 100 });
+    const [silent, stalled] = [connected(), connected(Buffer.alloc(0))];
+    silent.send(request(LAYOUT));
+    await silent.next();
+    owe(stalled);
+    await untilLogged('connection refused');
+    expect(logged).toContainEqual(['connection refused', { fault: 'STALLED' }]);
+    stalled.socket.resume();
+    await stalled.closed;
+    silent.send(request(LAYOUT));
+    expect((await silent.next()).answer?.$case).toBe('shuffleLayout');
   });
 });
 
@@ -237,64 +292,24 @@ function untilSteady(read: () => number): Promise<void> {
 }
 
 describe('a drain', () => {
-  test('lets an open stream end, then settles', async () => {
+  test('lets an open connection end, then settles', async () => {
     const server = await started();
-    const stream = rawExchange();
-    stream.write(request({ $case: 'shuffleLayout', value: {} }));
-    await next(stream);
+    const vault = connected();
+    vault.send(request(LAYOUT));
+    await vault.next();
     const drained = server.drain(20_000);
-    stream.write(request({ $case: 'shuffleLayout', value: {} }));
-    expect((await next(stream)).answer?.$case).toBe('shuffleLayout');
-    stream.end();
-    stream.resume();
+    vault.send(request(LAYOUT));
+    expect((await vault.next()).answer?.$case).toBe('shuffleLayout');
+    vault.end();
     await drained;
   });
 
   test('cuts what is left at its deadline', async () => {
     const server = await started();
-    const stream = rawExchange();
-    stream.write(request({ $case: 'shuffleLayout', value: {} }));
-    await next(stream);
-    const cut = failure(stream);
-    stream.resume();
+    const vault = connected();
+    vault.send(request(LAYOUT));
+    await vault.next();
     await server.drain(50);
-    expect(await cut).toBeGreaterThan(0);
-  });
-});
-
-describe('a batch', () => {
-  const LAYOUT = { $case: 'shuffleLayout', value: {} } as const;
-  const batch = (...calls: Buffer[]): Buffer => request({ $case: 'batch', value: { calls } }, 0n);
-  const answersIn = ({ id, answer }: ExchangeResponse): ExchangeResponse[] => {
-    expect(id).toBe(0n);
-    return answer?.$case === 'batch' ? answer.value.answers.map((bytes) => ExchangeResponse.decode(bytes)) : [];
-  };
-
-  test('is answered call by call, in its order, under their own ids: refusals, too', async () => {
-    await started();
-    const stream = rawExchange();
-    const unknown = { $case: 'signGrant', value: { payload: Buffer.from('x') } } as const;
-    stream.write(batch(request(LAYOUT, 3n), request(unknown, 1n), request(undefined, 2n), request(LAYOUT, 9n)));
-    const answers = answersIn(await next(stream));
-    expect(answers.map(({ id, answer }) => [id, answer?.$case])).toEqual([
-      [3n, 'shuffleLayout'],
-      [1n, 'refused'],
-      [2n, 'refused'],
-      [9n, 'shuffleLayout'],
-    ]);
-  });
-
-  test('has no batch in it, nothing that is no call, and no more than 16 calls', async () => {
-    await started();
-    const stream = rawExchange();
-    stream.write(batch(batch(request(LAYOUT, 1n)), Buffer.from([0x0a, 0xff]), request(LAYOUT, 5n)));
-    expect(answersIn(await next(stream)).map(({ id, answer }) => [id, answer?.$case])).toEqual([
-      [0n, 'refused'],
-      [5n, 'shuffleLayout'],
-    ]);
-    stream.write(batch(...Array.from({ length: 17 }, (_, at) => request(LAYOUT, BigInt(at)))));
-    expect(answersIn(await next(stream)).map(({ id }) => id)).toEqual(
-      Array.from({ length: 16 }, (_, at) => BigInt(at)),
-    );
+    await vault.closed;
   });
 });

@@ -23,7 +23,19 @@ describe('a key set', () => {
     expect(idsOf(keys)).toEqual(ids);
   });
 
-  test.each(['', '[]', '{}', '{"keys":{}}', JSON.stringify({ keys: Array(65).fill(KEY) })])(
+  test('of every purpose that there ever was gives those of its own, wherever they stand', () => {
+    const others = Array.from({ length: 4000 }, (_, n) => ({ ...KEY, kid: `other-${n}`, tapgate_use: 'audit' }));
+    const own = Array.from({ length: 65 }, (_, n) => ({ ...KEY, kid: `own-${n}` }));
+    expect(idsOf([...others, ...own])).toEqual(own.map(({ kid }) => kid));
+  });
+
+  test('that was not parsed counts keys of its use alone', () => {
+    const [own] = unwrap(parseJwks(JSON.stringify({ keys: [KEY] })));
+    const others = Array.from({ length: 5000 }, (_, n) => ({ ...own!, kid: `other-${n}`, tapgateUse: 'audit' }));
+    expect([...deviceTokenKeysOf([...others, own!]).keys()]).toEqual(['one']);
+  });
+
+  test.each(['', '[]', '{}', '{"keys":{}}', JSON.stringify({ keys: Array(4097).fill(KEY) })])(
     'is refused: %.20s',
     (text) => {
       expect(parseJwks(text)).toMatchObject({ reason: 'MALFORMED_MESSAGE' });

@@ -70,6 +70,10 @@ const badTerms: readonly [string, { terms?: TransactionTerms | undefined }, stri
   ['an order that no database keeps', { terms: { ...TERMS, order: 'a\0b' } }, 'terms.order'],
   ['no merchant', { terms: { ...TERMS, merchant: '' } }, 'terms.merchant'],
   ['a merchant of 65 characters', { terms: { ...TERMS, merchant: 'x'.repeat(65) } }, 'terms.merchant'],
+  ['a merchant that no database keeps', { terms: { ...TERMS, merchant: 'shop\0' } }, 'terms.merchant'],
+  ['a merchant of two lines', { terms: { ...TERMS, merchant: 'shop\n1' } }, 'terms.merchant'],
+  ['less than nothing', { terms: { ...TERMS, amountMinor: -1n } }, 'terms.amount_minor'],
+  ['more than a card can state', { terms: { ...TERMS, amountMinor: 1_000_000_000_000n } }, 'terms.amount_minor'],
 ];
 
 const badAccountData: readonly [string, { accountData?: typeof ACCOUNT_DATA | undefined }, string][] = [
@@ -110,6 +114,11 @@ fieldsOf('a grant', {
     ['no verification', { expectedVerification: CLAIMED.UNSPECIFIED }, 'expected_verification'],
     ['no beginning', { issuedAt: undefined }, 'issued_at'],
     ['no end', { expiresAt: undefined }, 'expires_at'],
+    ['an identifier that no database keeps', { grantId: 'a\0' }, 'grant_id'],
+    ['a device that no database keeps', { deviceId: 'a\0' }, 'device_id'],
+    ['a session that no database keeps', { sessionKeyThumbprint: 'a\0' }, 'session_key_thumbprint'],
+    ['an acquirer that no database keeps', { acquirer: 'a\0' }, 'acquirer'],
+    ['a policy version that no database keeps', { policyVersion: 'a\0' }, 'policy_version'],
     ...badTerms,
   ],
 });
@@ -130,6 +139,10 @@ fieldsOf('an intent', {
     ['a PIN block without its counter', { pinKsn: bytes(0) }, 'pin_ksn'],
     ['a counter without its PIN block', { pinBlockHash: bytes(0) }, 'pin_block_hash'],
     ['a hash of 20 bytes', { pinBlockHash: bytes(20) }, 'pin_block_hash'],
+    ['an acquirer that no database keeps', { acquirer: 'a\0' }, 'acquirer'],
+    ['an acquirer of 129 characters', { acquirer: 'x'.repeat(129) }, 'acquirer'],
+    ['a session that no database keeps', { sessionKeyThumbprint: 'a\0' }, 'session_key_thumbprint'],
+    ['a grant that no database keeps', { grantId: 'a\0' }, 'grant_id'],
     ...badTerms,
     ...badAccountData,
   ],

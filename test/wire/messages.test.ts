@@ -2,7 +2,7 @@ import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { POSTURE_SIGNS } from '../../src/devices/posture.ts';
 import type { SignedBytes } from '../../src/encoding/signed.ts';
-import { isOrderNumber } from '../../src/sessions/transaction.ts';
+import { isOrderNumber, LARGEST_AMOUNT } from '../../src/sessions/transaction.ts';
 import { decodeKeyConfirmation, decodeKeyRequest } from '../../src/wire/injection.ts';
 import {
   decodePinBlock,
@@ -23,17 +23,17 @@ const exactly = (length: number) =>
   fc.uint8Array({ minLength: length, maxLength: length }).map((bytes) => Buffer.from(bytes));
 const between = (minLength: number, maxLength: number) =>
   fc.uint8Array({ minLength, maxLength }).map((bytes) => Buffer.from(bytes));
-const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 16 });
+const name = fc.string({ unit: 'grapheme', minLength: 1, maxLength: 16 }).filter(isOrderNumber);
 const posture = fc.subarray([...POSTURE_SIGNS]).map((signs) => new Set(signs));
 // Whole milliseconds, as the service's clock gives them.
 const instant = fc.date({ min: new Date(0), max: new Date('2100-01-01'), noInvalidDate: true });
 
 const terms = fc.record({
   type: fc.constantFrom('sale' as const, 'refund' as const, 'void' as const, 'zero-amount' as const),
-  amountMinor: fc.bigInt({ min: -(2n ** 63n), max: 2n ** 63n - 1n }),
+  amountMinor: fc.bigInt({ min: 0n, max: LARGEST_AMOUNT }),
   currency: fc.nat(2 ** 31),
   merchant: name,
-  order: name.filter(isOrderNumber),
+  order: name,
 });
 const accountData = fc.record({ ksn: exactly(12), initializationVector: exactly(12), ciphertext: between(17, 512) });
 const verification = fc.constantFrom('none' as const, 'online-pin' as const, 'device' as const);
@@ -54,7 +54,13 @@ const grant = fc.record({
   expiresAt: instant,
   policyVersion: name,
   sameTap: fc.option(
-    fc.record({ parentId: fc.uuid(), rootId: fc.uuid(), hash: exactly(32), attempt: fc.integer({ min: 2, max: 9 }) }),
+    fc.record({
+      parentId: fc.uuid(),
+      rootId: fc.uuid(),
+      rootHash: fc.option(exactly(32)),
+      hash: exactly(32),
+      attempt: fc.integer({ min: 2, max: 9 }),
+    }),
   ),
 });
 const intentBody = { acquirer: name, thumbprint: name, grantId: name, terms, emvData: between(0, 64), accountData };

@@ -1,6 +1,7 @@
 import { Command } from 'commander';
 import { loadAnchors } from '../../app/anchors.ts';
 import { ConfigError, readText } from '../../app/config.ts';
+import { faultText } from '../../app/fault-text.ts';
 import { readPolicy } from '../../app/policy.ts';
 import { type ChainFacts, readChain } from '../../attestation/android/chain-facts.ts';
 import { parseStatusList, STATUS_LIST_LIMITS, type StatusList } from '../../attestation/android/revocation.ts';
@@ -71,7 +72,7 @@ async function appraiseFiles(files: readonly string[], options: VerifyOptions, s
 
 async function readStatusList(file: string, fetchedAt: Date): Promise<StatusList> {
   const list = parseStatusList(Buffer.from(await readText(file, STATUS_LIST_LIMITS.maximumBytes)), fetchedAt);
-  if (!list.ok) throw new ConfigError(`${file}: ${list.reason}`);
+  if (!list.ok) throw new ConfigError(`${file}: ${faultText(list)}`);
   return list.value;
 }
 

@@ -12,6 +12,7 @@ import { type AuditReport, type KnownOutside, LogVerification } from '../../audi
 import { sha256 } from '../../encoding/digest.ts';
 import { readCompact } from '../../encoding/jws.ts';
 import { p256Coordinates } from '../../encoding/p256.ts';
+import { isEndorsed } from '../../encoding/published-key.ts';
 import {
   AuditAdminServiceClient,
   type ExportLogResponse,
@@ -19,6 +20,7 @@ import {
 } from '../../gen/tapgate/v1/audit_admin_service.ts';
 import { partFromWire } from '../../wire/audit.ts';
 import { type AdminOptions, adminOptions, callOnce, withClient } from '../admin.ts';
+import { anchorOption, anchorsOf } from '../anchor-files.ts';
 import { EXIT } from '../exit.ts';
 import { plain, print, printJson, printTable, when } from '../output.ts';
 import { textOfArgument } from '../published-keys.ts';
@@ -28,6 +30,9 @@ interface VerifyOptions extends AdminOptions {
   readonly auditKey?: readonly string[];
   readonly witness?: readonly string[];
   readonly receipt?: readonly string[];
+  readonly chainedWithin: string;
+  readonly anchor?: readonly string[];
+  readonly knownKey?: readonly string[];
 }
 
 interface ExportOptions extends AdminOptions {
@@ -35,6 +40,7 @@ interface ExportOptions extends AdminOptions {
 }
 
 interface KeysOptions extends AdminOptions {
+  readonly anchor?: readonly string[];
   readonly compromised?: boolean;
 }
 
@@ -61,6 +67,12 @@ export function auditCommand(): Command {
     )
       .option('--export <file>', 'verifies this export and calls no service')
       .addOption(new Option('--audit-key <id>', 'trusted audit key; several times for several').argParser(several))
+      .addOption(anchorOption())
+      .addOption(
+        new Option('--known-key <id>', 'published key of before endorsements that is known to be genuine').argParser(
+          several,
+        ),
+      )
       .addOption(
         new Option('--witness <file>', 'checkpoints that were kept elsewhere, or an older export').argParser(several),
       )
@@ -69,11 +81,13 @@ export function auditCommand(): Command {
           several,
         ),
       )
+      .option('--chained-within <seconds>', 'how long after it was written a row may have been chained', '3600')
       .action((options: VerifyOptions) => verify(options)),
     command('export', 'writes the whole log to a file, for verification elsewhere', 'export --out audit.ndjson')
       .requiredOption('--out <file>', 'a new file, one JSON object a line')
       .action((options: ExportOptions) => exportLog(options)),
     command('keys', 'lists every public key that the service ever signed with; --json prints a JWKS', 'keys --json')
+      .addOption(anchorOption())
       .option('--compromised', 'with --json: includes keys that are known to be compromised')
       .action((options: KeysOptions) => showKeys(options)),
   ];
@@ -158,15 +172,16 @@ async function verify(options: VerifyOptions): Promise<void> {
   }
   if (report.findings.length > 0) process.exitCode = EXIT.refused;
   if (options.json) printJson({ ok: report.findings.length === 0, ...report });
-  else printReport(report);
+  else printReport(report, options.anchor !== undefined);
 }
 
-function printReport(report: AuditReport): void {
+function printReport(report: AuditReport, anchored: boolean): void {
   const { findings, findingsCut, entries, checkpoints, writers, unsigned, erased, last, signedBy, onFirstUse } = report;
   print(`${entries} entries of ${writers} writers, ${checkpoints} checkpoints; ${unsigned} entries not signed yet`);
   if (erased > 0n)
     print(`${erased} entries of devices that were forgotten: what was erased of them cannot be compared`);
   if (last !== null) print(`last checkpoint ${last.number} of ${when(last.at)}: ${last.hash.toString('hex')}`);
+  if (!anchored) print('No anchor is given: which published keys are genuine is not verified. Say it: --anchor FILE');
   if (onFirstUse) {
     print(`The audit key ${signedBy[0]} was taken on trust. Keep it elsewhere, and say it: --audit-key ${signedBy[0]}`);
   }
@@ -182,7 +197,8 @@ function printReport(report: AuditReport): void {
   if (findingsCut) print('There are more findings than these.');
 }
 
-async function knownOutside({ auditKey, witness = [], receipt = [] }: VerifyOptions): Promise<KnownOutside> {
+async function knownOutside(options: VerifyOptions): Promise<KnownOutside> {
+  const { auditKey, anchor, knownKey = [], witness = [], receipt = [], chainedWithin } = options;
   const checkpoints: { number: bigint | null; hash: Buffer }[] = [];
   for (const file of witness) {
     for await (const part of partsOfFile(file)) {
@@ -193,16 +209,27 @@ async function knownOutside({ auditKey, witness = [], receipt = [] }: VerifyOpti
     }
   }
   const receipts = new Map<string, string>();
+  const receiptTexts: string[] = [];
   for (const file of receipt) {
     const compact = await textOfArgument(file);
     const read = readCompact(compact);
     if (!read.ok) throw new ConfigError(`${file}: not a receipt`);
     const { grant, checkpoint } = read.value.claims;
     if (typeof grant !== 'string') throw new ConfigError(`${file}: not a receipt`);
+    receiptTexts.push(compact);
     receipts.set(grant, sha256(Buffer.from(compact, 'utf8')).toString('hex'));
     if (typeof checkpoint === 'string') checkpoints.push({ number: null, hash: Buffer.from(checkpoint, 'base64url') });
   }
-  return { auditKeys: auditKey === undefined ? null : new Set(auditKey), checkpoints, receipts };
+  if (!/^\d{1,9}$/.test(chainedWithin)) throw new ConfigError(`--chained-within ${chainedWithin}: whole seconds`);
+  return {
+    auditKeys: auditKey === undefined ? null : new Set(auditKey),
+    checkpoints,
+    receipts,
+    receiptTexts,
+    anchors: await anchorsOf(anchor),
+    namedKeys: new Set(knownKey),
+    chainedWithinSeconds: Number(chainedWithin),
+  };
 }
 
 async function exportLog(options: ExportOptions): Promise<void> {
@@ -230,19 +257,34 @@ async function showKeys(options: KeysOptions): Promise<void> {
   const { keys } = await withClient(options, AuditAdminServiceClient, (client) =>
     callOnce(client.listPublishedKeys.bind(client), {}),
   );
+  const anchors = await anchorsOf(options.anchor);
   if (options.json) {
-    const shown = keys.filter(({ state }) => options.compromised === true || state !== 'compromised');
+    const shown = keys.filter(
+      (key) =>
+        (options.compromised === true || key.state !== 'compromised') && (anchors === null || isEndorsed(key, anchors)),
+    );
     return printJson({ keys: shown.flatMap(jsonWebKeyOf) });
   }
   printTable(
-    ['key', 'purpose', 'first seen', 'state'],
-    keys.map(({ keyId, purpose, firstSeen, state }) => [keyId, purpose, when(firstSeen), state === '' ? '-' : state]),
+    ['key', 'purpose', 'first seen', 'state', 'endorsed'],
+    keys.map((key) => [
+      key.keyId,
+      key.purpose,
+      when(key.firstSeen),
+      key.state === '' ? '-' : key.state,
+      anchors === null ? '-' : isEndorsed(key, anchors) ? 'yes' : 'NO',
+    ]),
     'The service has not told of any key.',
   );
 }
 
-function jsonWebKeyOf({ keyId, purpose, publicKey }: PublishedKey): object[] {
+function jsonWebKeyOf({ keyId, purpose, publicKey, endorsements }: PublishedKey): object[] {
   const point = p256Coordinates(publicKey);
   if (point === null) return [];
-  return [{ kty: 'EC', crv: 'P-256', kid: plain(keyId), ...point, alg: 'ES256', use: 'sig', tapgate_use: purpose }];
+  const said = endorsements.map(({ anchorId, signature }) => ({
+    anchor: anchorId,
+    signature: signature.toString('base64'),
+  }));
+  const key = { kty: 'EC', crv: 'P-256', kid: plain(keyId), ...point, alg: 'ES256', use: 'sig', tapgate_use: purpose };
+  return [{ ...key, tapgate_endorsements: said }];
 }

@@ -76,7 +76,8 @@ const told = (outcome: string, reasons: readonly string[]): string =>
   reasons.length === 0 ? outcome : reasons.join(', ');
 
 function printTotals(changes: readonly BacktestChange[], totals: BacktestTotals): void {
-  const { payments, nowRefused, nowApproved, otherReasons, phones, phonesCut, withoutFacts, policyVersion } = totals;
+  const { payments, nowRefused, nowApproved, otherReasons, phones, phonesCut, policyVersion } = totals;
+  const { withoutFacts, unreadable, notJudged } = totals;
   printTable(
     ['decided', 'merchant', 'order', 'amount', 'device', 'was', 'would be'],
     changes.map((change) => [
@@ -99,4 +100,6 @@ function printTotals(changes: readonly BacktestChange[], totals: BacktestTotals)
     print(`currency ${currency}: ${nowRefusedMinor} minor units now refused, ${nowApprovedMinor} now approved`);
   }
   if (withoutFacts > 0n) print(`${withoutFacts} payments cannot be taken again: of before facts were kept`);
+  if (unreadable > 0n) print(`${unreadable} payments cannot be taken again: what was kept of them does not read`);
+  if (notJudged.length > 0) print(`not judged: ${notJudged.join(', ')}`);
 }

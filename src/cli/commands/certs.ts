@@ -1,7 +1,7 @@
-import { join } from 'node:path';
 import { Command } from 'commander';
 import { ConfigError, readConfig } from '../../app/config.ts';
 import { DataFolder } from '../../app/data-folder.ts';
+import { faultText } from '../../app/fault-text.ts';
 import { describeCertificates } from '../../certs/describe.ts';
 import { initCertificates } from '../../certs/init.ts';
 import { dataOption } from '../admin.ts';
@@ -44,7 +44,7 @@ async function run(options: InitOptions): Promise<void> {
     now,
     days: Number.parseInt(options.days, 10),
   });
-  if (!made.ok) throw new ConfigError(`${join(folder.certificates)}: ${made.reason} ${made.detail ?? ''}`);
+  if (!made.ok) throw new ConfigError(`${folder.certificates}: ${faultText(made)}`);
   const described = await describeCertificates(folder.certificates, now);
   if (options.json) {
     for (const certificate of described) printJson(certificate);

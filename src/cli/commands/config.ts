@@ -1,7 +1,8 @@
 import { Command } from 'commander';
-import { readConfig } from '../../app/config.ts';
+import { ConfigError, readConfig } from '../../app/config.ts';
 import { DataFolder } from '../../app/data-folder.ts';
 import { databaseAddress } from '../../app/database-address.ts';
+import { withPermittedLengths } from '../../app/pin-lengths.ts';
 import { readPolicy } from '../../app/policy.ts';
 import { dataOption } from '../admin.ts';
 import { print, printJson } from '../output.ts';
@@ -27,6 +28,8 @@ async function checkConfig(given: string | undefined, options: CheckOptions): Pr
   const file = given ?? (await new DataFolder(options.data).configIfThere());
   const config = await readConfig(file, options.data, process.env);
   const policy = await readPolicy(config.policy);
+  const permitted = withPermittedLengths(policy, config.vault);
+  if (!permitted.ok) throw new ConfigError(`${config.policy} and the vault do not fit together:\n${permitted.detail}`);
   if (config.database !== undefined) await databaseAddress(config.database, process.env);
   if (options.json) return printJson({ file, config, policy: policy.document, policyVersion: policy.version });
   print(file === null ? `${options.data} has no configuration file: the defaults hold.` : `${file} is well formed.`);

@@ -1,13 +1,27 @@
-import { Command } from 'commander';
-import { PolicyAdminServiceClient } from '../../gen/tapgate/v1/policy_admin_service.ts';
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { DeviceGroupChangeKind, PolicyAdminServiceClient } from '../../gen/tapgate/v1/policy_admin_service.ts';
 import { type AdminOptions, adminOptions, callOnce, withClient } from '../admin.ts';
-import { print, printJson, printTable } from '../output.ts';
+import { print, printJson, printTable, when } from '../output.ts';
 
 interface ShowOptions extends AdminOptions {
   readonly after: string;
 }
 
+interface HistoryOptions extends AdminOptions {
+  readonly after: bigint;
+}
+
 const PAGE = 500;
+const PAGE_OF_CHANGES = 50;
+const KIND = new Map<DeviceGroupChangeKind, string>([
+  [DeviceGroupChangeKind.ADDED, 'added'],
+  [DeviceGroupChangeKind.REMOVED, 'removed'],
+]);
+
+function changeNumber(text: string): bigint {
+  if (!/^\d{1,18}$/.test(text)) throw new InvalidArgumentError('A number of the page before.');
+  return BigInt(text);
+}
 
 /** `tapgate device group`. */
 export function deviceGroupCommand(): Command {
@@ -18,6 +32,15 @@ export function deviceGroupCommand(): Command {
       .argument('<group>', 'name of the group')
       .option('--after <device>', 'the next page: the last device of the page before', '')
       .action((group: string, options: ShowOptions) => showGroup(group, options)),
+    new Command('history')
+      .description('lists who added and removed which devices, the newest first')
+      .argument('<group>', 'name of the group')
+      .addOption(
+        new Option('--after <number>', 'the next page: the last number of the page before')
+          .argParser(changeNumber)
+          .default(0n, 'the first page'),
+      )
+      .action((group: string, options: HistoryOptions) => showHistory(group, options)),
     new Command('add')
       .description('adds devices to a group, which comes to be with its first one')
       .argument('<group>', 'name of the group')
@@ -59,6 +82,31 @@ async function showGroup(name: string, options: ShowOptions): Promise<void> {
   if (options.json) return printJson({ name, deviceIds });
   for (const deviceId of deviceIds) print(deviceId);
   if (deviceIds.length === PAGE) print(`\nMore: the same command with --after ${deviceIds.at(-1)}`);
+}
+
+async function showHistory(name: string, options: HistoryOptions): Promise<void> {
+  const request = { name, pageSize: PAGE_OF_CHANGES, beforeNumber: options.after };
+  const { changes } = await withClient(options, PolicyAdminServiceClient, (client) =>
+    callOnce(client.listDeviceGroupChanges.bind(client), request),
+  );
+  if (options.json) {
+    for (const { number, kind, deviceIds, changedBy, changedAt } of changes) {
+      printJson({ number, change: KIND.get(kind) ?? '?', deviceIds, changedBy, changedAt });
+    }
+    return;
+  }
+  printTable(
+    ['number', 'at', 'by', 'change', 'devices'],
+    changes.map(({ number, kind, deviceIds, changedBy, changedAt }) => [
+      number.toString(),
+      when(changedAt),
+      changedBy,
+      KIND.get(kind) ?? '?',
+      deviceIds.join('\n'),
+    ]),
+    'Nothing was ever added to it.',
+  );
+  if (changes.length === PAGE_OF_CHANGES) print(`\nMore: the same command with --after ${changes.at(-1)?.number}`);
 }
 
 async function addToGroup(name: string, deviceIds: string[], options: AdminOptions): Promise<void> {

@@ -6,6 +6,7 @@ import {
   type ListDevicesRequest,
 } from '../../gen/tapgate/v1/device_admin_service.ts';
 import { type AdminOptions, adminOptions, callOnce, withClient } from '../admin.ts';
+import { confirmed } from '../confirmation.ts';
 import {
   plainAppraisal,
   plainDevice,
@@ -35,8 +36,9 @@ interface ListOptions extends PageOptions {
   readonly attestedBefore?: Date;
 }
 
-interface CauseOptions extends AdminOptions {
+interface ChangeOptions extends AdminOptions {
   readonly cause: string;
+  readonly yes?: boolean;
 }
 
 interface ReappraiseOptions extends AdminOptions {
@@ -113,7 +115,12 @@ export function deviceCommand(): Command {
       .argument('<device>', 'device id')
       .action((device: string, options: PageOptions) => showHistory(device, options)),
     changeCommand('suspend', 'suspends a phone until it is resumed; in force when it returns', 'looks tampered with'),
-    changeCommand('resume', 'resumes a suspended phone, which then attests anew', 'checked at the counter'),
+    changeCommand(
+      'resume',
+      'resumes a suspended phone, which then attests anew',
+      'checked at the counter',
+      (device) => `Resume ${device}? It may attest and take payments again.`,
+    ),
     changeCommand('revoke', 'revokes a phone for good; in force when it returns', 'lost'),
     command(
       'forget',
@@ -157,11 +164,21 @@ function listCommand(): Command {
   );
 }
 
-function changeCommand(name: 'suspend' | 'resume' | 'revoke', description: string, cause: string): Command {
-  return command(name, description, `${name} 6f1c2b3a-5d4e-4f60-8a7b-9c0d1e2f3a4b --cause '${cause}'`)
+/** A change of standing; one with a question asks it first. */
+function changeCommand(
+  name: 'suspend' | 'resume' | 'revoke',
+  description: string,
+  cause: string,
+  question: ((device: string) => string) | null = null,
+): Command {
+  const made = command(name, description, `${name} 6f1c2b3a-5d4e-4f60-8a7b-9c0d1e2f3a4b --cause '${cause}'`)
     .argument('<device>', 'device id')
-    .requiredOption('--cause <text>', 'why, for the record')
-    .action((device: string, options: CauseOptions) => changeDevice(name, device, options));
+    .requiredOption('--cause <text>', 'why, for the record');
+  if (question !== null) made.option('--yes', 'does not ask');
+  return made.action(async (device: string, options: ChangeOptions) => {
+    const isWanted = question === null || (await confirmed(question(device), options.yes));
+    if (isWanted) await changeDevice(name, device, options);
+  });
 }
 
 function requestOf(text: string, options: ListOptions): ListDevicesRequest {
@@ -228,7 +245,7 @@ async function showHistory(deviceId: string, options: PageOptions): Promise<void
 async function changeDevice(
   name: 'suspend' | 'resume' | 'revoke',
   deviceId: string,
-  options: CauseOptions,
+  options: ChangeOptions,
 ): Promise<void> {
   const { device } = await withClient(options, DeviceAdminServiceClient, (client) => {
     const method = { suspend: client.suspendDevice, resume: client.resumeDevice, revoke: client.revokeDevice }[name];

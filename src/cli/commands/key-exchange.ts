@@ -1,4 +1,4 @@
-import { readFile, writeFile } from 'node:fs/promises';
+import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../app/config.ts';
 import {
@@ -12,6 +12,7 @@ import { type AdminOptions, adminOptions, callOnce, withClient } from '../admin.
 import { readDer } from '../der-file.ts';
 import { plainSlot } from '../key-view.ts';
 import { plain, print, printJson, when } from '../output.ts';
+import { textOfArgument } from '../published-keys.ts';
 
 interface ImportOptions extends AdminOptions {
   readonly kind: string;
@@ -99,18 +100,11 @@ export function tr34Command(): Command {
     .addCommand(request);
 }
 
-async function readText(file: string): Promise<string> {
-  if (file !== '-') return (await readFile(file, 'utf8')).trim();
-  const chunks: Buffer[] = [];
-  for await (const chunk of process.stdin) chunks.push(Buffer.from(chunk));
-  return Buffer.concat(chunks).toString('utf8').trim();
-}
-
 async function sourceOf({ keyBlock, tr34 }: ImportOptions): Promise<NonNullable<ImportKeyRequest['source']>> {
   if ((keyBlock === undefined) === (tr34 === undefined)) throw new ConfigError('Give --key-block or --tr34.');
   return keyBlock === undefined
     ? { $case: 'tr34KeyToken', value: await readDer(tr34 ?? '') }
-    : { $case: 'keyBlock', value: await readText(keyBlock) };
+    : { $case: 'keyBlock', value: await textOfArgument(keyBlock) };
 }
 
 function tellTolerated(tolerated: readonly string[]): void {

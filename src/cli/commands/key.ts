@@ -88,10 +88,16 @@ export function keyCommand(): Command {
 }
 
 async function listKeys(options: Partial<SeriesOptions> & AdminOptions): Promise<void> {
-  const request = { kind: options.kind ?? '', acquirer: options.acquirer ?? '' };
-  const { slots } = await withClient(options, KeyAdminServiceClient, (client) =>
-    callOnce(client.listKeys.bind(client), request),
-  );
+  const { kind = '', acquirer = '' } = options;
+  const slots = await withClient(options, KeyAdminServiceClient, async (client) => {
+    const told: KeySlot[] = [];
+    for (;;) {
+      const request = { kind, acquirer, after: told.at(-1)?.slotId ?? '' };
+      const answer = await callOnce(client.listKeys.bind(client), request);
+      told.push(...answer.slots);
+      if (!answer.more || answer.slots.length === 0) return told;
+    }
+  });
   printSlots(slots, options, 'There are no such slots.');
 }
 

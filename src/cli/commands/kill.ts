@@ -3,6 +3,7 @@ import { ConfigError } from '../../app/config.ts';
 import {
   KillScope,
   type KillSelector,
+  type KillSwitch,
   KillSwitchAdminServiceClient,
   type PreviewKillSwitchResponse,
   type SetKillSwitchResponse,
@@ -24,6 +25,11 @@ interface SetOptions extends AdminOptions {
   readonly acquirer?: string;
   readonly allPin?: boolean;
   readonly pinOnly?: boolean;
+  readonly reason: string;
+  readonly yes?: boolean;
+}
+
+interface LiftOptions extends AdminOptions {
   readonly reason: string;
   readonly yes?: boolean;
 }
@@ -57,11 +63,12 @@ export function killCommand(): Command {
     .description('lifts a switch; phones may come again')
     .argument('<id>', 'id of the switch')
     .requiredOption('--reason <text>', 'why, for the record')
+    .option('--yes', 'do not ask')
     .addHelpText(
       'after',
       "\nExample:\n  tapgate kill lift 6f1c2b3a-5d4e-4f60-8a7b-9c0d1e2f3a4b --reason 'app replaced'",
     )
-    .action((id: string, options: AdminOptions & { readonly reason: string }) => liftKill(id, options));
+    .action((id: string, options: LiftOptions) => liftKill(id, options));
   for (const command of [set, list, lift]) for (const option of adminOptions()) command.addOption(option);
   return new Command('kill')
     .description('switches that stop phones, builds, keys, patch levels, merchants or all PIN entry')
@@ -104,7 +111,7 @@ function selectorOf(options: SetOptions): KillSelector {
   if (selector === undefined || others.length > 0)
     throw new ConfigError('Name exactly one of what is to be stopped: tapgate kill set --help');
   if (options.signer === undefined) return { selector };
-  if (selector.$case !== 'build') throw new ConfigError('--signer belongs to --build.');
+  if (selector.$case !== 'build') throw new ConfigError('--signer belongs to --build. Name the build too.');
   return { selector: { ...selector, value: { ...selector.value, signer: options.signer } } };
 }
 
@@ -115,11 +122,7 @@ async function setKill(options: SetOptions): Promise<void> {
     const preview = await callOnce(client.previewKillSwitch.bind(client), { selector, scope });
     if (options.json) printJson({ preview });
     else printPreview(selector, scope, preview);
-    if (!options.yes && !(await confirmed(`Stop ${scopeText(scope)} of ${selectorText(selector)}?`))) {
-      print('Nothing was set.');
-      process.exitCode = EXIT.refused;
-      return;
-    }
+    if (!(await confirmed(`Stop ${scopeText(scope)} of ${selectorText(selector)}?`, options.yes))) return;
     const stream = client.setKillSwitch({ selector, scope, cause: options.reason });
     let last: SetKillSwitchResponse | null = null;
     for await (const progress of stream as AsyncIterable<SetKillSwitchResponse>) {
@@ -172,11 +175,19 @@ async function listKills({ lifted = false, ...options }: AdminOptions & { readon
   for (const kill of killSwitches) printJson(plainKill(kill));
 }
 
-async function liftKill(id: string, options: AdminOptions & { readonly reason: string }): Promise<void> {
-  const { killSwitch } = await withClient(options, KillSwitchAdminServiceClient, (client) =>
-    callOnce(client.liftKillSwitch.bind(client), { id, cause: options.reason }),
-  );
-  if (killSwitch === undefined) return;
-  if (options.json) printJson(plainKill(killSwitch));
-  else print(`${id} is lifted.`);
+async function liftKill(id: string, options: LiftOptions): Promise<void> {
+  await withClient(options, KillSwitchAdminServiceClient, async (client) => {
+    const { killSwitches } = await callOnce(client.listKillSwitches.bind(client), { withLifted: false });
+    const standing = killSwitches.find((kill) => kill.id === id);
+    if (!(await confirmed(standing === undefined ? `Lift ${id}?` : liftQuestion(standing), options.yes))) return;
+    const { killSwitch } = await callOnce(client.liftKillSwitch.bind(client), { id, cause: options.reason });
+    if (killSwitch === undefined) return;
+    if (options.json) printJson(plainKill(killSwitch));
+    else print(`${id} is lifted.`);
+  });
+}
+
+function liftQuestion({ scope, selector, cause, setBy }: KillSwitch): string {
+  const what = selector === undefined ? '' : ` of ${selectorText(selector)}`;
+  return `Allow ${scopeText(scope)}${what} again, which ${plain(setBy)} stopped (${plain(cause)})?`;
 }

@@ -29,7 +29,7 @@ interface ActivateOptions extends ScopeOptions {
   readonly yes?: boolean;
 }
 
-interface WithdrawOptions extends ScopeOptions {
+interface WithdrawOptions extends ActivateOptions {
   readonly shadow?: boolean;
 }
 
@@ -89,10 +89,15 @@ export function policyCommand(): Command {
       .option('--yes', 'does not ask')
       .action((policy: string, options: ShadowOptions) => shadow(policy, options)),
     backtestCommand(),
-    command('withdraw', 'takes away what is assigned to a scope', 'withdraw --scope canary')
+    command(
+      'withdraw',
+      'takes away what is assigned to a scope, after it has shown what that changes',
+      'withdraw --scope canary',
+    )
       .requiredOption('--scope <scope>', SCOPE)
       .option('--shadow', 'the candidate that is watched there, not what decides')
       .addOption(noteOption())
+      .option('--yes', 'does not ask')
       .action((options: WithdrawOptions) => withdraw(options)),
   ];
   const policy = new Command('policy').description('versions of the policy, and whom they hold for').addCommand(check);
@@ -153,7 +158,7 @@ async function activate(policy: string, mode: Mode, options: ActivateOptions): P
     const preview = await callOnce(client.previewActivation.bind(client), wanted);
     if (!options.json) printPreview(scope, mode, preview);
     const question = mode === 'shadow' ? `Watch ${version} at ${scope}?` : `Put ${version} in force at ${scope}?`;
-    if (options.yes !== true && !(await confirmed(question))) return print('Nothing was changed.');
+    if (!(await confirmed(question, options.yes))) return;
     const request = { ...wanted, note, generation: preview.generation };
     const { generation } = await callOnce(client.activatePolicy.bind(client), request);
     if (options.json) {
@@ -183,10 +188,23 @@ async function shadow(policy: string, options: ShadowOptions): Promise<void> {
 }
 
 async function withdraw({ scope, note, shadow: ofShadow, ...options }: WithdrawOptions): Promise<void> {
-  const mode = ofShadow === true ? PolicyMode.SHADOW : PolicyMode.ACTIVE;
-  const { generation } = await withPolicies({ ...options }, (client) =>
-    callOnce(client.withdrawPolicy.bind(client), { scope, mode, note }),
-  );
-  if (options.json) return printJson({ scope, generation });
-  print(ofShadow === true ? `Nothing is watched at ${scope} any more.` : `Nothing is assigned to ${scope} any more.`);
+  const mode: Mode = ofShadow === true ? 'shadow' : 'active';
+  const wanted = { scope, mode: MODES[mode] };
+  await withPolicies(options, async (client) => {
+    const preview = await callOnce(client.previewActivation.bind(client), { ...wanted, version: '' });
+    const { beforeVersion, afterVersion, differences, devices } = preview;
+    if (!options.json) printPreview(scope, mode, preview);
+    const question =
+      mode === 'shadow'
+        ? `Watch nothing at ${scope} any more?`
+        : `Withdraw ${beforeVersion} from ${scope}, which is under ${afterVersion} then?`;
+    if (!(await confirmed(question, options.yes))) return;
+    const request = { ...wanted, note, generation: preview.generation };
+    const { generation } = await callOnce(client.withdrawPolicy.bind(client), request);
+    if (options.json) {
+      const changes = differences.map(plainDifference);
+      return printJson({ scope, mode, generation, beforeVersion, afterVersion, devices, changes });
+    }
+    print(mode === 'shadow' ? `Nothing is watched at ${scope} any more.` : `Nothing is assigned to ${scope} any more.`);
+  });
 }

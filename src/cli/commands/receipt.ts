@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { receiptKeysOf } from '../../verifier/jwks.ts';
 import { type ReceiptStatement, verifyReceipt } from '../../verifier/receipt.ts';
 import { dataOption } from '../admin.ts';
+import { anchorOption, anchorsOf } from '../anchor-files.ts';
 import { EXIT } from '../exit.ts';
 import { plain, print, printJson, when } from '../output.ts';
 import { publishedKeys, textOfArgument } from '../published-keys.ts';
@@ -9,6 +10,7 @@ import { publishedKeys, textOfArgument } from '../published-keys.ts';
 interface VerifyOptions {
   readonly data: string;
   readonly keys?: string;
+  readonly anchor?: readonly string[];
   readonly issuer: string;
   readonly audience?: string;
   readonly json?: boolean;
@@ -23,6 +25,7 @@ export function receiptCommand(): Command {
       '--keys <file|url>',
       'published keys; those of `tapgate audit keys` for old receipts. By default those of the service on --data',
     )
+    .addOption(anchorOption())
     .option('--issuer <text>', '`iss` that the receipt has to have', 'https://tapgate.localhost')
     .option('--audience <acquirer>', '`aud` that the receipt has to have; by default any')
     .option('--json', 'one JSON object')
@@ -36,7 +39,7 @@ export function receiptCommand(): Command {
 }
 
 async function verifyFile(file: string, options: VerifyOptions): Promise<void> {
-  const keys = receiptKeysOf(await publishedKeys(options.keys, options.data));
+  const keys = receiptKeysOf(await publishedKeys(options.keys, options.data), await anchorsOf(options.anchor));
   const { issuer, audience = null } = options;
   const verified = verifyReceipt(await textOfArgument(file), { issuer, audience, keys });
   if (!verified.ok) process.exitCode = EXIT.refused;

@@ -1,6 +1,6 @@
-import { readFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
-import { ConfigError } from '../../app/config.ts';
+import { ConfigError, readText } from '../../app/config.ts';
+import { faultText } from '../../app/fault-text.ts';
 import { openKeystoreOf } from '../../app/keystore.ts';
 import { systemClock, systemRandom } from '../../app/system.ts';
 import { isTolerance, KEY_BLOCK_TOLERANCES, type Tolerance } from '../../keys/tolerance.ts';
@@ -44,17 +44,17 @@ export function bdkCommand(): Command {
 async function enter(options: BdkOptions): Promise<void> {
   const { kind, keyBlock: file, tolerate: names = [] } = options;
   const unknown = names.find((name) => !isTolerance(name));
-  if (unknown !== undefined) throw new ConfigError(`${unknown} is nothing that can be tolerated.`);
+  if (unknown !== undefined)
+    throw new ConfigError(`${unknown} is nothing that can be tolerated. Names: tapgate vault bdk --help`);
   const { folder, vault } = await configuredVault(options);
   const keystore = await openKeystoreOf(folder.vault, vault);
-  const keyBlock = file === undefined ? undefined : (await readFile(file, 'utf8')).trim();
+  const keyBlock = file === undefined ? undefined : (await readText(file)).trim();
   const { components, by } = await bringComponents(options);
   const tolerate = new Set(names.filter(isTolerance)) satisfies ReadonlySet<Tolerance>;
   const incoming = { kind, bdkId: options.bdkId.toUpperCase(), components, tolerate };
   const turn = { random: systemRandom, clock: systemClock, by };
   const entered = enterBdk(keystore, keyBlock === undefined ? incoming : { ...incoming, keyBlock }, turn);
-  if (!entered.ok)
-    throw new ConfigError(`The base derivation key was not entered: ${entered.reason} ${entered.detail ?? ''}`);
+  if (!entered.ok) throw new ConfigError(`The base derivation key was not entered: ${faultText(entered)}`);
   const { slotId, kcv, kekKcv, tolerated } = entered.value;
   if (options.json) return printJson({ slot: slotId, kcv, kekKcv, tolerated });
   if (kekKcv !== null) print(`Key that the key block is under: check value ${kekKcv}`);

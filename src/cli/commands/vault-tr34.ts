@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { writeFile } from 'node:fs/promises';
 import { Command, Option } from 'commander';
 import { ConfigError } from '../../app/config.ts';
+import { faultText } from '../../app/fault-text.ts';
 import { openKeystoreOf } from '../../app/keystore.ts';
 import { systemClock, systemRandom } from '../../app/system.ts';
 import { encodePem } from '../../encoding/pem.ts';
@@ -65,7 +66,7 @@ async function makeRequest(options: SubjectOptions & { readonly out: string }): 
   const keystore = await openKeystoreOf(folder.vault, vault);
   const turn = { random: systemRandom, clock: systemClock, by: 'ceremony', replace };
   const made = makeTr34Key(keystore, { acquirer, role }, turn);
-  if (!made.ok) throw new ConfigError(`No key was made: ${made.reason} ${made.detail ?? ''}`);
+  if (!made.ok) throw new ConfigError(`No key was made: ${faultText(made)}`);
   await writeFile(out, encodePem('CERTIFICATE REQUEST', made.value.request));
   if (options.json) return printJson({ slot: made.value.slotId, request: out });
   print(
@@ -85,7 +86,7 @@ async function bindPeer(options: BindOptions): Promise<void> {
   };
   const turn = { random: systemRandom, clock: systemClock, by: 'ceremony', replace };
   const made = bindTr34(keystore, { acquirer, role }, papers, turn);
-  if (!made.ok) throw new ConfigError(`Nothing was bound: ${made.reason} ${made.detail ?? ''}`);
+  if (!made.ok) throw new ConfigError(`Nothing was bound: ${faultText(made)}`);
   const { slotId, bound } = made.value;
   const fingerprintOf = (der: Uint8Array): string => createHash('sha256').update(der).digest('hex');
   const shown = {

@@ -1,6 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { Command } from 'commander';
 import { ConfigError } from '../../app/config.ts';
+import { faultText } from '../../app/fault-text.ts';
 import { openKeystoreOf } from '../../app/keystore.ts';
 import { systemClock, systemRandom } from '../../app/system.ts';
 import type { Keystore } from '../../vault/keystore/place.ts';
@@ -64,7 +65,7 @@ async function enterZone(options: ZoneOptions): Promise<void> {
   const { components, by } = await bringComponents(options, algorithm);
   const ceremony = { random: systemRandom, clock: systemClock, by, replace };
   const kek = enterZoneKek(keystore, { acquirer, components, algorithm }, ceremony);
-  if (!kek.ok) throw new ConfigError(`The zone key of ${acquirer} was not entered: ${kek.reason} ${kek.detail ?? ''}`);
+  if (!kek.ok) throw new ConfigError(`The zone key of ${acquirer} was not entered: ${faultText(kek)}`);
   const made = makes && out !== undefined ? await makeKeys(keystore, acquirer, ceremony, out) : null;
   const shown = { acquirer, kekKcv: kek.value.kcv, ...(made ?? {}) };
   if (options.json) return printJson(shown);
@@ -91,8 +92,7 @@ async function makeKeys(
   out: string,
 ): Promise<MadeKeys> {
   const keys = makeZoneKeys(keystore, acquirer, ceremony);
-  if (!keys.ok)
-    throw new ConfigError(`The zone keys of ${acquirer} were not made: ${keys.reason} ${keys.detail ?? ''}`);
+  if (!keys.ok) throw new ConfigError(`The zone keys of ${acquirer} were not made: ${faultText(keys)}`);
   const { pin, data } = keys.value;
   const blocks = { acquirer, pinKeyBlock: pin.block, dataKeyBlock: data.block };
   await writeFile(out, `${JSON.stringify(blocks, null, 2)}\n`, { mode: 0o600 });

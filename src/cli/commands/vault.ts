@@ -7,6 +7,7 @@ import { newComponent } from '../../vault/keystore/components.ts';
 import { dataOption } from '../admin.ts';
 import { configuredVault, type SourceOptions, type VaultOptions, vaultConfigOption } from '../configured-vault.ts';
 import { print, printJson } from '../output.ts';
+import { takeUpLogCommand } from './vault-audit.ts';
 import { bdkCommand } from './vault-bdk.ts';
 import { vaultServeCommand, vaultStatusCommand } from './vault-process.ts';
 import { vaultRotateCommand } from './vault-rotate.ts';
@@ -47,6 +48,7 @@ export function vaultCommand(): Command {
     .addCommand(vaultStatusCommand())
     .addCommand(vaultServeCommand())
     .addCommand(vaultRotateCommand())
+    .addCommand(takeUpLogCommand())
     .addCommand(component)
     .addCommand(zoneCommand())
     .addCommand(bdkCommand())

@@ -54,7 +54,12 @@ export class KeyWatch {
     try {
       const slots = await custody.listKeys();
       if (!slots.ok) throw new Error(`slots not told: ${slots.reason}`);
-      const keys = publicKeys().map(({ keyId, purpose, publicKey }) => ({ keyId, purpose, publicKey }));
+      const keys = publicKeys().map(({ keyId, purpose, publicKey, endorsements }) => ({
+        keyId,
+        purpose,
+        publicKey,
+        endorsements,
+      }));
       await history.note(keys, slots.value.flatMap(stepsOf), clock.now());
       this.#noted = now;
     } catch (error) {

@@ -4,14 +4,15 @@ import {
   checkpointHash,
   decodeCheckpoint,
   encodeCheckpoint,
+  isNamed,
   MOST_HEADS,
   NO_CHECKPOINT,
   nextCheckpoint,
   type SignedCheckpoint,
 } from '../../audit/checkpoint.ts';
 import type { WriterHead } from '../../audit/entry.ts';
-import type { SeenStanding } from '../../audit/standing.ts';
-import type { AuditLog } from '../../audit/store.ts';
+import type { LookTime, SeenStanding } from '../../audit/standing.ts';
+import type { AuditLog, RowName, UnsignedHead } from '../../audit/store.ts';
 import { type Clock, secondsAfter } from '../../ports/clock.ts';
 import { type Random, randomUuid } from '../../ports/random.ts';
 import type { Timer } from '../../ports/timer.ts';
@@ -105,14 +106,15 @@ export class AuditSequencer {
   }
 
   async #once(): Promise<void> {
-    const { clock, onFailure } = this.#ports;
-    const at = clock.now();
+    const { clock, standing, onFailure } = this.#ports;
+    const look = standing.look();
     try {
-      if (await this.#hasDuty(at)) {
-        await this.#chainAll();
+      let chained = false;
+      if (await this.#hasDuty(look.wall)) {
+        chained = await this.#chainAll();
         if (this.#checkpointAt === null || clock.now() >= this.#checkpointAt) await this.#sign();
       }
-      await this.#look(at);
+      await this.#look(look, chained);
     } catch (error) {
       // The head may have moved although nobody heard of it.
       this.#head = null;
@@ -128,51 +130,81 @@ export class AuditSequencer {
     return taken;
   }
 
-  async #chainAll(): Promise<void> {
+  /** Answers whether all rows are chained that were there when it began. */
+  async #chainAll(): Promise<boolean> {
     const { log, clock } = this.#ports;
     for (;;) {
       const rows = await log.unchained(BATCH);
-      if (rows.length === 0) return;
+      if (rows.length === 0) return true;
       this.#head ??= await log.open(this.#writer, clock.now());
       const head = await log.chain(this.#head, rows, clock.now());
-      const moved = head !== null && head.sequence > this.#head.sequence;
+      const chained = head === null ? 0n : head.sequence - this.#head.sequence;
       this.#head = head;
       // Others chain the same rows: the next turn sees what is left.
-      if (!moved) return;
+      if (chained === 0n) return false;
+      // It sees what came meanwhile, too: a few rows at a time would cost as much as many.
+      if (chained === BigInt(rows.length) && !isFull(rows)) return true;
     }
   }
 
   /** Signs until no chain is ahead of its signature. */
   async #sign(): Promise<void> {
-    const { log, signer, clock, pace, onCheckpoint, onUnsigned } = this.#ports;
+    const { log, signer, standing, clock, pace, onCheckpoint, onUnsigned } = this.#ports;
     for (;;) {
       const heads = await log.unsigned(MOST_HEADS);
       if (heads.length === 0) break;
       const last = await this.#lastCheckpoint();
       const at = clock.now();
       const checkpoint = nextCheckpoint({ name: last, entries: last.entries }, heads, at);
-      const signed = await signer.signCheckpoint(encodeCheckpoint(checkpoint));
-      if (!signed.ok) {
-        onUnsigned(signed.reason);
-        break;
-      }
+      const payload = encodeCheckpoint(checkpoint);
+      const signed = await signer.signCheckpoint(payload);
       this.#last = null;
-      if (await log.addCheckpoint(checkpoint.number, signed.value, heads, at)) onCheckpoint(signed.value);
+      const covered = signed.ok ? await this.#coveredBy(signed.value, payload, heads) : null;
+      if (signed.ok && covered !== null) {
+        if (await log.addCheckpoint(checkpoint.number, signed.value, covered, at)) onCheckpoint(signed.value);
+        continue;
+      }
+      // Where another replica was first, its checkpoint is the one to go on from.
+      if (!isNamed(await this.#lastCheckpoint(), last)) continue;
+      const reason = signed.ok ? 'AUDIT_LOG_REPLACED' : signed.reason;
+      if (reason === 'AUDIT_LOG_REPLACED') standing.replaced();
+      onUnsigned(reason);
+      break;
     }
     this.#checkpointAt = secondsAfter(clock.now(), pace.checkpointSeconds);
   }
 
-  async #look(at: Date): Promise<void> {
+  /**
+   * The heads that a checkpoint signs, with how far they were signed before it; null where the log does not have them. It may
+   * be another one than was asked for: nobody heard of its signature.
+   */
+  async #coveredBy(
+    signed: SignedCheckpoint,
+    asked: Buffer,
+    heads: readonly UnsignedHead[],
+  ): Promise<readonly UnsignedHead[] | null> {
+    if (asked.equals(signed.payload)) return heads;
+    const [answered, wanted] = [decodeCheckpoint(signed.payload), decodeCheckpoint(asked)];
+    if (!answered.ok || !wanted.ok || answered.value.number !== wanted.value.number) return null;
+    const covered = await this.#ports.log.unsignedAt(answered.value.heads);
+    return covered.length === answered.value.heads.length ? covered : null;
+  }
+
+  async #look(look: LookTime, chained: boolean): Promise<void> {
     const { log, standing } = this.#ports;
-    const [oldestUnchained, unsigned] = await Promise.all([log.oldestUnchained(), log.unsigned(1)]);
+    const [oldestUnchained, unsigned] = await Promise.all([
+      // What was written since is younger than this look.
+      chained ? null : log.oldestUnchained(),
+      log.unsigned(1),
+    ]);
     this.#last = null;
     const last = await this.#lastCheckpoint();
     // Under load something is always unsigned; what a new checkpoint left is younger than that.
     const since = last.number === this.#seenCheckpoint ? this.#unsignedSince : null;
     this.#seenCheckpoint = last.number;
-    this.#unsignedSince = unsigned.length === 0 ? null : (since ?? at);
+    this.#unsignedSince = unsigned.length === 0 ? null : (since ?? look.wall);
     const lastCheckpoint = last.number === 0n ? null : { number: last.number, hash: last.hash };
-    standing.saw({ oldestUnchained, unsignedSince: this.#unsignedSince, lastCheckpoint }, at);
+    standing.saw({ oldestUnchained, unsignedSince: this.#unsignedSince, lastCheckpoint }, look);
   }
 
   async #lastCheckpoint(): Promise<CheckpointName & { readonly entries: bigint }> {
@@ -185,4 +217,11 @@ export class AuditSequencer {
     this.#last = { number, hash: checkpointHash(signed.payload), entries };
     return this.#last;
   }
+}
+
+/** Whether a source has as many rows as were asked for, and may have more. */
+function isFull(rows: readonly RowName[]): boolean {
+  const counted = new Map<string, number>();
+  for (const { source } of rows) counted.set(source, (counted.get(source) ?? 0) + 1);
+  return [...counted.values()].some((count) => count >= BATCH);
 }

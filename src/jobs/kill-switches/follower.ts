@@ -1,6 +1,11 @@
 import type { GuardTime, KillGuard } from '../../devices/kill-guard.ts';
 import { isHit, type StandingKill } from '../../devices/kill-switch.ts';
-import type { KillReach, KillReplica, KillReplicaStore } from '../../devices/kill-switch-store.ts';
+import {
+  type KillReach,
+  KillRecordLost,
+  type KillReplica,
+  type KillReplicaStore,
+} from '../../devices/kill-switch-store.ts';
 import type { OpenCalls } from '../../sessions/presence.ts';
 
 /** A switch is learnt of within this, where nobody tells of it. */
@@ -106,7 +111,11 @@ export class KillSwitchFollower {
     this.#running = this.#look()
       .then(
         () => this.#ports.onLook?.(null),
-        (error: unknown) => this.#ports.onLook?.(error),
+        (error: unknown) => {
+          // A switch that stands would be lifted by it: nothing passes until the record is whole again.
+          if (error instanceof KillRecordLost) this.#ports.guard.close();
+          this.#ports.onLook?.(error);
+        },
       )
       .finally(() => {
         this.#running = null;
@@ -122,6 +131,7 @@ export class KillSwitchFollower {
     const renewing = enforced !== this.#said || asked.monotonic - this.#renewedAt >= RENEW_MILLISECONDS;
     await this.#sayReached();
     const latest = renewing ? await store.renew(replica, enforced, LEASE_MILLISECONDS) : await store.generation();
+    if (latest < guard.generation) throw new KillRecordLost();
     if (!this.#loaded || latest !== guard.generation) await this.#enforce();
     if (!renewing) return;
     this.#said = enforced;
@@ -141,6 +151,7 @@ export class KillSwitchFollower {
   async #enforce(): Promise<void> {
     const { store, guard, onEnforced } = this.#ports;
     const { generation, switches } = await store.standing();
+    if (generation < guard.generation) throw new KillRecordLost();
     const before = new Set(guard.switches.map(({ id }) => id));
     const added = switches.filter(({ id }) => !before.has(id));
     guard.enforce(generation, switches);

@@ -28,6 +28,8 @@ export interface ServiceMetrics {
 export interface MetricSources {
   /** When the list of revoked certificates in force was fetched; null for none. */
   readonly revocationListFetchedAt: () => Date | null;
+  /** Until when the service key signs; null where there is none. */
+  readonly serviceKeyUntil: () => Date | null;
   readonly now: () => Date;
 }
 
@@ -92,7 +94,18 @@ export function registerServiceMetrics(registry: Registry): ServiceMetrics {
 }
 
 /** Registers the metrics that are read when they are asked for. */
-export function registerReadMetrics(registry: Registry, { revocationListFetchedAt, now }: MetricSources): void {
+export function registerReadMetrics(registry: Registry, sources: MetricSources): void {
+  const { revocationListFetchedAt, serviceKeyUntil, now } = sources;
+  new Gauge({
+    name: 'tapgate_service_key_remaining_seconds',
+    help: 'Time until the key signs nothing that grants, PIN grants and key offers are signed with: rotate it before',
+    registers: [registry],
+    collect() {
+      const until = serviceKeyUntil();
+      if (until === null) this.remove();
+      else this.set(Math.max(0, (until.getTime() - now().getTime()) / 1000));
+    },
+  });
   new Gauge({
     name: 'tapgate_revocation_list_age_seconds',
     help: 'Age of the list of revoked attestation certificates; absent where there is none',

@@ -1,8 +1,9 @@
-import { Backtest, type BacktestTotals, type PaymentPolicy, runBacktest } from '../../audit/backtest.ts';
+import { Backtest, type BacktestTotals, NOT_JUDGED, type PaymentPolicy, runBacktest } from '../../audit/backtest.ts';
 import type { DecisionRecords } from '../../audit/decision-record.ts';
 import { type Replay, replay } from '../../audit/replay.ts';
 import type { AuditReader } from '../../audit/store.ts';
 import { readCompact } from '../../encoding/jws.ts';
+import { gateRulesOf } from '../../gate/policy.ts';
 import type {
   BacktestPolicyRequest,
   BacktestPolicyResponse,
@@ -63,7 +64,7 @@ export async function replayDecision(
   const version = record.gatePolicyVersion;
   const policy = version === null ? null : await policyOf(version);
   if (version === null || policy === null) throw new CallRefused(['AUDIT_FACTS_MISSING'], 'policy version');
-  const again: Replay = orRefuse(replay(record, policy.gate));
+  const again: Replay = orRefuse(replay(record, gateRulesOf(policy)));
   return {
     outcome: record.outcome,
     reasons: [...record.reasons],
@@ -113,11 +114,14 @@ export async function backtestPolicy(
 }
 
 function totalsToWire(policyVersion: string, totals: BacktestTotals): WireTotals {
-  const { payments, withoutFacts, nowRefused, nowApproved, otherReasons, phones, phonesCut, amounts } = totals;
+  const { payments, withoutFacts, unreadable, nowRefused, nowApproved, otherReasons, phones, phonesCut, amounts } =
+    totals;
   return {
     policyVersion,
     payments,
     withoutFacts,
+    unreadable,
+    notJudged: [...NOT_JUDGED],
     nowRefused,
     nowApproved,
     otherReasons,

@@ -3,6 +3,8 @@ import type {
   AddToDeviceGroupResponse,
   GetDeviceGroupRequest,
   GetDeviceGroupResponse,
+  ListDeviceGroupChangesRequest,
+  ListDeviceGroupChangesResponse,
   ListDeviceGroupsRequest,
   ListDeviceGroupsResponse,
   RemoveFromDeviceGroupRequest,
@@ -12,6 +14,7 @@ import { isGroupName } from '../../policy/scope.ts';
 import type { DeviceGroupStore, GroupChanged } from '../../policy/store.ts';
 import type { Clock } from '../../ports/clock.ts';
 import { isUuid } from '../../ports/random.ts';
+import { groupChangeToWire } from '../../wire/policy-admin.ts';
 import { requireRole } from '../transport/peer.ts';
 import { CallRefused } from '../transport/refused.ts';
 import { unary } from '../transport/service.ts';
@@ -19,6 +22,8 @@ import { unary } from '../transport/service.ts';
 const READERS = ['security', 'operator', 'auditor'];
 /** A group may be under a policy of its own: who is in it decides what holds for a phone. */
 const WRITERS = ['security'];
+/** Each names up to 500 devices. */
+const MAXIMUM_CHANGES = 100;
 const MAXIMUM_PAGE = 500;
 const PAGE = 50;
 
@@ -45,6 +50,17 @@ export function deviceGroupMethods({ groups, clock, refresh }: DeviceGroupParts)
       const limit = pageSize === 0 ? PAGE : pageSize;
       return { deviceIds: [...(await groups.members(named(request.name), after, limit))] };
     }),
+    listDeviceGroupChanges: unary<ListDeviceGroupChangesRequest, ListDeviceGroupChangesResponse>(
+      async ({ name, pageSize, beforeNumber }, context) => {
+        requireRole(context.caller, READERS);
+        if (pageSize > MAXIMUM_CHANGES) {
+          throw new CallRefused(['MALFORMED_MESSAGE'], `page_size: over ${MAXIMUM_CHANGES}`);
+        }
+        const before = beforeNumber === 0n ? null : beforeNumber;
+        const found = await groups.changes(named(name), before, pageSize === 0 ? PAGE : pageSize);
+        return { changes: found.map(groupChangeToWire) };
+      },
+    ),
     addToDeviceGroup: unary<AddToDeviceGroupRequest, AddToDeviceGroupResponse>(async (request, context) => {
       const { person } = requireRole(context.caller, WRITERS);
       const name = named(request.name);
@@ -57,7 +73,7 @@ export function deviceGroupMethods({ groups, clock, refresh }: DeviceGroupParts)
       async (request, context) => {
         const { person } = requireRole(context.caller, WRITERS);
         const name = named(request.name);
-        const removed = changedOf(await groups.removeMembers(name, devices(request.deviceIds)));
+        const removed = changedOf(await groups.removeMembers(name, devices(request.deviceIds), person, clock.now()));
         context.logger.warn({ group: name, devices: request.deviceIds, by: person }, 'removed from a device group');
         await refresh();
         return { group: { name, devices: removed.devices }, removed: removed.changed };

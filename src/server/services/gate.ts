@@ -12,7 +12,7 @@ import {
   type ReportOutcomeRequest,
   type ReportOutcomeResponse,
 } from '../../gen/tapgate/v1/payment_gate_service.ts';
-import { meaningOf } from '../../reasons/catalogue.ts';
+import { meaningOf, type Reason } from '../../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { malformed } from '../../wire/decode.ts';
 import { outcomeReportFromWire } from '../../wire/outcome.ts';
@@ -97,9 +97,14 @@ async function authorize(
   const payment = paymentFromWire(request, requireAcquirer(context.caller));
   const answer = payment.ok ? await decide(payment.value, context, ports) : refusedBy(payment.reason);
   if (answer.outcome !== 'approved') context.refused('reasons' in answer ? answer.reasons : [answer.reason]);
-  const reason = answer.outcome === 'approved' ? '' : answer.outcome === 'refused' ? answer.reasons[0] : answer.reason;
-  decisions.inc({ outcome: answer.outcome, reason: reason ?? '' });
+  decisions.inc({ outcome: answer.outcome, reason: reasonOf(answer) ?? '' });
   return answerToWire(answer);
+}
+
+/** The first reason that is answered; of an approval, why its account data is lost. */
+function reasonOf(answer: GateAnswer): Reason | null | undefined {
+  if (answer.outcome === 'approved') return answer.accountDataLost;
+  return answer.outcome === 'refused' ? answer.reasons[0] : answer.reason;
 }
 
 async function decide(payment: PaymentRequest, context: CallContext, ports: GatePorts): Promise<GateAnswer> {
@@ -171,8 +176,14 @@ function paymentFromWire(
 function answerToWire(answer: GateAnswer): AuthorizePaymentResponse {
   switch (answer.outcome) {
     case 'approved': {
-      const { receipt, accountData, pinBlock, pinLost } = answer;
-      const value = { receipt, accountData, pinBlock: pinBlock ?? undefined, pinLost };
+      const { receipt, accountData, pinBlock, pinLost, accountDataLost } = answer;
+      const value = {
+        receipt,
+        accountData: accountData ?? undefined,
+        pinBlock: pinBlock ?? undefined,
+        pinLost,
+        accountDataLost: accountDataLost === null ? undefined : refusalMessage('partner', [accountDataLost]),
+      };
       return { outcome: { $case: 'approved', value } };
     }
     case 'refused': {

@@ -21,7 +21,7 @@ import type { SlotState } from '../../keys/state.ts';
 import { drainingBdkOf, type KeySetsResting, type KeyUse } from '../../keys/use.ts';
 import type { Clock } from '../../ports/clock.ts';
 import type { Result } from '../../reasons/result.ts';
-import { slotToWire } from '../../wire/key-slot.ts';
+import { slotsThatFit, slotToWire } from '../../wire/key-slot.ts';
 import type { CallContext } from '../transport/context.ts';
 import { requireRole } from '../transport/peer.ts';
 import { CallRefused, orRefuse } from '../transport/refused.ts';
@@ -72,13 +72,16 @@ export function keyAdminService(parts: KeyAdminServiceParts) {
     exportKey: unary(exchange.exportKey),
     getTr34Credential: unary(exchange.getTr34Credential),
     requestTr34Key: unary(exchange.requestTr34Key),
-    listKeys: unary(async ({ kind, acquirer }, context) => {
+    listKeys: unary(async ({ kind, acquirer, after }, context) => {
       requireRole(context.caller, READERS);
       const slots = orRefuse(await custody.listKeys());
       const wanted = (slot: ShownSlot): boolean =>
         (kind === '' || slot.kind === kind) && (acquirer === '' || slot.acquirer === acquirer);
-      const told = slots.filter(wanted);
-      return { slots: told.map(shownWith(await restingOn(told, parts))) };
+      const last = after === '' ? -1 : slots.findIndex(({ id }) => id === after);
+      if (after !== '' && last < 0) throw new CallRefused(['KEY_SLOT_UNKNOWN'], 'after');
+      const left = slots.slice(last + 1).filter(wanted);
+      const told = slotsThatFit(left.map(shownWith(await restingOn(left, parts))));
+      return { slots: told, more: told.length < left.length };
     }),
     getKey: unary(async ({ slotId }, context) => {
       requireRole(context.caller, READERS);

@@ -6,8 +6,8 @@ import type { PolicySubject } from '../../policy/resolve.ts';
 import type { Reason } from '../../reasons/catalogue.ts';
 import { type Refusal, type Result, refuse } from '../../reasons/result.ts';
 import type { Arrivals } from '../../sessions/arrivals.ts';
+import { type AttestationAgePolicy, attestAgain } from '../../sessions/attest-again.ts';
 import type { Directive } from '../../sessions/directive.ts';
-import { DirectiveQueue } from '../../sessions/directive-queue.ts';
 import {
   appraiseGrant,
   type GrantPolicy,
@@ -15,7 +15,8 @@ import {
   issueGrant,
   type TransactionRequest,
 } from '../../sessions/grant.ts';
-import { type KeyWear, keyDirective, type WearLimits } from '../../sessions/key-wear.ts';
+import { KeyAdvice } from '../../sessions/key-advice.ts';
+import type { WearLimits } from '../../sessions/key-wear.ts';
 import { OpenSession } from '../../sessions/open-session.ts';
 import type { OpenCallHandle } from '../../sessions/presence.ts';
 import type { ReportDue } from '../../sessions/reports.ts';
@@ -24,13 +25,17 @@ import type { PresenceSubject } from '../../sessions/subject.ts';
 import type { CardholderVerification } from '../../sessions/transaction.ts';
 import { decodePostureReport } from '../../wire/posture.ts';
 import { refusalMessage } from '../../wire/refusal.ts';
-import { decodeBeginTransaction, directiveToWire } from '../../wire/session.ts';
+import { decodeBeginTransaction } from '../../wire/session.ts';
 import { signedFromWire, signedToWire } from '../../wire/signed.ts';
 import type { CallContext } from '../transport/context.ts';
 import type { Conversation } from '../transport/exchange.ts';
 import { CallRefused, orRefuse } from '../transport/refused.ts';
 import { Turns } from '../transport/turns.ts';
 import { type Bearer, type BearerPorts, bearerOf } from './bearer.ts';
+import { DirectiveStream } from './directive-stream.ts';
+
+/** What policy says of a phone's session. */
+export type PhonePolicy = GrantPolicy & Pick<AttestationAgePolicy, 'fullAttestationSeconds'>;
 
 /** What the session service is made of. */
 export interface SessionServiceParts {
@@ -38,7 +43,7 @@ export interface SessionServiceParts {
   readonly bearer: BearerPorts;
   readonly arrivals: Pick<Arrivals, 'enter'>;
   /** The policy that holds for a phone, asked for anew each time. */
-  readonly policy: (subject: PresenceSubject) => GrantPolicy;
+  readonly policy: (subject: PresenceSubject) => PhonePolicy;
   /** Base derivation keys that new keys come from. */
   readonly bdkIds: () => WearLimits['bdkIds'];
   /** What a phone is told of enforcement that is announced. */
@@ -63,27 +68,17 @@ export interface PhoneSessionParts {
 
 /** What an open session keeps of its bearer; facts and checks of the attestation stay in the store. */
 export type SessionBearer = Pick<Bearer, 'subject' | 'key' | 'validUntil'> & {
-  readonly session: Pick<AttestedSession, 'merchant' | 'acquirer' | 'pinForbidden'>;
+  readonly session: Pick<AttestedSession, 'merchant' | 'acquirer' | 'pinForbidden' | 'attestedAt'>;
 };
 
 /** Takes out of a bearer what its open session keeps. */
 export function sessionBearer({ subject, key, validUntil, session }: Bearer): SessionBearer {
-  const { merchant, acquirer, pinForbidden } = session;
-  return { subject, key, validUntil, session: { merchant, acquirer, pinForbidden } };
+  const { merchant, acquirer, pinForbidden, attestedAt } = session;
+  return { subject, key, validUntil, session: { merchant, acquirer, pinForbidden, attestedAt } };
 }
 
 /** Sessions that have been told and are to end: so many in each turn, between which payments and leases go on. */
 const ENDINGS = new Turns(32);
-
-/** The message of the latest directive: one that reaches many phones is put into words once. */
-let latest: { readonly directive: Directive; readonly response: OpenResponse } | null = null;
-
-function responseOf(directive: Directive): OpenResponse {
-  if (latest?.directive === directive) return latest.response;
-  const response: OpenResponse = { message: { $case: 'directive', value: directiveToWire(directive) } };
-  latest = { directive, response };
-  return response;
-}
 
 type Message = NonNullable<OpenRequest['message']>;
 
@@ -91,20 +86,20 @@ type Message = NonNullable<OpenRequest['message']>;
 export class PhoneSession implements OpenCallHandle {
   readonly #on: PhoneSessionParts;
   readonly #state: OpenSession;
-  readonly #directives = new DirectiveQueue();
+  readonly #directives: DirectiveStream;
   #opened = false;
-  #flushing = false;
   #told: readonly SignedBytes[] = [];
   /** A transaction that waits for a report that is young enough. */
   #held: TransactionRequest | null = null;
   #attestAgainTold = false;
-  #wear: KeyWear | null = null;
-  #rotateKeysTold = false;
+  readonly #keys: KeyAdvice;
 
   constructor(on: PhoneSessionParts) {
     this.#on = on;
     const { clock, random } = on.parts.ports;
     this.#state = new OpenSession(on.bearer.key, clock, random);
+    this.#directives = new DirectiveStream(on.stream);
+    this.#keys = new KeyAdvice(on.bearer.subject.deviceId, on.parts.ports.grants);
   }
 
   /** The phone as policy and kill switches know it. */
@@ -127,7 +122,7 @@ export class PhoneSession implements OpenCallHandle {
       // A stream that has ended tells its own reader why.
       this.#askSooner().catch(() => {});
     }
-    void this.#flush();
+    void this.#directives.flush();
   }
 
   /** Takes messages until the phone closes the session; rejects with CallRefused where it is ended. */
@@ -143,7 +138,7 @@ export class PhoneSession implements OpenCallHandle {
     }
   }
 
-  get #policy(): GrantPolicy {
+  get #policy(): PhonePolicy {
     return this.#on.parts.policy(this.#on.bearer.subject);
   }
 
@@ -183,7 +178,11 @@ export class PhoneSession implements OpenCallHandle {
     if (this.#state.isSilent(sessions)) throw new CallRefused(['REPORT_OVERDUE']);
     if (!this.#attestAgainTold && this.#millisecondsToAttest(sessions.attestAgainSeconds) === 0) {
       this.#attestAgainTold = true;
-      this.direct({ kind: 'attest-again', at: this.#on.bearer.validUntil });
+      const { fullAttestationSeconds } = this.#policy;
+      const { validUntil, session } = this.#on.bearer;
+      const { attestedAt } = session;
+      const policy = { fullAttestationSeconds, attestAgainSeconds: sessions.attestAgainSeconds };
+      this.direct(attestAgain({ attestedAt, validUntil }, policy));
     }
   }
 
@@ -200,12 +199,12 @@ export class PhoneSession implements OpenCallHandle {
   }
 
   async #open(): Promise<void> {
-    const { parts, bearer } = this.#on;
-    this.#told = parts.serviceKeys();
+    this.#told = this.#on.parts.serviceKeys();
     const opened = { policyVersion: this.#policy.version, serviceKeys: this.#told.map(signedToWire) };
     await this.#send({ $case: 'opened', value: opened });
     this.#opened = true;
-    this.#wear = keptWear(await parts.ports.grants.keyWear(bearer.subject.deviceId));
+    this.#directives.open();
+    await this.#keys.look();
     this.#adviseOnKeys();
     this.#announce();
   }
@@ -235,7 +234,8 @@ export class PhoneSession implements OpenCallHandle {
     await this.#send({ $case: 'grant', value: signedToWire(granted.value.signed) });
     this.#state.grantOpen(granted.value.grant.expiresAt);
     await this.#askSooner();
-    await this.#wearKeys(request);
+    await this.#keys.began(request.pinKsn);
+    this.#adviseOnKeys();
   }
 
   #tellBegin({ terms }: TransactionRequest): void {
@@ -279,46 +279,18 @@ export class PhoneSession implements OpenCallHandle {
     await this.#send({ $case: 'serviceKeys', value: { serviceKeys: keys.map(signedToWire) } });
   }
 
-  async #wearKeys({ pinKsn }: TransactionRequest): Promise<void> {
-    const { parts, bearer } = this.#on;
-    const known = this.#wear;
-    if (known === null || !pinKsn.subarray(0, 8).equals(known.pinInitialKeyId)) {
-      this.#wear = keptWear(await parts.ports.grants.keyWear(bearer.subject.deviceId));
-      this.#rotateKeysTold = false;
-    } else this.#wear = { ...known, transactions: known.transactions + 1 };
-    this.#adviseOnKeys();
-  }
-
   #adviseOnKeys(): void {
-    if (this.#wear === null || this.#rotateKeysTold) return;
     const { maximumTransactions, sessions } = this.#policy;
     const { rotateKeysAtFraction } = sessions;
     const limits = { maximumTransactions, rotateKeysAtFraction, bdkIds: this.#on.parts.bdkIds() };
-    const directive = keyDirective(this.#wear, limits, this.#now);
-    if (directive === null) return;
-    this.#rotateKeysTold = true;
-    this.direct(directive);
+    const directive = this.#keys.take(limits, this.#now);
+    if (directive !== null) this.direct(directive);
   }
 
   /** Puts what is announced into the queue; it leaves once the session is open. */
   #announce(): void {
     for (const directive of this.#on.parts.advice(this.#on.bearer.subject)) this.#directives.put(directive);
-    void this.#flush();
-  }
-
-  /** Sends what waits, one at a time, as fast as the phone reads; what comes meanwhile takes the place of its kind. */
-  async #flush(): Promise<void> {
-    if (this.#flushing || !this.#opened) return;
-    this.#flushing = true;
-    try {
-      for (let next = this.#directives.take(); next !== null; next = this.#directives.take()) {
-        await this.#on.stream.send(responseOf(next));
-      }
-    } catch {
-      // The stream has ended: the session's own reader is told why.
-    } finally {
-      this.#flushing = false;
-    }
+    void this.#directives.flush();
   }
 
   /** Asks for a report where the pace of now is faster than that of the report that is out. */
@@ -340,18 +312,4 @@ export class PhoneSession implements OpenCallHandle {
   async #send(message: OpenResponse['message']): Promise<void> {
     await this.#on.stream.send({ message });
   }
-}
-
-/**
- * Key wear that an open session can keep for hours: each of its two identifiers is a slice of a block that the driver
- * reads many rows into, and would hold all of it.
- */
-function keptWear(wear: KeyWear | null): KeyWear | null {
-  if (wear === null) return null;
-  const { pinInitialKeyId, accountDataInitialKeyId } = wear;
-  return {
-    ...wear,
-    pinInitialKeyId: Uint8Array.from(pinInitialKeyId),
-    accountDataInitialKeyId: Uint8Array.from(accountDataInitialKeyId),
-  };
 }

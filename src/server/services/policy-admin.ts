@@ -89,17 +89,19 @@ export function policyAdminService<P>(parts: PolicyAdminServiceParts<P>) {
     }),
     previewActivation: unary(async ({ version, scope: text, mode: wireMode }, context) => {
       requireRole(context.caller, READERS);
-      const scope = orRefuse(parseScope(text));
+      const withdrawn = version === '';
+      const scope = withdrawn ? scopeToWithdraw(text) : orRefuse(parseScope(text));
       const mode = orRefuse(policyModeFromWire(wireMode));
       await parts.refresh();
       const { before, generation } = standingAt(scope, source);
-      const after = parts.parseKept((await documentOf(version, parts)).json);
+      const after = withdrawn ? afterWithdrawal(scope, mode, source) : await keptVersion(version, parts);
       return {
         beforeVersion: before.version,
-        differences: parts.compare(before.document, after, scope).map(differenceToWire),
+        afterVersion: after.version,
+        differences: parts.compare(before.document, after.document, scope).map(differenceToWire),
         devices: await store.devicesIn(scope),
         generation,
-        reappraises: mode === 'active' && judgesOtherwise(before.document, after, parts),
+        reappraises: mode === 'active' && judgesOtherwise(before.document, after.document, parts),
       };
     }),
     activatePolicy: unary(async ({ version, scope: text, mode: wireMode, note, generation }, context) => {
@@ -111,13 +113,12 @@ export function policyAdminService<P>(parts: PolicyAdminServiceParts<P>) {
       const by = { by: person, note: bounded(note), expectedGeneration: generation };
       return { generation: await change({ scope, mode, version, ...by }, context, parts) };
     }),
-    withdrawPolicy: unary(async ({ scope: text, mode: wireMode, note }, context) => {
+    withdrawPolicy: unary(async ({ scope: text, mode: wireMode, note, generation = null }, context) => {
       const { person } = requireRole(context.caller, WRITERS);
-      // The share of a canary is of no matter when it goes.
-      const scope = orRefuse(parseScope(text === 'canary' ? 'canary:100%' : text));
+      const scope = scopeToWithdraw(text);
       const mode = orRefuse(policyModeFromWire(wireMode));
-      if (scope.kind === 'default' && mode === 'active') throw new CallRefused(['POLICY_DEFAULT_NEEDED']);
-      const by = { by: person, note: bounded(note), expectedGeneration: null };
+      requireWithdrawable(scope, mode);
+      const by = { by: person, note: bounded(note), expectedGeneration: generation };
       return { generation: await change({ scope, mode, version: null, ...by }, context, parts) };
     }),
     getShadowResult: unary(async ({ version, since }, context) => {
@@ -149,6 +150,29 @@ async function documentOf<P>(
   const kept = await store.document(version);
   if (kept === null) throw new CallRefused(['NOT_FOUND'], `policy ${version}`);
   return kept;
+}
+
+async function keptVersion<P>(version: string, parts: PolicyAdminServiceParts<P>): Promise<PolicyVersion<P>> {
+  const kept = await documentOf(version, parts);
+  return { version: kept.version, document: parts.parseKept(kept.json) };
+}
+
+/** The share of a canary is of no matter when it goes. */
+function scopeToWithdraw(text: string): PolicyScope {
+  return orRefuse(parseScope(text === 'canary' ? 'canary:100%' : text));
+}
+
+function requireWithdrawable(scope: PolicyScope, mode: PolicyMode): void {
+  if (scope.kind === 'default' && mode === 'active') throw new CallRefused(['POLICY_DEFAULT_NEEDED']);
+}
+
+/** What a scope is under once nothing is assigned to it: the default; as before where only a candidate goes. */
+function afterWithdrawal<P>(scope: PolicyScope, mode: PolicyMode, source: PolicySource<P>): PolicyVersion<P> {
+  requireWithdrawable(scope, mode);
+  const state = source.state();
+  const assigned = state[mode].all.some((one) => scopeKey(one.scope) === scopeKey(scope));
+  if (!assigned) throw new CallRefused(['NOT_FOUND'], 'nothing is assigned to this scope');
+  return mode === 'active' ? state.default() : standingAt(scope, source).before;
 }
 
 function activeAt<P>(text: string, source: PolicySource<P>): string {

@@ -29,16 +29,13 @@ const ADD_WRITER = prepared(
 
 const WRITER = prepared('audit-writer', 'SELECT id, sequence, hash, signed_sequence FROM audit_writer WHERE id = $1');
 
-const MOVE_HEAD = prepared(
-  'move-audit-head',
-  'UPDATE audit_writer SET sequence = $3, hash = $4 WHERE id = $1 AND sequence = $2',
-);
-
+/** Moves a head that is where it was left, and adds the entries in between; else adds nothing. */
 const ADD_ENTRIES = prepared(
-  'add-audit-entries',
-  `INSERT INTO audit_entry (writer, sequence, source, subject, chained_at, kept_hash, erasable_hash, hash)
-   SELECT $1, e.sequence, e.source, e.subject, $2, e.kept_hash, e.erasable_hash, e.hash
-     FROM unnest($3::INT8[], $4::TEXT[], $5::TEXT[], $6::BYTEA[], $7::BYTEA[], $8::BYTEA[])
+  'move-audit-head-and-add-entries',
+  `WITH moved AS (UPDATE audit_writer SET sequence = $3, hash = $4 WHERE id = $1 AND sequence = $2 RETURNING id)
+   INSERT INTO audit_entry (writer, sequence, source, subject, chained_at, kept_hash, erasable_hash, hash)
+   SELECT m.id, e.sequence, e.source, e.subject, $5, e.kept_hash, e.erasable_hash, e.hash
+     FROM moved m CROSS JOIN unnest($6::INT8[], $7::TEXT[], $8::TEXT[], $9::BYTEA[], $10::BYTEA[], $11::BYTEA[])
        AS e (sequence, source, subject, kept_hash, erasable_hash, hash)`,
 );
 
@@ -51,6 +48,15 @@ const ENTERED = prepared(
 const UNSIGNED = prepared(
   'unsigned-audit-heads',
   'SELECT id, sequence, hash, signed_sequence FROM audit_writer WHERE sequence > signed_sequence ORDER BY id LIMIT $1',
+);
+
+const UNSIGNED_AT = prepared(
+  'unsigned-audit-heads-at',
+  `SELECT w.id, e.sequence, e.hash, w.signed_sequence
+     FROM unnest($1::UUID[], $2::INT8[], $3::BYTEA[]) AS h (id, sequence, hash)
+     JOIN audit_writer w ON w.id = h.id AND w.signed_sequence < h.sequence AND w.sequence >= h.sequence
+     JOIN audit_entry e ON e.writer = h.id AND e.sequence = h.sequence AND e.hash = h.hash
+    ORDER BY w.id`,
 );
 
 const LAST_CHECKPOINT = prepared(
@@ -82,6 +88,10 @@ const LEAVE_DUTY = prepared('leave-audit-duty', 'DELETE FROM audit_duty WHERE id
 
 interface ContentRow {
   readonly subject: string;
+}
+
+interface ClaimedRow extends ContentRow {
+  readonly kept_hash: Buffer | null;
 }
 
 /** Rows of one statement at most: a transaction that is too long meets others. */
@@ -132,6 +142,15 @@ export class SqlAuditLog implements AuditLog {
 
   async chain(head: WriterHead, rows: readonly RowName[], at: Date): Promise<WriterHead | null> {
     try {
+      return await this.#chain(head, rows, at);
+    } catch (error) {
+      if (error instanceof Overtaken) return null;
+      throw error;
+    }
+  }
+
+  async #chain(head: WriterHead, rows: readonly RowName[], at: Date): Promise<WriterHead> {
+    try {
       return await this.#database.transaction((sql) => chain(sql, head, rows, at, false));
     } catch (error) {
       // A row whose marker was taken away has its entry still: it stays what it was chained as.
@@ -142,6 +161,15 @@ export class SqlAuditLog implements AuditLog {
 
   async unsigned(limit: number): Promise<readonly UnsignedHead[]> {
     return (await this.#database.read<HeadRow>(UNSIGNED, [limit])).map(headFromRow);
+  }
+
+  async unsignedAt(heads: readonly WriterHead[]): Promise<readonly UnsignedHead[]> {
+    const rows = await this.#database.read<HeadRow>(UNSIGNED_AT, [
+      heads.map(({ writer }) => writer),
+      heads.map(({ sequence }) => sequence),
+      heads.map(({ hash }) => hash),
+    ]);
+    return rows.map(headFromRow);
   }
 
   async lastCheckpoint(): Promise<SignedCheckpoint | null> {
@@ -186,15 +214,14 @@ export class SqlAuditLog implements AuditLog {
   }
 }
 
+/** Throws Overtaken where the head is another one by now. */
 async function chain(
   sql: SqlSession,
   head: WriterHead,
   names: readonly RowName[],
   at: Date,
   lookForEntries: boolean,
-): Promise<WriterHead | null> {
-  const [now] = (await sql.query<HeadRow>(WRITER, [head.writer])).rows;
-  if (now?.sequence !== head.sequence) return null;
+): Promise<WriterHead> {
   const claimed: Unchained[] = [];
   for (const source of AUDIT_SOURCES.values()) {
     const subjects = names.filter((name) => name.source === source.name).map(({ subject }) => subject);
@@ -204,10 +231,16 @@ async function chain(
   const rows = claimed.filter(({ source, subject }) => !entered.has(`${source} ${subject}`));
   const entries = chainAfter(head, rows, at);
   const last = entries.at(-1);
-  if (last === undefined) return head;
-  await sql.query(MOVE_HEAD, [head.writer, head.sequence, last.sequence, last.hash]);
-  await sql.query(ADD_ENTRIES, [
+  if (last === undefined) {
+    const [now] = (await sql.query<HeadRow>(WRITER, [head.writer])).rows;
+    if (now?.sequence !== head.sequence) throw new Overtaken();
+    return head;
+  }
+  const { rowCount } = await sql.query(ADD_ENTRIES, [
     head.writer,
+    head.sequence,
+    last.sequence,
+    last.hash,
     at,
     entries.map(({ sequence }) => sequence),
     entries.map(({ source }) => source),
@@ -216,6 +249,7 @@ async function chain(
     entries.map(({ erasableHash }) => erasableHash),
     entries.map(({ hash }) => hash),
   ]);
+  if (rowCount !== entries.length) throw new Overtaken();
   return headOf(last);
 }
 
@@ -225,16 +259,22 @@ async function claim(
   source: AuditSource,
   subjects: readonly string[],
 ): Promise<readonly Unchained[]> {
-  const { rows } = await sql.query<{ readonly subject: string }>(source.claim, [writer, ...source.keysOf(subjects)]);
-  if (rows.length === 0) return [];
-  const claimed = rows.map(({ subject }) => subject);
-  const read = async (statement: Statement, values: readonly SqlValue[]) =>
-    (await sql.query<ContentRow>(statement, values)).rows;
-  const contents = await contentsOf(read, source, claimed);
+  const { rows } = await sql.query<ClaimedRow>(source.claim, [writer, ...source.keysOf(subjects)]);
+  const contents = new Map<string, Unchained['content']>();
+  const unread: string[] = [];
+  for (const { subject, kept_hash: keptHash } of rows) {
+    if (keptHash === null) unread.push(subject);
+    else contents.set(subject, { keptHash });
+  }
+  if (unread.length > 0) {
+    const read = async (statement: Statement, values: readonly SqlValue[]) =>
+      (await sql.query<ContentRow>(statement, values)).rows;
+    for (const [subject, content] of await contentsOf(read, source, unread)) contents.set(subject, content);
+  }
   // In the order in which they were found, which is that of their times.
   return subjects.flatMap((subject) => {
     const content = contents.get(subject);
-    return content === undefined || !claimed.includes(subject) ? [] : [{ source: source.name, subject, content }];
+    return content === undefined ? [] : [{ source: source.name, subject, content }];
   });
 }
 

@@ -21,6 +21,8 @@ interface SourceDefinition {
   readonly marker: string;
   /** Which rows, where not all. */
   readonly condition?: string;
+  /** Column of the hash of what is kept, where it is written with the row; null in rows of before it was. */
+  readonly keptHash?: string;
   /** When the row was written, by which what is unchained is ordered; and whether that tells how late it is. */
   readonly written: { readonly column: string; readonly tellsAge: boolean };
   /** Never changed once it is written. */
@@ -33,13 +35,21 @@ interface SourceDefinition {
 
 const columns = (...names: readonly string[]): Column[] => names.map((name) => ({ name }));
 
+/** The source of gate decisions. */
+export const DECISION_SOURCE = 'decision/1';
+
+/** Somebody had the row's device forgotten, and the log has it: what else says so may have been written by anybody. */
+const FORGOTTEN = `EXISTS (SELECT 1 FROM device_change f
+  WHERE f.device_id = t.device_id AND f.standing_after = 'forgotten' AND f.chained_by IS NOT NULL)`;
+
 /** Everything that is chained. A table of its own row here, and a migration with its marker, is all that a new one needs. */
 const DEFINITIONS: readonly SourceDefinition[] = [
   {
-    name: 'decision/1',
+    name: DECISION_SOURCE,
     table: 'decision',
     key: [{ column: 'grant_id', type: 'UUID' }],
     marker: 'chained_by',
+    keptHash: 'kept_hash',
     written: { column: 'decided_at', tellsAge: true },
     join: 'LEFT JOIN transaction_grant g ON g.id = t.grant_id',
     kept: [
@@ -67,9 +77,8 @@ const DEFINITIONS: readonly SourceDefinition[] = [
     ],
     marker: 'chained_by',
     written: { column: 'changed_at', tellsAge: true },
-    join: 'LEFT JOIN device d ON d.id = t.device_id',
     kept: columns('standing_before', 'standing_after', 'changed_by', 'changed_at'),
-    erasable: { columns: columns('cause'), erased: "d.forgotten_at IS NOT NULL AND t.cause = ''" },
+    erasable: { columns: columns('cause'), erased: `t.cause = '' AND ${FORGOTTEN}` },
   },
   {
     name: 'appraisal/1',
@@ -77,11 +86,10 @@ const DEFINITIONS: readonly SourceDefinition[] = [
     key: [{ column: 'id', type: 'UUID' }],
     marker: 'chained_by',
     written: { column: 'appraised_at', tellsAge: true },
-    join: 'LEFT JOIN device d ON d.id = t.device_id',
     kept: columns('device_id', 'appraised_at', 'policy_version', 'verdict', 'reasons', 'reappraisal_id'),
     erasable: {
       columns: columns('checks', 'facts'),
-      erased: "d.forgotten_at IS NOT NULL AND t.facts = '{}'::JSONB",
+      erased: `t.facts = '{}'::JSONB AND ${FORGOTTEN}`,
     },
   },
   {
@@ -142,6 +150,14 @@ const DEFINITIONS: readonly SourceDefinition[] = [
     kept: columns('scope', 'basis_points', 'mode', 'version', 'seed', 'activated_by', 'activated_at', 'note'),
   },
   {
+    name: 'device-group-change/1',
+    table: 'device_group_change',
+    key: [{ column: 'number', type: 'INT8' }],
+    marker: 'chained_by',
+    written: { column: 'changed_at', tellsAge: true },
+    kept: columns('group_name', 'change', 'device_ids', 'changed_by', 'changed_at'),
+  },
+  {
     name: 'kill-switch/1',
     table: 'kill_switch',
     key: [{ column: 'id', type: 'UUID' }],
@@ -163,7 +179,10 @@ const DEFINITIONS: readonly SourceDefinition[] = [
 /** A source with its statements. */
 export interface AuditSource {
   readonly name: string;
-  /** $1: the writer; then an array a key column. Answers `subject` of each row that was not chained before. */
+  /**
+   * $1: the writer; then an array a key column. Answers `subject` of each row that was not chained before, and
+   * `kept_hash`: null where the row has to be read.
+   */
   readonly claim: Statement;
   /** An array a key column. Answers `subject` and the columns of each row. */
   readonly content: Statement;
@@ -182,7 +201,7 @@ const subjectOf = ({ key }: SourceDefinition): string =>
 const statementName = (what: string, { name }: SourceDefinition): string => `audit-${what}-${name.replace('/', '-')}`;
 
 function sourceOf(definition: SourceDefinition): AuditSource {
-  const { name, table, key, marker, condition, kept, erasable, join = '' } = definition;
+  const { name, table, key, marker, condition, keptHash, kept, erasable, join = '' } = definition;
   const names = key.map(({ column }) => column).join(', ');
   const arrays = (first: number): string => key.map(({ type }, at) => `$${first + at}::${type}[]`).join(', ');
   const own = key.map(({ column }) => `t.${column} = k.${column}`).join(' AND ');
@@ -196,7 +215,8 @@ function sourceOf(definition: SourceDefinition): AuditSource {
     claim: prepared(
       statementName('claim', definition),
       `UPDATE ${table} AS t SET ${marker} = $1 FROM unnest(${arrays(2)}) AS k (${names})
-        WHERE ${own} AND t.${marker} IS NULL${and} RETURNING ${subjectOf(definition)} AS subject`,
+        WHERE ${own} AND t.${marker} IS NULL${and}
+       RETURNING ${subjectOf(definition)} AS subject, ${keptHash === undefined ? 'NULL::BYTEA' : `t.${keptHash}`} AS kept_hash`,
     ),
     content: prepared(
       statementName('content', definition),

@@ -1,14 +1,18 @@
+import { recordHash } from '../../audit/record.ts';
+import { sha256 } from '../../encoding/digest.ts';
 import { factsToJson } from '../../gate/facts.ts';
 import type { NewDecision } from '../../gate/store.ts';
+import { DECISION_SOURCE } from './audit-sources.ts';
 import { prepared, type SqlValue } from './engine/statement.ts';
 
 /**
  * Commits decisions of different grants, sessions and cards; answers the grants whose decision was kept.
  *
- * The row of a card's use is taken by whoever has it first, and again only by the same tap; nothing is read for that, so
- * that payments of different cards never conflict. A decision that asked another generation of the kill switches than
+ * The rows of a card's use, by its application's counter and by its cryptogram, are taken by whoever has them first, and
+ * again only by the same tap; nothing is read for that, so that payments of different cards never conflict. A decision that asked another generation of the kill switches than
  * the latest is passed over: once a switch was set, nothing is kept that did not ask it. What a sale counts towards is
- * counted up in parts, one of 16 by the device, so that devices of one merchant seldom write one row.
+ * counted up in parts, one of 16 by the device, so that devices of one merchant seldom write one row. The hash that the
+ * audit log will hold of the row is kept with it: the row need not be read back, and what changes it later does not fit.
  */
 export const COMMIT = prepared(
   'gate-commit-group',
@@ -16,15 +20,25 @@ export const COMMIT = prepared(
      SELECT * FROM unnest($1::UUID[], $2::BYTEA[], $3::TEXT[], $4::UUID[], $5::TEXT[], $6::TEXT[], $7::TEXT[],
                           $8::INT8[], $9::INT4[], $10::TEXT[], $11::INT8[], $12::TEXT[], $13::TEXT[], $14::BOOL[],
                           $15::BYTEA[], $16::TEXT[], $17::TIMESTAMPTZ[], $18::TEXT[], $19::UUID[], $20::TEXT[],
-                          $21::BYTEA[], $22::TEXT[], $23::TEXT[], $24::INT4[], $34::INT8[])
+                          $21::BYTEA[], $22::TEXT[], $23::TEXT[], $24::INT4[], $34::INT8[], $35::BYTEA[],
+                          $36::BYTEA[])
        AS i(grant_id, intent_hash, thumbprint, device_id, acquirer, merchant, order_number,
             amount_minor, currency, outcome, sequence, reasons, receipt, pin_entered,
             card_reference, policy_version, decided_at, transaction_type, root_grant_id, gate_policy_version,
-            evidence_hash, facts, application, counter, kill_generation)
-      WHERE i.kill_generation = COALESCE((SELECT h.generation FROM kill_switch_head h WHERE h.singleton), 0)),
+            evidence_hash, facts, application, counter, kill_generation, kept_hash, cryptogram)
+      WHERE i.kill_generation = (SELECT h.generation FROM kill_switch_head h WHERE h.singleton)),
+   signed AS (
+     INSERT INTO card_cryptogram (card_reference, cryptogram, counter, root_grant_id, used_at)
+     SELECT card_reference, cryptogram, counter, root_grant_id, decided_at FROM input WHERE counter > 0
+     ON CONFLICT (card_reference, cryptogram, counter)
+       DO UPDATE SET root_grant_id = excluded.root_grant_id WHERE card_cryptogram.root_grant_id = excluded.root_grant_id
+     RETURNING card_reference, cryptogram, counter),
    used AS (
      INSERT INTO card_use (card_reference, application, counter, root_grant_id, used_at)
-     SELECT card_reference, application, counter, root_grant_id, decided_at FROM input WHERE counter > 0
+     SELECT i.card_reference, i.application, i.counter, i.root_grant_id, i.decided_at
+       FROM input i
+       JOIN signed s
+         ON s.card_reference = i.card_reference AND s.cryptogram = i.cryptogram AND s.counter = i.counter
      ON CONFLICT (card_reference, application, counter)
        DO UPDATE SET root_grant_id = excluded.root_grant_id WHERE card_use.root_grant_id = excluded.root_grant_id
      RETURNING card_reference, application, counter),
@@ -39,11 +53,12 @@ export const COMMIT = prepared(
    kept AS (
      INSERT INTO decision (grant_id, intent_hash, thumbprint, device_id, acquirer, merchant, order_number, amount_minor,
                            currency, outcome, sequence, reasons, receipt, pin_entered, card_reference, policy_version,
-                           decided_at, transaction_type, root_grant_id, gate_policy_version, evidence_hash, facts)
+                           decided_at, transaction_type, root_grant_id, gate_policy_version, evidence_hash, facts,
+                           kept_hash)
      SELECT i.grant_id, i.intent_hash, i.thumbprint, i.device_id, i.acquirer, i.merchant, i.order_number, i.amount_minor,
             i.currency, i.outcome, i.sequence, i.reasons::JSONB, i.receipt, i.pin_entered, i.card_reference,
             i.policy_version, i.decided_at, i.transaction_type, i.root_grant_id, i.gate_policy_version, i.evidence_hash,
-            i.facts::JSONB
+            i.facts::JSONB, i.kept_hash
        FROM input i JOIN passed p ON p.grant_id = i.grant_id
      ON CONFLICT (grant_id) DO NOTHING
      RETURNING grant_id),
@@ -70,9 +85,45 @@ export const COMMITTED = prepared(
   'SELECT grant_id, receipt FROM decision WHERE grant_id = ANY($1::UUID[])',
 );
 
+const NO_BYTES = Buffer.alloc(0);
+
+/** SHA-256 of what the audit log holds of a decision: the record of its source, as it reads out of the row. */
+function keptHash(decision: NewDecision, facts: string, reasons: string): Buffer {
+  return recordHash(DECISION_SOURCE, 'kept', {
+    acquirer: decision.acquirer,
+    amount_minor: decision.amountMinor.toString(),
+    card_reference: cardReferenceOf(decision).toString('hex'),
+    currency: decision.currency.toString(),
+    decided_at: decision.decidedAt.toISOString(),
+    device_id: decision.deviceId,
+    evidence_hash: decision.evidenceHash.toString('hex'),
+    facts,
+    gate_policy_version: decision.gatePolicyVersion,
+    grant_hash: decision.grantHash.toString('hex'),
+    intent_hash: decision.intentHash.toString('hex'),
+    merchant: decision.merchant,
+    order_number: decision.order,
+    outcome: decision.outcome,
+    pin_entered: decision.pinEntered,
+    policy_version: decision.policyVersion,
+    reasons,
+    receipt_hash: sha256(Buffer.from(decision.receipt, 'utf8')).toString('hex'),
+    root_grant_id: decision.rootGrantId,
+    sequence: decision.sequence.toString(),
+    thumbprint: decision.thumbprint,
+    transaction_type: decision.type,
+  });
+}
+
+function cardReferenceOf({ cardUse, cardReference }: NewDecision): Buffer {
+  return cardUse?.reference ?? cardReference;
+}
+
 /** The values of COMMIT. */
 export function commitValues(group: readonly NewDecision[]): readonly SqlValue[] {
   const column = (value: (decision: NewDecision) => SqlValue): SqlValue[] => group.map(value);
+  const facts = group.map((decision) => factsToJson(decision.facts));
+  const reasons = group.map((decision) => JSON.stringify(decision.reasons));
   const tallies = group.flatMap(({ grantId, deviceId, tallies: entries }) =>
     entries.map(({ key, amountMinor }) => ({
       grantId,
@@ -93,17 +144,17 @@ export function commitValues(group: readonly NewDecision[]): readonly SqlValue[]
     column(({ currency }) => currency),
     column(({ outcome }) => outcome),
     column(({ sequence }) => sequence),
-    column(({ reasons }) => JSON.stringify(reasons)),
+    reasons,
     column(({ receipt }) => receipt),
     column(({ pinEntered }) => pinEntered),
-    column(({ cardUse, cardReference }) => cardUse?.reference ?? cardReference),
+    column(cardReferenceOf),
     column(({ policyVersion }) => policyVersion),
     column(({ decidedAt }) => decidedAt),
     column(({ type }) => type),
     column(({ rootGrantId }) => rootGrantId),
     column(({ gatePolicyVersion }) => gatePolicyVersion),
     column(({ evidenceHash }) => evidenceHash),
-    column(({ facts }) => factsToJson(facts)),
+    facts,
     column(({ cardUse }) => cardUse?.application ?? ''),
     column(({ cardUse }) => cardUse?.counter ?? 0),
     tallies.map(({ grantId }) => grantId),
@@ -116,5 +167,7 @@ export function commitValues(group: readonly NewDecision[]): readonly SqlValue[]
     tallies.map(({ part }) => part),
     tallies.map(({ amountMinor }) => amountMinor),
     column(({ killGeneration }) => killGeneration),
+    group.map((decision, index) => keptHash(decision, facts[index] ?? '', reasons[index] ?? '')),
+    column(({ cardUse }) => cardUse?.cryptogram ?? NO_BYTES),
   ];
 }

@@ -3,6 +3,7 @@ import type {
   DecisionRecord,
   DecisionRecords,
   DecisionSurroundings,
+  UnreadableDecision,
 } from '../../audit/decision-record.ts';
 import { type AuditRecord, recordValue } from '../../audit/record.ts';
 import { factsFromJson } from '../../gate/facts.ts';
@@ -10,7 +11,7 @@ import { isUuid } from '../../ports/random.ts';
 import { isReason } from '../../reasons/catalogue.ts';
 import type { Database } from './database.ts';
 import { prepared, type SqlValue, type Statement } from './engine/statement.ts';
-import { type GrantRow, grantFromRow } from './grants.ts';
+import { type GrantRow, readableGrant } from './grants.ts';
 
 interface RecordRow extends GrantRow {
   readonly grant_id: string;
@@ -82,18 +83,19 @@ const ACTIVATIONS = prepared(
     WHERE version = ANY($1::TEXT[]) ORDER BY number LIMIT 200`,
 );
 
-function recordFromRow(row: RecordRow): DecisionRecord {
-  return {
+function recordFromRow(row: RecordRow): DecisionRecord | UnreadableDecision {
+  const kept = {
     grantId: row.grant_id,
     decidedAt: row.decided_at,
     outcome: row.outcome,
     reasons: row.reasons.filter(isReason),
     receipt: row.receipt,
     deviceId: row.device_id,
-    stored: grantFromRow(row),
     gatePolicyVersion: row.gate_policy_version,
-    facts: factsFromJson(row.facts),
   };
+  const stored = readableGrant(row);
+  const facts = factsFromJson(row.facts);
+  return stored === null || facts === 'unreadable' ? { ...kept, unreadable: true } : { ...kept, stored, facts };
 }
 
 const plain = (row: AnyRow): AuditRecord =>
@@ -107,13 +109,17 @@ export class SqlDecisionRecords implements DecisionRecords {
     this.#database = database;
   }
 
-  async decision(grantId: string): Promise<DecisionRecord | null> {
+  async decision(grantId: string): Promise<DecisionRecord | UnreadableDecision | null> {
     if (!isUuid(grantId)) return null;
     const [row] = await this.#database.read<RecordRow>(RECORD, [grantId]);
     return row === undefined ? null : recordFromRow(row);
   }
 
-  async page(after: DecisionPlace, before: Date, limit: number): Promise<readonly DecisionRecord[]> {
+  async page(
+    after: DecisionPlace,
+    before: Date,
+    limit: number,
+  ): Promise<readonly (DecisionRecord | UnreadableDecision)[]> {
     const rows = await this.#database.read<RecordRow>(PAGE, [after.decidedAt, after.grantId, before, limit]);
     return rows.map(recordFromRow);
   }

@@ -8,7 +8,8 @@ import { CommitUnknown } from './engine/errors.ts';
 import type { SqlSession } from './engine/statement.ts';
 import { prepared } from './engine/statement.ts';
 import { Grouped } from './grouped.ts';
-import { orderTransactions } from './order-transactions.ts';
+import { Lanes } from './lane.ts';
+import { orderTransactions, tapApproved } from './order-transactions.ts';
 import { SITUATIONS, type SituationAsked, type SituationRow, situationFromRow } from './situation.ts';
 import { readTallies } from './tallies.ts';
 
@@ -18,9 +19,13 @@ const HIGHEST_COUNTER = prepared(
     ORDER BY counter DESC LIMIT 1`,
 );
 
-const ROOT_OF_USE = prepared(
-  'gate-root-of-card-use',
-  'SELECT root_grant_id FROM card_use WHERE card_reference = $1 AND application = $2 AND counter = $3',
+const USED_BY_OTHER = prepared(
+  'gate-card-used-by-other',
+  `SELECT 1 AS found FROM card_use
+    WHERE card_reference = $1 AND application = $2 AND counter = $3 AND root_grant_id <> $5
+   UNION ALL
+   SELECT 1 AS found FROM card_cryptogram
+    WHERE card_reference = $1 AND cryptogram = $4 AND counter = $3 AND root_grant_id <> $5`,
 );
 
 /** Payments of one statement. */
@@ -34,6 +39,7 @@ export class SqlDecisionStore implements DecisionStore {
   readonly #database: Database;
   readonly #situations: Grouped<SituationAsked, { readonly situation: Situation | null }>;
   readonly #commits: Grouped<NewDecision, Kept>;
+  readonly #limited = new Lanes();
 
   constructor(database: Database) {
     this.#database = database;
@@ -97,7 +103,18 @@ export class SqlDecisionStore implements DecisionStore {
     });
   }
 
-  async commitGuarded(
+  commitGuarded(
+    decision: NewDecision,
+    guard: Guard,
+    judge: (found: Found) => Reason | null,
+  ): Promise<boolean | Reason> {
+    const work = () => this.#commitGuarded(decision, guard, judge);
+    // Sales of one merchant read what the others count; of one replica they wait for each other rather than conflict.
+    const { acquirer, merchant } = decision;
+    return guard.tallies.length === 0 ? work() : this.#limited.run(JSON.stringify([acquirer, merchant]), work);
+  }
+
+  async #commitGuarded(
     decision: NewDecision,
     guard: Guard,
     judge: (found: Found) => Reason | null,
@@ -131,16 +148,20 @@ export class SqlDecisionStore implements DecisionStore {
     return { tallied, order, cardCounter: rows[0]?.counter ?? 0 };
   }
 
-  async rootOfCardUse({ reference, application, counter }: CardUse): Promise<string | null> {
-    const values = [reference, application, counter];
-    const [row] = await this.#database.read<{ root_grant_id: string }>(ROOT_OF_USE, values);
-    return row?.root_grant_id ?? null;
+  tapApproved(tap: Pick<NewDecision, 'acquirer' | 'merchant' | 'order' | 'rootGrantId'>): Promise<boolean> {
+    return tapApproved(this.#database, tap);
+  }
+
+  async usedByOther({ reference, application, counter, cryptogram }: CardUse, rootGrantId: string): Promise<boolean> {
+    const values = [reference, application, counter, cryptogram, rootGrantId];
+    return (await this.#database.read(USED_BY_OTHER, values)).length > 0;
   }
 }
 
 /** Grant, session and use of a card: of each, one statement changes a row once. */
 function namesOf({ grantId, thumbprint, cardUse }: NewDecision): readonly string[] {
   if (cardUse === null) return [grantId, thumbprint];
-  const { reference, application, counter } = cardUse;
-  return [grantId, thumbprint, `${reference.toString('base64url')} ${application} ${counter}`];
+  const { reference, application, counter, cryptogram } = cardUse;
+  const use = `${reference.toString('base64url')} ${counter}`;
+  return [grantId, thumbprint, `${use} ${application}`, `${use} of ${cryptogram.toString('base64url')}`];
 }

@@ -4,7 +4,7 @@ import { isUuid } from '../../ports/random.ts';
 import { isReason } from '../../reasons/catalogue.ts';
 import type { KeyWear } from '../../sessions/key-wear.ts';
 import type { PaidTap, ReportedOutcome } from '../../sessions/same-tap.ts';
-import type { CounterClaim, CounterRefusal, GrantStore, StoredGrant } from '../../sessions/store.ts';
+import type { BurnedCounters, CounterClaim, CounterRefusal, GrantStore, StoredGrant } from '../../sessions/store.ts';
 import type { SameTap } from '../../sessions/transaction.ts';
 import { decodeGrant } from '../../wire/transaction.ts';
 import type { Database } from './database.ts';
@@ -23,14 +23,15 @@ const BURN_COUNTERS = prepared(
      UPDATE key_set
         SET pin_counter = $4, account_data_counter = $5, transactions = transactions + 1
       WHERE device_id = $1 AND pin_initial_key_id = $2 AND account_data_initial_key_id = $3
-        AND status = 'active' AND expires_at > $9 AND transactions < $7
+        AND status = 'active' AND binding IS NOT NULL AND expires_at > $9 AND transactions < $7
         AND pin_counter < $4 AND $4 <= pin_counter + $6
         AND account_data_counter < $5 AND $5 <= account_data_counter + $6
         AND EXISTS (SELECT 1 FROM attested_session WHERE thumbprint = $8 AND device_id = $1 AND status = 'active')
-     RETURNING device_id)
+     RETURNING device_id, binding)
    UPDATE attested_session SET granted_sequence = granted_sequence + 1
-    WHERE thumbprint = $8 AND status = 'active' AND device_id IN (SELECT device_id FROM burned)
-   RETURNING granted_sequence`,
+     FROM burned
+    WHERE thumbprint = $8 AND status = 'active' AND attested_session.device_id = burned.device_id
+   RETURNING granted_sequence, binding`,
 );
 
 const WHY_NOT_BURNED = prepared(
@@ -39,7 +40,8 @@ const WHY_NOT_BURNED = prepared(
           k.expires_at <= $5 OR k.transactions >= $6 AS exhausted
      FROM (SELECT 1) AS one
      LEFT JOIN key_set k
-       ON k.device_id = $1 AND k.pin_initial_key_id = $2 AND k.account_data_initial_key_id = $3 AND k.status = 'active'`,
+       ON k.device_id = $1 AND k.pin_initial_key_id = $2 AND k.account_data_initial_key_id = $3 AND k.status = 'active'
+      AND k.binding IS NOT NULL`,
 );
 
 const INSERT_GRANT = prepared(
@@ -102,9 +104,10 @@ export interface PaidTapRow extends GrantRow {
 
 /** A decided tap out of its row. */
 export function paidTapFromRow(row: PaidTapRow): PaidTap {
+  const facts = factsFromJson(row.facts);
   return {
-    grant: grantFromRow(row).grant,
-    tapHash: factsFromJson(row.facts)?.payment.tapHash ?? null,
+    ...grantFromRow(row),
+    tapHash: facts === null || facts === 'unreadable' ? null : facts.payment.tapHash,
     reasons: row.reasons.filter(isReason),
     reported: row.reported,
     decidedAt: row.decided_at,
@@ -113,8 +116,15 @@ export function paidTapFromRow(row: PaidTapRow): PaidTap {
 
 /** A grant out of its row; it was written by this service, so a row that does not parse is a broken store. */
 export function grantFromRow(row: GrantRow): StoredGrant {
+  const stored = readableGrant(row);
+  if (stored === null) throw new Error('a stored grant does not parse');
+  return stored;
+}
+
+/** A grant out of its row, or null where it does not parse. */
+export function readableGrant(row: GrantRow): StoredGrant | null {
   const grant = decodeGrant(row.payload);
-  if (!grant.ok) throw new Error('a stored grant does not parse');
+  if (!grant.ok) return null;
   return { grant: grant.value, signed: { payload: row.payload, signature: row.signature, keyId: row.key_id } };
 }
 
@@ -126,8 +136,8 @@ export class SqlGrantStore implements GrantStore, PinGrantStore {
     this.#database = database;
   }
 
-  async burnCounters(claim: CounterClaim, now: Date): Promise<bigint | CounterRefusal> {
-    const burned = await this.#database.change<{ granted_sequence: bigint }>(BURN_COUNTERS, [
+  async burnCounters(claim: CounterClaim, now: Date): Promise<BurnedCounters | CounterRefusal> {
+    const burned = await this.#database.change<{ granted_sequence: bigint; binding: Buffer }>(BURN_COUNTERS, [
       claim.deviceId,
       claim.pinInitialKeyId,
       claim.accountDataInitialKeyId,
@@ -139,7 +149,9 @@ export class SqlGrantStore implements GrantStore, PinGrantStore {
       now,
     ]);
     const [row] = burned.rows;
-    return row === undefined ? this.#whyNotBurned(claim, now) : row.granted_sequence;
+    return row === undefined
+      ? this.#whyNotBurned(claim, now)
+      : { sequence: row.granted_sequence, keyBinding: row.binding };
   }
 
   async #whyNotBurned(claim: CounterClaim, now: Date): Promise<CounterRefusal> {

@@ -1,4 +1,4 @@
-import { ConstraintViolated, StoreContended } from './engine/errors.ts';
+import { CommitUnknown, StoreUnavailable } from './engine/errors.ts';
 
 /** How requests are run together. */
 export interface GroupOptions<Request, Answer> {
@@ -20,8 +20,8 @@ interface Waiting<Request, Answer> {
  * Runs many requests in few statements: those of one turn of the event loop, and those that came while the group before
  * was on its way, go together. One group runs at a time, so that groups of one process never conflict.
  *
- * A group that still loses its conflict after the store's own retries is halved, down to single requests, so that one
- * request cannot hold up the others for ever.
+ * A group that fails, by a conflict that is lost after the store's own retries or by a row that the database does not take,
+ * is halved, down to single requests: one request never takes others with it.
  */
 export class Grouped<Request, Answer> {
   readonly #options: GroupOptions<Request, Answer>;
@@ -72,8 +72,9 @@ export class Grouped<Request, Answer> {
         else resolve(answer);
       });
     } catch (error) {
-      const lostConflict = error instanceof StoreContended || error instanceof ConstraintViolated;
-      if (group.length === 1 || !lostConflict) {
+      // Of a database that is away, the next statement learns no more; what may have been committed is not run again.
+      const ofNoRequest = error instanceof StoreUnavailable || error instanceof CommitUnknown;
+      if (group.length === 1 || ofNoRequest) {
         for (const { reject } of group) reject(error);
         return;
       }

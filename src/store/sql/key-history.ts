@@ -10,12 +10,37 @@ interface PublishedRow {
   readonly state: string | null;
 }
 
+interface EndorsementRow {
+  readonly key_id: string;
+  readonly anchor_id: string;
+  readonly signature: Buffer;
+}
+
+/** More of one key than a keystore may have had anchors are none of the service's. */
+const MOST_ENDORSEMENTS = 16;
+
 const NOTE_KEYS = prepared(
   'note-published-keys',
   `INSERT INTO published_key (key_id, purpose, public_key, first_seen)
    SELECT k.key_id, k.purpose, k.public_key, $4
      FROM unnest($1::TEXT[], $2::TEXT[], $3::BYTEA[]) AS k (key_id, purpose, public_key)
    ON CONFLICT (key_id) DO NOTHING`,
+);
+
+// What an anchor has said is what the vault says of it now: whoever wrote something else there is put right.
+const NOTE_ENDORSEMENTS = prepared(
+  'note-key-endorsements',
+  `INSERT INTO published_key_endorsement (key_id, anchor_id, signature)
+   SELECT e.key_id, e.anchor_id, e.signature
+     FROM unnest($1::TEXT[], $2::TEXT[], $3::BYTEA[]) AS e (key_id, anchor_id, signature)
+   ON CONFLICT (key_id, anchor_id) DO UPDATE SET signature = excluded.signature
+     WHERE published_key_endorsement.signature <> excluded.signature`,
+);
+
+const ENDORSEMENTS = prepared(
+  'key-endorsements',
+  `SELECT e.key_id, e.anchor_id, e.signature FROM published_key_endorsement e
+    ORDER BY e.key_id, e.anchor_id LIMIT 80000`,
 );
 
 const NOTE_STEPS = prepared(
@@ -59,17 +84,27 @@ export class SqlKeyHistory implements KeyHistory {
       steps.map(({ by }) => by),
       steps.map(({ at: changed }) => changed),
     ]);
+    const endorsed = keys.flatMap(({ keyId, endorsements = [] }) => endorsements.map((said) => ({ keyId, ...said })));
+    await this.#database.change(NOTE_ENDORSEMENTS, [
+      endorsed.map(({ keyId }) => keyId),
+      endorsed.map(({ anchorId }) => anchorId),
+      endorsed.map(({ signature }) => signature),
+    ]);
     return noted.rowCount + stepped.rowCount;
   }
 
   async publishedKeys(): ReturnType<KeyHistory['publishedKeys']> {
     const rows = await this.#database.read<PublishedRow>(PUBLISHED, []);
+    const said = Map.groupBy(await this.#database.read<EndorsementRow>(ENDORSEMENTS, []), ({ key_id: id }) => id);
     return rows.map((row) => ({
       keyId: row.key_id,
       purpose: row.purpose,
       publicKey: row.public_key,
       firstSeen: row.first_seen,
       state: row.state,
+      endorsements: (said.get(row.key_id) ?? [])
+        .slice(0, MOST_ENDORSEMENTS)
+        .map(({ anchor_id: anchorId, signature }) => ({ anchorId, signature })),
     }));
   }
 }

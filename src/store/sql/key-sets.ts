@@ -1,4 +1,4 @@
-import type { InitialKeyIds, KeySet, KeySetStore } from '../../injection/key-set.ts';
+import type { InitialKeyIds, KeySet, KeySetStore, OfferedKeySet } from '../../injection/key-set.ts';
 import { isUuid } from '../../ports/random.ts';
 import type { Database } from './database.ts';
 import { prepared } from './engine/statement.ts';
@@ -24,8 +24,8 @@ const LEASE = prepared(
 
 const ADD_OFFERED = prepared(
   'add-offered-key-set',
-  `INSERT INTO key_set (id, device_id, status, pin_initial_key_id, account_data_initial_key_id, offered_at, expires_at)
-   VALUES ($1, $2, 'offered', $3, $4, $5, $6)`,
+  `INSERT INTO key_set (id, device_id, status, pin_initial_key_id, account_data_initial_key_id, binding, offered_at, expires_at)
+   VALUES ($1, $2, 'offered', $3, $4, $5, $6, $7)`,
 );
 
 const OFFERED = prepared(
@@ -89,9 +89,10 @@ export class SqlKeySetStore implements KeySetStore {
     return row === undefined ? null : Number(row.next) - count;
   }
 
-  async addOffered(set: Omit<KeySet, 'status'>, now: Date): Promise<void> {
-    const { id, deviceId, pinInitialKeyId, accountDataInitialKeyId, expiresAt } = set;
-    await this.#database.change(ADD_OFFERED, [id, deviceId, pinInitialKeyId, accountDataInitialKeyId, now, expiresAt]);
+  async addOffered(set: OfferedKeySet, now: Date): Promise<void> {
+    const { id, deviceId, pinInitialKeyId, accountDataInitialKeyId, binding, expiresAt } = set;
+    const ids = [pinInitialKeyId, accountDataInitialKeyId];
+    await this.#database.change(ADD_OFFERED, [id, deviceId, ...ids, binding, now, expiresAt]);
   }
 
   async offered(setId: string, deviceId: string): Promise<InitialKeyIds | null> {

@@ -1,28 +1,34 @@
 import type { KillScope, StandingKill } from '../../devices/kill-switch.ts';
-import type { KillReach, KillReplica, KillReplicaStore } from '../../devices/kill-switch-store.ts';
+import {
+  type KillReach,
+  KillRecordLost,
+  type KillReplica,
+  type KillReplicaStore,
+} from '../../devices/kill-switch-store.ts';
 import type { Database } from './database.ts';
 import { prepared } from './engine/statement.ts';
 import { killSelectorFromJson } from './kill-selector.ts';
 
-const GENERATION = prepared(
-  'kill-generation',
-  'SELECT COALESCE((SELECT generation FROM kill_switch_head WHERE singleton), 0)::INT8 AS generation',
-);
+/** The head, where it is no earlier than the latest switch: whoever takes it away or sets it back lifts nothing. */
+const HEAD = `SELECT h.generation FROM kill_switch_head h
+  WHERE h.singleton AND h.generation >= (SELECT COALESCE(MAX(k.generation), 0) FROM kill_switch k)`;
+
+const GENERATION = prepared('kill-generation', HEAD);
 
 const RENEW = prepared(
   'renew-kill-lease',
   `INSERT INTO kill_switch_replica (id, name, acknowledged, valid_until)
    VALUES ($1, $2, $3, now() + $4 * INTERVAL '1 millisecond')
    ON CONFLICT (id) DO UPDATE SET acknowledged = excluded.acknowledged, valid_until = excluded.valid_until
-   RETURNING COALESCE((SELECT generation FROM kill_switch_head WHERE singleton), 0)::INT8 AS generation`,
+   RETURNING (${HEAD}) AS generation`,
 );
 
-// One statement, so that generation and switches are of one instant; the head's row is there before any switch.
+// One statement, so that generation and switches are of one instant.
 const STANDING = prepared(
   'standing-kill-switches',
   `SELECT h.generation, k.id, k.scope, k.selector
-     FROM kill_switch_head h LEFT JOIN kill_switch k ON k.lifted_at IS NULL
-    WHERE h.singleton ORDER BY k.generation`,
+     FROM (${HEAD}) h LEFT JOIN kill_switch k ON k.lifted_at IS NULL
+    ORDER BY k.generation`,
 );
 
 const REACHED = prepared(
@@ -56,25 +62,27 @@ export class SqlKillReplicaStore implements KillReplicaStore {
 
   async generation(): Promise<bigint> {
     const [row] = await this.#database.read<{ generation: bigint }>(GENERATION, []);
-    return row?.generation ?? 0n;
+    return latest(row?.generation);
   }
 
   async renew({ id, name }: KillReplica, enforced: bigint, leaseMilliseconds: number): Promise<bigint> {
-    const { rows } = await this.#database.change<{ generation: bigint }>(RENEW, [
+    const { rows } = await this.#database.change<{ generation: bigint | null }>(RENEW, [
       id,
       name,
       enforced,
       leaseMilliseconds,
     ]);
-    return rows[0]?.generation ?? 0n;
+    return latest(rows[0]?.generation);
   }
 
   async standing(): Promise<{ readonly generation: bigint; readonly switches: readonly StandingKill[] }> {
     const rows = await this.#database.read<StandingRow>(STANDING, []);
+    const [first] = rows;
+    const generation = latest(first?.generation);
     const switches = rows.flatMap(({ id, scope, selector }) =>
       id === null ? [] : [{ id, scope, selector: killSelectorFromJson(selector) }],
     );
-    return { generation: rows[0]?.generation ?? 0n, switches };
+    return { generation, switches };
   }
 
   async reached(replicaId: string, reach: readonly KillReach[]): Promise<void> {
@@ -86,4 +94,9 @@ export class SqlKillReplicaStore implements KillReplicaStore {
     await this.#database.change(LEAVE, [replicaId]);
     await this.#database.change(FORGET_SILENT, [replicaId]);
   }
+}
+
+function latest(generation: bigint | null | undefined): bigint {
+  if (generation === null || generation === undefined) throw new KillRecordLost();
+  return generation;
 }

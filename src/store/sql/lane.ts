@@ -15,3 +15,20 @@ export class Lane {
     return ended;
   }
 }
+
+/** Lanes by name; one that nobody is in is forgotten. */
+export class Lanes {
+  readonly #lanes = new Map<string, { readonly lane: Lane; under: number }>();
+
+  async run<T>(name: string, work: () => Promise<T>): Promise<T> {
+    const named = this.#lanes.get(name) ?? { lane: new Lane(), under: 0 };
+    this.#lanes.set(name, named);
+    named.under += 1;
+    try {
+      return await named.lane.run(work);
+    } finally {
+      named.under -= 1;
+      if (named.under === 0) this.#lanes.delete(name);
+    }
+  }
+}

@@ -1,5 +1,6 @@
 import type { OrderTransaction } from '../../gate/origin.ts';
 import type { NewDecision } from '../../gate/store.ts';
+import type { Database } from './database.ts';
 import { prepared, type SqlSession } from './engine/statement.ts';
 
 const OF_ORDER = prepared(
@@ -8,6 +9,14 @@ const OF_ORDER = prepared(
      FROM decision c
      LEFT JOIN payment_outcome o ON o.grant_id = c.grant_id
     WHERE c.acquirer = $1 AND c.merchant = $2 AND c.order_number = $3 AND c.outcome = 'approved'`,
+);
+
+const TAP_APPROVED = prepared(
+  'gate-tap-approved',
+  `SELECT 1 AS found FROM decision
+    WHERE acquirer = $1 AND merchant = $2 AND order_number = $3 AND outcome = 'approved'
+      AND COALESCE(root_grant_id, grant_id) = $4
+    LIMIT 1`,
 );
 
 interface OrderRow {
@@ -31,4 +40,12 @@ export async function orderTransactions(
     cardReference: row.card_reference,
     reported: row.reported,
   }));
+}
+
+/** Whether a payment of a tap was approved before. All of them are of one order, so that they are found by it. */
+export async function tapApproved(
+  database: Pick<Database, 'read'>,
+  { acquirer, merchant, order, rootGrantId }: Pick<NewDecision, 'acquirer' | 'merchant' | 'order' | 'rootGrantId'>,
+): Promise<boolean> {
+  return (await database.read(TAP_APPROVED, [acquirer, merchant, order, rootGrantId])).length > 0;
 }

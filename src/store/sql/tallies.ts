@@ -1,4 +1,5 @@
-import { type Tally, type TallyKey, tallyName } from '../../gate/limits.ts';
+import { type PastTallies, type Tally, type TallyKey, tallyName } from '../../gate/limits.ts';
+import type { Database } from './database.ts';
 import { prepared, type SqlValue, type Statement } from './engine/statement.ts';
 
 const TALLIED = prepared(
@@ -10,6 +11,14 @@ const TALLIED = prepared(
        ON t.acquirer = q.acquirer AND t.merchant = q.merchant AND t.subject = q.subject
       AND t.window_seconds = q.window_seconds AND t.window_start = q.window_start AND t.currency = q.currency
     GROUP BY q.asked`,
+);
+
+const PRUNE = prepared(
+  'prune-payment-tallies',
+  `DELETE FROM payment_tally
+    WHERE (acquirer, merchant, subject, window_seconds, window_start, currency, part) IN (
+            SELECT acquirer, merchant, subject, window_seconds, window_start, currency, part
+              FROM payment_tally WHERE window_start < $1 ORDER BY window_start LIMIT $2)`,
 );
 
 interface TallyRow {
@@ -42,4 +51,17 @@ export async function readTallies(
     }
   }
   return (key) => counted.get(tallyName(key)) ?? NOTHING;
+}
+
+/** Tallies in SQL whose windows are over. */
+export class SqlPastTallies implements PastTallies {
+  readonly #database: Database;
+
+  constructor(database: Database) {
+    this.#database = database;
+  }
+
+  async pruneTallies(beganBefore: Date, count: number): Promise<number> {
+    return (await this.#database.change(PRUNE, [beganBefore, count])).rowCount;
+  }
 }

@@ -1,7 +1,8 @@
 import type { KeyObject } from 'node:crypto';
 import { p256PublicKey, p256Thumbprint } from '../../encoding/p256.ts';
+import { isEndorsed, type KeyEndorsement } from '../../encoding/published-key.ts';
 import { CONTEXT, type SignedBytes, verifySigned } from '../../encoding/signed.ts';
-import { ServiceAnchor } from '../../gen/tapgate/v1/signed.ts';
+import { ServiceAnchor, ServiceKey } from '../../gen/tapgate/v1/signed.ts';
 import { type DescribeKeysAnswer, SigningPurpose } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import type { SlotState } from '../../keys/state.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
@@ -20,6 +21,8 @@ export interface VaultSigningKey {
   /** SubjectPublicKeyInfo, DER. */
   readonly publicKey: Buffer;
   readonly state: SlotState;
+  /** The anchor's word that the key is this vault's; none for a key of before that. */
+  readonly endorsements: readonly KeyEndorsement[];
 }
 
 /** What may be known of the vault's keys. */
@@ -30,6 +33,8 @@ export interface VaultDescription {
    * messages under CONTEXT.serviceKey, signed by the anchor.
    */
   readonly serviceKeys: readonly SignedBytes[];
+  /** Until when the key signs that grants, PIN grants and offers are signed with; null where there is none. */
+  readonly serviceKeyUntil: Date | null;
   /** The anchor that ships in the app: SubjectPublicKeyInfo, DER. */
   readonly anchor: Buffer;
   /** 4 bytes each. */
@@ -62,6 +67,15 @@ function leadTo(anchor: Buffer, links: readonly SignedBytes[]): boolean {
   return last === null || last.equals(anchor);
 }
 
+function untilOf(keys: readonly VaultSigningKey[], endorsements: readonly SignedBytes[]): Date | null {
+  const active = keys.find(({ purpose, state }) => purpose === 'grant' && state === 'active');
+  for (const { payload } of endorsements) {
+    const endorsed = decodeMessage(ServiceKey, payload);
+    if (endorsed.ok && endorsed.value.keyId === active?.keyId) return new Date(Number(endorsed.value.notAfter) * 1000);
+  }
+  return null;
+}
+
 /** Reads a description; one whose keys or endorsements do not hold together is VAULT_UNAVAILABLE. */
 export function readDescription(answer: DescribeKeysAnswer): Result<VaultDescription, 'VAULT_UNAVAILABLE'> {
   const anchor = p256PublicKey(answer.anchor);
@@ -71,18 +85,25 @@ export function readDescription(answer: DescribeKeysAnswer): Result<VaultDescrip
   }
   if (!leadTo(answer.anchor, answer.anchorLinks)) return refuse('VAULT_UNAVAILABLE', 'anchor link');
   const signingKeys: VaultSigningKey[] = [];
-  for (const { keyId, purpose: wirePurpose, publicKey, state: wireState } of answer.signingKeys) {
-    const purpose = PURPOSES.get(wirePurpose);
-    const state = slotStateFromWire(wireState);
+  const anchors = new Map([[p256Thumbprint(answer.anchor) ?? '', anchor]]);
+  for (const told of answer.signingKeys) {
+    const { keyId, publicKey, endorsement } = told;
+    const purpose = PURPOSES.get(told.purpose);
+    const state = slotStateFromWire(told.state);
     const key = p256PublicKey(publicKey);
     if (purpose === undefined || state === null || key === null || p256Thumbprint(publicKey) !== keyId) {
       return refuse('VAULT_UNAVAILABLE', 'signing key');
     }
-    signingKeys.push({ keyId, purpose, key, publicKey, state });
+    const endorsements = [...anchors.keys()].map((anchorId) => ({ anchorId, signature: endorsement }));
+    const isSaid = endorsement.length > 0;
+    if (isSaid && !isEndorsed({ purpose, publicKey, endorsements }, anchors))
+      return refuse('VAULT_UNAVAILABLE', 'endorsement of a signing key');
+    signingKeys.push({ keyId, purpose, key, publicKey, state, endorsements: isSaid ? endorsements : [] });
   }
+  const serviceKeyUntil = untilOf(signingKeys, answer.serviceKeys);
   const serviceKeys = [...answer.anchorLinks, ...answer.serviceKeys];
   const { pinBdkId, accountDataBdkId, acquirers, generation } = answer;
   if (pinBdkId.length !== 4 || accountDataBdkId.length !== 4) return refuse('VAULT_UNAVAILABLE', 'BDK id');
   const bdkIds = { pin: pinBdkId, accountData: accountDataBdkId };
-  return ok({ signingKeys, serviceKeys, anchor: answer.anchor, bdkIds, acquirers, generation });
+  return ok({ signingKeys, serviceKeys, serviceKeyUntil, anchor: answer.anchor, bdkIds, acquirers, generation });
 }

@@ -1,16 +1,17 @@
-import { ExchangeRequest, ExchangeResponse } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import { ExchangeRequest, type ExchangeResponse } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import type { Random } from '../../ports/random.ts';
 import { isReason } from '../../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { Backoff, type BackoffLimits } from '../backoff.ts';
-import { fits } from '../batch.ts';
+import { fitsFrame } from '../frames.ts';
+import { MessageWriter } from '../message-writer.ts';
 import { VaultLink } from './link.ts';
 
 /** A call without its number. */
-export type VaultCall = Exclude<NonNullable<ExchangeRequest['call']>, { $case: 'batch' }>;
+export type VaultCall = NonNullable<ExchangeRequest['call']>;
 
 /** An answer that is no refusal. */
-export type VaultAnswer = Exclude<NonNullable<ExchangeResponse['answer']>, { $case: 'refused' | 'batch' }>;
+export type VaultAnswer = Exclude<NonNullable<ExchangeResponse['answer']>, { $case: 'refused' }>;
 
 /** How a client speaks with the vault. */
 export interface ExchangeOptions {
@@ -34,7 +35,8 @@ const DEFAULTS = {
 } as const;
 
 interface Pending {
-  readonly request: ExchangeRequest;
+  /** The call as it is sent. */
+  readonly message: Uint8Array;
   readonly settle: (result: Result<VaultAnswer>) => void;
   readonly timer: NodeJS.Timeout;
   /** Answers that had come when it was sent. */
@@ -43,18 +45,22 @@ interface Pending {
 
 const UNAVAILABLE = 'VAULT_UNAVAILABLE';
 
+/** Bytes of calls that are handed to the system at once, unless one call alone is longer. */
+const BYTES_TOGETHER = 64 * 1024;
+
 /**
- * Calls to the vault over one stream, with numbers to tell their answers apart. Calls that come up in the same turn of the
- * event loop travel in one message, and are answered one by one all the same.
+ * Calls to the vault over one connection, with numbers to tell their answers apart. Calls that come up in the same turn of
+ * the event loop are sent together, and are answered one by one all the same.
  *
- * A call that is not answered in its time, or whose stream breaks, is VAULT_UNAVAILABLE. Asking again is always right:
+ * A call that is not answered in its time, or whose connection breaks, is VAULT_UNAVAILABLE. Asking again is always right:
  * calls on key slots are answered or refused a second time, an offer of initial keys is refused, and no other call changes
- * anything in the vault. The stream is opened anew after a crash, with growing delays. A call
- * that was given up keeps its place in flight until its answer comes or the stream is cut, since the vault still has it.
+ * anything in the vault. The connection is opened anew after a crash, with growing delays. A call that was given up keeps
+ * its place in flight until its answer comes or the connection is cut, since the vault still has it.
  */
 export class VaultExchange {
   readonly #options: Required<ExchangeOptions>;
   readonly #backoff: Backoff;
+  readonly #writer = new MessageWriter(ExchangeRequest);
   readonly #waiting = new Map<bigint, Pending>();
   readonly #inFlight = new Map<bigint, Pending>();
   #link: VaultLink | null = null;
@@ -82,10 +88,12 @@ export class VaultExchange {
     if (this.#waiting.size >= this.#options.maximumWaiting) {
       return Promise.resolve(refuse(UNAVAILABLE, 'too many calls wait'));
     }
+    const id = this.#nextId++;
+    const message = this.#writer.bytesOf({ id, call });
+    if (!fitsFrame(message)) return Promise.resolve(refuse(UNAVAILABLE, 'a call that is too long'));
     return new Promise((settle) => {
-      const id = this.#nextId++;
       const timer = setTimeout(() => this.#overdue(id), this.#options.callMilliseconds);
-      this.#waiting.set(id, { request: { id, call }, settle, timer, sentAfter: 0 });
+      this.#waiting.set(id, { message, settle, timer, sentAfter: 0 });
       this.#sendSoon();
     });
   }
@@ -108,7 +116,7 @@ export class VaultExchange {
         this.#ready = true;
         this.#send();
       },
-      answer: (response) => this.#answered(response),
+      answer: (response) => this.#answer(response),
       room: () => {
         this.#ready = true;
         this.#send();
@@ -121,7 +129,7 @@ export class VaultExchange {
     clearTimeout(this.#timer);
     this.#link = null;
     this.#ready = false;
-    this.#giveUp(this.#inFlight, 'the stream broke');
+    this.#giveUp(this.#inFlight, 'the connection broke');
     if (this.#closed) return;
     this.#timer = setTimeout(() => this.#connect(), this.#backoff.next());
     this.#timer.unref();
@@ -138,42 +146,30 @@ export class VaultExchange {
 
   #send(): void {
     while (this.#link !== null && this.#ready) {
-      const next = this.#nextMessage();
-      if (next === null) return;
+      const next = this.#nextMessages();
+      if (next.length === 0) return;
       this.#ready = this.#link.write(next);
     }
   }
 
-  /** The next message, of calls that wait: one alone as it is, several as a batch. */
-  #nextMessage(): ExchangeRequest | null {
-    const calls: Buffer[] = [];
-    let first: ExchangeRequest | null = null;
+  /** The next calls of those that wait. */
+  #nextMessages(): Uint8Array[] {
+    const messages: Uint8Array[] = [];
+    let bytes = 0;
     for (const [id, pending] of this.#waiting) {
       if (this.#inFlight.size >= this.#options.maximumInFlight) break;
-      first ??= pending.request;
-      const bytes = Buffer.from(ExchangeRequest.encode(pending.request).finish());
-      if (!fits(calls, bytes)) break;
-      calls.push(bytes);
+      bytes += pending.message.length;
+      if (bytes > BYTES_TOGETHER && messages.length > 0) break;
+      messages.push(pending.message);
       this.#nowInFlight(id, pending);
     }
-    return calls.length > 1 ? { id: 0n, call: { $case: 'batch', value: { calls } } } : first;
+    return messages;
   }
 
   #nowInFlight(id: bigint, pending: Pending): void {
     this.#waiting.delete(id);
     this.#inFlight.set(id, pending);
     pending.sentAfter = this.#answers;
-  }
-
-  #answered(response: ExchangeResponse): void {
-    try {
-      if (response.answer?.$case !== 'batch') this.#answer(response);
-      else for (const bytes of response.answer.value.answers) this.#answer(ExchangeResponse.decode(bytes));
-    } catch {
-      // Bytes that are no answer, of a vault of another version or a broken one: what waits for it is refused.
-      this.#link?.cut();
-    }
-    this.#sendSoon();
   }
 
   #answer({ id, answer }: ExchangeResponse): void {
@@ -184,6 +180,7 @@ export class VaultExchange {
     this.#inFlight.delete(id);
     clearTimeout(pending.timer);
     pending.settle(resultOf(answer));
+    if (this.#waiting.size > 0) this.#sendSoon();
   }
 
   #overdue(id: bigint): void {
@@ -203,7 +200,7 @@ export class VaultExchange {
 }
 
 function resultOf(answer: ExchangeResponse['answer']): Result<VaultAnswer> {
-  if (answer === undefined || answer.$case === 'batch') return refuse(UNAVAILABLE, 'an answer of another version');
+  if (answer === undefined) return refuse(UNAVAILABLE, 'an answer of another version');
   if (answer.$case !== 'refused') return ok(answer);
   return isReason(answer.value) ? refuse(answer.value) : refuse(UNAVAILABLE, 'a reason of another version');
 }

@@ -1,15 +1,10 @@
-import { type ClientDuplexStream, credentials } from '@grpc/grpc-js';
-import {
-  type ExchangeRequest,
-  type ExchangeResponse,
-  VaultServiceClient,
-} from '../../gen/tapgate/vault/v1/vault_service.ts';
-import { MAX_MESSAGE_BYTES } from '../limits.ts';
-import { socketAddress } from '../socket-address.ts';
+import { connect, type Socket } from 'node:net';
+import { ExchangeResponse } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import { FrameReader, framesOf, HELLO } from '../frames.ts';
 
 /** What a link tells its owner. */
 export interface LinkEvents {
-  /** The vault has taken the stream. */
+  /** The vault has taken the connection. */
   readonly up: () => void;
   readonly answer: (response: ExchangeResponse) => void;
   /** There is room to write again. */
@@ -18,49 +13,63 @@ export interface LinkEvents {
   readonly down: () => void;
 }
 
-/** One connection to the vault with one exchange on it, from its opening to its end. */
+/** One connection to the vault, from its opening to its end. */
 export class VaultLink {
-  readonly #client: VaultServiceClient;
-  readonly #stream: ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
-  readonly #down: () => void;
+  readonly #socket: Socket;
+  readonly #events: LinkEvents;
+  readonly #reader = new FrameReader();
   #open = true;
+  #up = false;
 
   constructor(socket: string, events: LinkEvents) {
-    this.#down = events.down;
-    this.#client = new VaultServiceClient(socketAddress(socket), credentials.createInsecure(), {
-      // A pool of its own: a shared one would hold the last failure back and answer with it.
-      'grpc.use_local_subchannel_pool': 1,
-      'grpc.enable_channelz': 0,
-      'grpc.enable_retries': 0,
-      'grpc.enable_http_proxy': 0,
-      'grpc.max_receive_message_length': MAX_MESSAGE_BYTES,
-      'grpc.max_send_message_length': MAX_MESSAGE_BYTES,
-    });
-    this.#stream = this.#client.exchange();
-    this.#stream.on('metadata', () => {
-      if (this.#open) events.up();
-    });
-    this.#stream.on('data', (response: ExchangeResponse) => {
-      if (this.#open) events.answer(response);
-    });
-    this.#stream.on('drain', () => {
+    this.#events = events;
+    this.#socket = connect(socket);
+    this.#socket.on('data', (chunk) => this.#take(chunk));
+    this.#socket.on('drain', () => {
       if (this.#open) events.room();
     });
-    this.#stream.on('error', () => this.cut());
-    this.#stream.on('end', () => this.cut());
+    this.#socket.on('error', () => this.cut());
+    this.#socket.on('end', () => this.cut());
+    this.#socket.on('close', () => this.cut());
+    this.#socket.write(HELLO);
   }
 
-  /** Writes a call; false where the next one has to wait for room. */
-  write(request: ExchangeRequest): boolean {
-    return this.#stream.write(request);
+  /** Writes serialised calls; false where the next ones have to wait for room. */
+  write(calls: readonly Uint8Array[]): boolean {
+    return this.#socket.write(framesOf(calls));
   }
 
   /** Ends the link at once. */
   cut(): void {
     if (!this.#open) return;
     this.#open = false;
-    this.#stream.cancel();
-    this.#client.close();
-    this.#down();
+    this.#socket.destroy();
+    this.#events.down();
+  }
+
+  #take(chunk: Buffer): void {
+    this.#reader.push(chunk);
+    while (this.#open) {
+      const message = this.#reader.next();
+      if (this.#reader.greeted && !this.#up) {
+        this.#up = true;
+        this.#events.up();
+      }
+      if (!message.ok) this.cut();
+      else if (message.value === null) return;
+      else this.#answer(message.value);
+    }
+  }
+
+  /** Tells of an answer; bytes that are none are of a vault of another version, or a broken one. */
+  #answer(message: Buffer): void {
+    let response: ExchangeResponse;
+    try {
+      response = ExchangeResponse.decode(message);
+    } catch {
+      this.cut();
+      return;
+    }
+    this.#events.answer(response);
   }
 }

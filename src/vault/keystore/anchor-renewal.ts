@@ -9,9 +9,9 @@ import { asSigningKey, makeSigningSlot, openKey, wipeKey } from './opened-key.ts
 import type { KeystorePlace } from './place.ts';
 import { endedSlot } from './renewal.ts';
 import type { FileSystem } from './replace.ts';
-import { endorse, endorseAnchor } from './service-key.ts';
+import { endorse, endorseAnchor, endorsePublished } from './service-key.ts';
 import type { SigningKey } from './signing-key.ts';
-import { type Slot, withChange, wrapSlot } from './slot.ts';
+import { isPublished, type Slot, withChange, wrapSlot } from './slot.ts';
 import { resealSlot } from './token-slot.ts';
 import type { SlotTurn } from './turn.ts';
 
@@ -22,7 +22,7 @@ const MOST_ANCHORS = 8;
 export type AnchorFault = KeystoreFault | 'ANCHORS_FULL';
 
 /**
- * Gives a keystore a new anchor in one durable step: the old one endorses it, it endorses every service key that is held, and
+ * Gives a keystore a new anchor in one durable step: the old one endorses it, it endorses every signing key that is held, and
  * the old one's private key is destroyed. Phones that ship the old anchor follow by its endorsement, which is given out from
  * then on. Answers the new anchor: SubjectPublicKeyInfo, DER.
  */
@@ -73,7 +73,7 @@ function endorsedAnew(
     const anchor = asSigningKey(opened.value);
     const slots: Slot[] = [];
     for (const slot of keystore.slots) {
-      const held = slot.kind === 'grant' && useOf(slot.state).isHeld;
+      const held = isPublished(slot.kind) && useOf(slot.state).isHeld;
       const next = held
         ? underAnchor(slot, anchor, keystore, turn)
         : ok(slot.id === old.id ? endedSlot(slot, turn) : slot);
@@ -86,7 +86,7 @@ function endorsedAnew(
   }
 }
 
-/** A service key's slot with the endorsement of another anchor, to the same time. */
+/** A signing key's slot with the endorsements of another anchor: a service key's to the same time. */
 function underAnchor(
   slot: Slot,
   anchor: SigningKey,
@@ -97,12 +97,21 @@ function underAnchor(
   if (!key.ok) return key;
   try {
     const { kcv: _kcv, block: _block, token, ...description } = slot;
-    const { notAfter } = ServiceKey.decode(Buffer.from(slot.endorsement?.payload ?? '', 'base64url'));
-    const endorsed = { ...description, endorsement: endorse(anchor, asSigningKey(key.value), Number(notAfter)) };
+    const signing = asSigningKey(key.value);
+    const published = { ...description, published: endorsePublished(anchor, slot.kind, signing) };
+    const endorsed =
+      slot.endorsement === undefined
+        ? published
+        : { ...published, endorsement: endorse(anchor, signing, endOfSeconds(slot.endorsement)) };
     if (token !== undefined) return resealSlot(slot, endorsed, keystore.kek);
     if (!('wipe' in key.value)) return refuse('KEYSTORE_CORRUPT', slot.id);
     return ok(wrapSlot(endorsed, key.value, keystore.kek, random));
   } finally {
     wipeKey(key.value);
   }
+}
+
+/** Unix time in seconds at which an endorsement ends. */
+function endOfSeconds({ payload }: NonNullable<Slot['endorsement']>): number {
+  return Number(ServiceKey.decode(Buffer.from(payload, 'base64url')).notAfter);
 }

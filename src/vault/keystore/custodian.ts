@@ -8,6 +8,7 @@ import { DerivationLedger, type InitialKeyIdLedger } from '../derivation-ids/led
 import { type VaultKeys, wipeKeys } from '../keys.ts';
 import { TokenError } from '../pkcs11/token-error.ts';
 import type { VaultPorts } from '../ports.ts';
+import { CheckpointLedger, type SignedCheckpoints } from '../signed-checkpoints/ledger.ts';
 import { changeKeystore } from './change.ts';
 import { type OpenedKeystore, onlyActive, openKeystore } from './document.ts';
 import type { KeystoreFault } from './fault.ts';
@@ -17,7 +18,7 @@ import { asSigningKey, makeDerivationSlot, makeSigningSlot, openKey, wipeKey } f
 import { type KeystorePlace, keystoreAt } from './place.ts';
 import { settleMasterKey } from './renewal.ts';
 import type { FileSystem } from './replace.ts';
-import { endorse } from './service-key.ts';
+import { endOf, endorse, endorsePublished } from './service-key.ts';
 import type { SigningKey } from './signing-key.ts';
 import { isKeptByToken, keySlotOf, type Slot, withChange } from './slot.ts';
 import { BDK_BITS } from './token-slot.ts';
@@ -49,6 +50,8 @@ export class Custodian {
   readonly #inUse: KeysInUse;
   /** Which initial key ids this vault has offered. */
   readonly ledger: InitialKeyIdLedger;
+  /** Which checkpoint of the audit log this vault has signed last. */
+  readonly checkpoints: SignedCheckpoints;
   /** Key tokens of TR-34 that are expected. */
   readonly tr34 = new Tr34Requests();
   #isStale = false;
@@ -64,6 +67,7 @@ export class Custodian {
     this.#ports = ports;
     this.#inUse = inUse;
     this.ledger = ledger;
+    this.checkpoints = new CheckpointLedger(keystoreAt(place).directory, () => inUse.keys, files);
     this.#files = files;
   }
 
@@ -112,10 +116,13 @@ export class Custodian {
 
   /** Every slot, without its key. */
   list(): Result<readonly ShownSlot[], KeystoreFault> {
-    const keystore = openKeystore(this.#place);
-    if (!keystore.ok) return keystore;
-    keystore.value.kek.wipe();
-    return ok(keystore.value.slots.map((slot) => this.#shown(slot)));
+    const listed = this.listed();
+    return listed.ok ? ok(listed.value.slots) : listed;
+  }
+
+  /** Every slot, without its key, and the generation that they are of. */
+  listed(): Result<{ readonly slots: readonly ShownSlot[]; readonly generation: number }, KeystoreFault> {
+    return this.read(({ slots, generation }) => ok({ slots: slots.map((slot) => this.#shown(slot)), generation }));
   }
 
   /** Makes a key in a prepared slot. */
@@ -243,7 +250,9 @@ export class Custodian {
 
   #shown(slot: Slot): ShownSlot {
     const keyId = slot.keyId ?? this.#inUse.keys.publicKeys.find((key) => key.slotId === slot.id)?.keyId ?? '';
-    return { ...keySlotOf(slot), keyCheckValue: slot.kcv, keyId, bdkId: slot.bdkId ?? '', enteredBy: slot.entered?.by };
+    const { kcv: keyCheckValue, bdkId = '', entered } = slot;
+    const expiresAt = slot.kind === 'grant' ? endOf(slot.endorsement) : undefined;
+    return { ...keySlotOf(slot), keyCheckValue, keyId, bdkId, enteredBy: entered?.by, expiresAt };
   }
 }
 
@@ -273,26 +282,30 @@ function makeSlot(
     case 'device-token':
     case 'receipt':
     case 'audit':
-      return withoutBlock(makeSigningSlot(description, keystore, random));
     case 'grant':
-      return withoutBlock(makeSigningSlot(description, keystore, random, (key) => endorsementOf(key, keystore, turn)));
+      return withoutBlock(
+        makeSigningSlot(description, keystore, random, (key) => endorsementOf(kind, key, keystore, turn)),
+      );
     default:
       return refuse('KEY_KIND_FIXED', kind satisfies SlotKind);
   }
 }
 
 function endorsementOf(
+  kind: SlotKind,
   key: SigningKey,
   keystore: OpenedKeystore,
   { clock }: SlotTurn,
-): Result<Pick<Slot, 'endorsement'>, KeystoreFault> {
+): Result<Pick<Slot, 'endorsement' | 'published'>, KeystoreFault> {
   const anchorSlot = onlyActive(keystore.slots, 'anchor');
   if (!anchorSlot.ok) return anchorSlot;
   const anchor = openKey(anchorSlot.value, keystore);
   if (!anchor.ok) return anchor;
   const notAfter = Math.floor(secondsAfter(clock.now(), SERVICE_KEY_DAYS * SECONDS_A_DAY).getTime() / 1000);
   try {
-    return ok({ endorsement: endorse(asSigningKey(anchor.value), key, notAfter) });
+    const by = asSigningKey(anchor.value);
+    const published = endorsePublished(by, kind, key);
+    return ok(kind === 'grant' ? { published, endorsement: endorse(by, key, notAfter) } : { published });
   } finally {
     wipeKey(anchor.value);
   }

@@ -14,7 +14,7 @@ export type KeystoreFault =
   | 'KEYSTORE_INCOMPLETE'
   /** The change would have made a keystore that could not be read again; the detail says where. Nothing was written. */
   | 'KEYSTORE_FORM'
-  /** Another change is under way, or was cut off: see `keys.json.new`. */
+  /** Another change is under way; or one was cut off and its process number belongs to another process now: `keys.json.lock`. */
   | 'KEYSTORE_BUSY'
   /** The passphrase is not the one that the keystore was made with. */
   | 'KEYSTORE_PASSPHRASE'

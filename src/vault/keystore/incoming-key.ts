@@ -73,6 +73,8 @@ export function checkForm(
   if (usage !== form.usage) return refused('KEY_ATTRIBUTES_MISMATCH', 'usage');
   if (algorithm !== 'A' || !(bytes instanceof SecretKey) || bytes.algorithm !== 'AES')
     return refused('KEY_ATTRIBUTES_MISMATCH', 'algorithm');
+  // X9.143:2021 6.3.4: a version that begins with c is a component, not a key.
+  if (attributes.keyVersion.startsWith('c')) return refused('KEY_ATTRIBUTES_MISMATCH', 'a component');
   if (bytes.bits !== form.bits) return refused('KEY_ATTRIBUTES_MISMATCH', 'length');
   const exportability = EXPORTABILITIES.find((known) => known === attributes.exportability);
   if (exportability === undefined) return refused('KEY_ATTRIBUTES_MISMATCH', 'exportability');
@@ -100,6 +102,15 @@ function versionOf(block: string, tolerate: ReadonlySet<Tolerance>): Result<read
   return tolerate.has(departure) ? ok([departure]) : refuse('KEY_DEVIATION', departure);
 }
 
+const WEAKER = 'KBPK_WEAKER_THAN_KEY' satisfies Tolerance;
+/** Weaker, weaker and asymmetric. */
+const WEAKER_PEDIGREES: ReadonlySet<number> = new Set([1, 3]);
+
+/** A key is as strong as the weakest key that it was ever wrapped under: its pedigree says so (X9.143:2021, block WP). */
+function wasUnderWeakerKey(optional: readonly OptionalContent[]): boolean {
+  return optional.some((block) => block.id === 'WP' && WEAKER_PEDIGREES.has(block.pedigree));
+}
+
 /**
  * Opens a key block that comes from outside: version D without any departure from X9.143 but those that are tolerated by
  * name, attributes of the form that is expected. The caller wipes the key.
@@ -123,7 +134,14 @@ export function openIncomingBlock(
   const { key, header, optional, tolerated } = opened.value;
   const formed = checkForm(key, header, form, tolerate);
   if (!formed.ok) return formed;
-  const departures = [...version.value, ...tolerated.filter((name) => name !== 'OBSOLETE_VERSION')];
+  const departures = new Set<string>([...version.value, ...tolerated.filter((name) => name !== 'OBSOLETE_VERSION')]);
+  if (wasUnderWeakerKey(optional)) {
+    if (!tolerate.has(WEAKER)) {
+      formed.value.key.wipe();
+      return refuse('KEY_DEVIATION', WEAKER);
+    }
+    departures.add(WEAKER);
+  }
   return ok({ ...formed.value, optional, tolerated: [...departures, ...formed.value.tolerated] });
 }
 

@@ -7,13 +7,14 @@ import type { Random } from '../../ports/random.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { formatRecord, RECORD_FILE } from '../derivation-ids/record.ts';
 import { TokenError } from '../pkcs11/token-error.ts';
+import * as signedCheckpoints from '../signed-checkpoints/record.ts';
 import { formatSlots, SLOTS_FILE } from './document.ts';
 import { errorCode, type KeystoreFault } from './fault.ts';
 import { FOLDER_MODE, faultOf, syncFolder, writeNewFile } from './folder.ts';
 import type { KeyToken } from './key-token.ts';
 import { asSigningKey, makeDerivationSlot, makeSigningSlot, openKey, wipeKey } from './opened-key.ts';
 import { type Keystore, type KeystorePlace, keystoreAt } from './place.ts';
-import { endorse } from './service-key.ts';
+import { endorse, endorsePublished } from './service-key.ts';
 import { type Slot, withChange, wrapSlot } from './slot.ts';
 import { BDK_BITS } from './token-slot.ts';
 
@@ -37,7 +38,7 @@ export function newSlotId(kind: SlotKind, random: Random): string {
 
 /**
  * Makes a keystore with every key but the zone keys: master key, KEK, base derivation keys, signing keys, card reference
- * key, and the record of derivation ids that were offered: none. It is made beside its place and moved there in one step, so that there is a whole keystore or none.
+ * key, and the records of what was done with them: no derivation id offered, no checkpoint signed. It is made beside its place and moved there in one step, so that there is a whole keystore or none.
  *
  * Refuses with KEYSTORE_EXISTS where the folder is there and is not empty; nothing is ever overwritten.
  */
@@ -82,6 +83,8 @@ function fill(keystore: Keystore, options: InitialiseOptions): void {
     const slots = makeSlots(keystore.token, master, ledgerKey, newId, options);
     const nothingOffered = { writes: 1, generation: 1, opened: new Map() };
     writeNewFile(join(directory, RECORD_FILE), formatRecord(nothingOffered, ledgerKey));
+    const nothingSigned = signedCheckpoints.formatRecord({ writes: 1, last: null, takingUp: null }, ledgerKey);
+    writeNewFile(join(directory, signedCheckpoints.RECORD_FILE), nothingSigned);
     writeNewFile(join(directory, SLOTS_FILE), slots);
   } catch (error) {
     forget(made, keystore);
@@ -119,26 +122,27 @@ function makeSlots(
     const bdkSlot = (kind: 'bdk-pin' | 'bdk-account-data', bdkId: string): Slot =>
       // AES-128 is as strong as P-256, over which initial keys travel: a stronger BDK would promise what it cannot keep.
       makeDerivationSlot({ id: newId(kind), kind, ...active, bdkId }, BDK_BITS, room, random);
-    const signingSlot = (kind: 'anchor' | 'device-token' | 'receipt' | 'audit'): Slot =>
-      sure(makeSigningSlot({ id: newId(kind), kind, ...active }, room, random));
     const [pinBdkId, accountDataBdkId] = twoBdkIds(random);
-    const anchor = signingSlot('anchor');
+    const anchor = sure(makeSigningSlot({ id: newId('anchor'), kind: 'anchor', ...active }, room, random));
     const notAfter = Math.floor(secondsAfter(clock.now(), serviceKeyDays * SECONDS_A_DAY).getTime() / 1000);
     const endorsing = openKey(anchor, room);
     if (!endorsing.ok) throw new Error(endorsing.reason);
-    const grant = makeSigningSlot({ id: newId('grant'), kind: 'grant', ...active }, room, random, (key) =>
-      ok({ endorsement: endorse(asSigningKey(endorsing.value), key, notAfter) }),
-    );
+    const by = asSigningKey(endorsing.value);
+    const signingSlot = (kind: 'device-token' | 'receipt' | 'audit' | 'grant'): Slot =>
+      sure(
+        makeSigningSlot({ id: newId(kind), kind, ...active }, room, random, (key) => {
+          const published = endorsePublished(by, kind, key);
+          return ok(kind === 'grant' ? { published, endorsement: endorse(by, key, notAfter) } : { published });
+        }),
+      );
+    const signing = (['device-token', 'receipt', 'audit', 'grant'] as const).map(signingSlot);
     wipeKey(endorsing.value);
     const slots = [
       wrapSlot({ id: newId('kek'), kind: 'kek', ...active }, kek, master, random),
       bdkSlot('bdk-pin', pinBdkId),
       bdkSlot('bdk-account-data', accountDataBdkId),
       anchor,
-      signingSlot('device-token'),
-      signingSlot('receipt'),
-      signingSlot('audit'),
-      sure(grant),
+      ...signing,
       wrapSlot({ id: newId('card-reference'), kind: 'card-reference', ...active }, cardReference, kek, random),
       wrapSlot({ id: newId('derivation-ledger'), kind: 'derivation-ledger', ...active }, ledgerKey, kek, random),
     ];

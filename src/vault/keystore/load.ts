@@ -8,9 +8,9 @@ import { type OpenedKeystore, onlyActive, openKeystore, symmetric } from './docu
 import type { KeystoreFault } from './fault.ts';
 import { asDerivationKey, asSigningKey, type OpenedKey, openKey, wipeKey } from './opened-key.ts';
 import type { KeystorePlace } from './place.ts';
-import { anchorLinksOf, type EndorsedKey, readEndorsement } from './service-key.ts';
+import { anchorLinksOf, type EndorsedKey, readEndorsement, readPublished } from './service-key.ts';
 import type { SigningKey } from './signing-key.ts';
-import type { Slot } from './slot.ts';
+import { isPublished, type Slot } from './slot.ts';
 
 /** Kinds of which one slot is active, whatever the acquirers. */
 const SINGLE = [
@@ -23,9 +23,6 @@ const SINGLE = [
   'card-reference',
   'derivation-ledger',
 ] as const;
-
-/** Kinds whose public keys are told. */
-const SIGNING: ReadonlySet<SlotKind> = new Set(['device-token', 'receipt', 'grant', 'audit']);
 
 const BDK_DOMAINS = { 'bdk-pin': 'pin', 'bdk-account-data': 'account-data' } as const;
 
@@ -85,7 +82,7 @@ function assemble({ slots, generation }: OpenedKeystore, open: OpenSlots): Resul
   for (const slot of slots) {
     if ((slot.kind !== 'bdk-pin' && slot.kind !== 'bdk-account-data') || slot.state === 'active') continue;
     const { state, bdkId = '' } = slot;
-    const bdk = useOf(state).serves ? bdkOf(slot) : null;
+    const bdk = useOf(state).verifiesRepeats ? bdkOf(slot) : null;
     otherBdks.set(bdkId, { domain: BDK_DOMAINS[slot.kind], state, since: sinceOf(slot), bdk });
   }
   const auditSlot = slots.find(({ kind, state }) => kind === 'audit' && state === 'active');
@@ -131,9 +128,10 @@ function readPublicKeys(
   anchor: SigningKey,
 ): Result<PublicKey[], KeystoreFault> {
   const read: PublicKey[] = [];
-  for (const { id, kind, state, endorsement } of slots) {
+  for (const slot of slots) {
+    const { id, kind, state, endorsement } = slot;
     const held = open.get(id);
-    if (!SIGNING.has(kind) || held === undefined) continue;
+    if (!isPublished(kind) || held === undefined) continue;
     const key = asSigningKey(held);
     let endorsed: EndorsedKey | null = null;
     if (kind === 'grant') {
@@ -141,7 +139,10 @@ function readPublicKeys(
       if (!checked.ok) return checked;
       endorsed = checked.value;
     }
-    read.push({ slotId: id, keyId: key.keyId, kind, state, publicKey: key.publicKey, spki: key.spki, endorsed });
+    const published = readPublished(slot, anchor, key);
+    if (!published.ok) return published;
+    const { keyId, publicKey, spki } = key;
+    read.push({ slotId: id, keyId, kind, state, publicKey, spki, endorsed, endorsement: published.value });
   }
   return ok(read);
 }

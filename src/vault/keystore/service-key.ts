@@ -1,5 +1,7 @@
+import { isEndorsed, type KeyEndorsement, publishedKeyPayload } from '../../encoding/published-key.ts';
 import { CONTEXT, type SignedBytes, signingInput, verifySigned } from '../../encoding/signed.ts';
 import { ServiceAnchor, ServiceKey } from '../../gen/tapgate/v1/signed.ts';
+import type { SlotKind } from '../../keys/kind.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import type { KeystoreFault } from './fault.ts';
 import type { SigningKey } from './signing-key.ts';
@@ -18,6 +20,26 @@ export function endorse(anchor: SigningKey, key: SigningKey, notAfter: number): 
   const payload = Buffer.from(ServiceKey.encode(message).finish());
   const signature = anchor.sign(signingInput(CONTEXT.serviceKey, payload));
   return { payload: payload.toString('base64url'), signature: signature.toString('base64url') };
+}
+
+/** The anchor's word that a key is this vault's, for what its kind signs: what its slot keeps. */
+export function endorsePublished(anchor: SigningKey, kind: SlotKind, key: SigningKey): string {
+  const input = signingInput(CONTEXT.publishedKey, publishedKeyPayload(kind, key.spki));
+  return anchor.sign(input).toString('base64url');
+}
+
+/** Reads what a slot keeps of the anchor's word, and checks it; null where the slot has none. */
+export function readPublished(
+  { id, kind, published }: Pick<Slot, 'id' | 'kind' | 'published'>,
+  anchor: SigningKey,
+  key: SigningKey,
+): Result<KeyEndorsement | null, KeystoreFault> {
+  if (published === undefined) return ok(null);
+  const endorsement = { anchorId: anchor.keyId, signature: Buffer.from(published, 'base64url') };
+  const said = { purpose: kind, publicKey: key.spki, endorsements: [endorsement] };
+  return isEndorsed(said, new Map([[anchor.keyId, anchor.publicKey]]))
+    ? ok(endorsement)
+    : refuse('KEYSTORE_CORRUPT', `endorsement of ${id}`);
 }
 
 /** Endorses a new anchor by the one before it: what the new one's slot keeps. Phones follow from one to the other. */
@@ -41,6 +63,12 @@ export function anchorLinksOf(slots: readonly Slot[]): SignedBytes[] {
           },
         ],
   );
+}
+
+/** Until when an endorsed service key signs; undefined without an endorsement. */
+export function endOf(stored: Slot['endorsement']): Date | undefined {
+  if (stored === undefined) return undefined;
+  return new Date(Number(ServiceKey.decode(Buffer.from(stored.payload, 'base64url')).notAfter) * 1000);
 }
 
 /** Reads an endorsement and checks that the anchor made it for exactly this key. */

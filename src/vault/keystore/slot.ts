@@ -62,6 +62,11 @@ const changeSchema = z.strictObject({
 
 const certificateSchema = z.base64url().min(1).max(8192);
 
+/** True for kinds whose public keys are told, and endorsed by the anchor. */
+export function isPublished(kind: SlotKind): boolean {
+  return kind === 'device-token' || kind === 'receipt' || kind === 'grant' || kind === 'audit';
+}
+
 /** True for kinds whose keys a token keeps, where the keystore has one; the others are key blocks in any keystore. */
 export function isKeptByToken(kind: SlotKind): boolean {
   const { usage, algorithm } = BLOCK_KINDS[kind];
@@ -84,6 +89,8 @@ export const slotSchema = z
       .optional(),
     /** What the anchor signed of a service key, base64url. */
     endorsement: z.strictObject({ payload: z.base64url().max(512), signature: z.base64url().max(128) }).optional(),
+    /** The anchor's signature that the key is this vault's, for what its kind signs: of signing keys; absent in earlier slots. */
+    published: z.base64url().max(128).optional(),
     /** RFC 7638 thumbprint of a signing key that is no longer held. */
     keyId: z
       .string()
@@ -110,6 +117,7 @@ export const slotSchema = z
   .refine((slot) => slot.token === undefined || isKeptByToken(slot.kind))
   .refine((slot) => (slot.bdkId !== undefined) === slot.kind.startsWith('bdk-'))
   .refine((slot) => slot.kind === 'anchor' || (slot.endorsement !== undefined) === (slot.kind === 'grant'))
+  .refine((slot) => slot.published === undefined || isPublished(slot.kind))
   .refine((slot) => slot.tr34 === undefined || slot.kind.startsWith('tr34-'))
   .refine((slot) => slot.kind !== 'tr34-device' || slot.state !== 'active' || slot.tr34 !== undefined)
   .refine((slot) => slot.kind !== 'tr34-host' || slot.state !== 'active' || slot.tr34 !== undefined);

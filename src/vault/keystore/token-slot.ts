@@ -20,7 +20,7 @@ type Sealed = Omit<Slot, 'block' | 'token'> & { readonly publicKey: string | und
  * of CMAC, to derive the keys of key blocks, is over 8 bytes (X9.143), which no canonical message has.
  */
 function sealOf(slot: Sealed, kek: SecretKey): Buffer {
-  const { id, kind, state, history, acquirer, bdkId, endorsement, keyId, kcv, publicKey, entered } = slot;
+  const { id, kind, state, history, acquirer, bdkId, endorsement, keyId, kcv, publicKey, entered, published } = slot;
   const changes = history?.map((change) => [change.state, change.at, change.by]) ?? null;
   const endorsed = endorsement === undefined ? null : [endorsement.payload, endorsement.signature];
   const said = [
@@ -35,6 +35,7 @@ function sealOf(slot: Sealed, kek: SecretKey): Buffer {
     kcv,
     publicKey ?? null,
     ...(entered === undefined ? [] : [[entered.by, entered.exportability]]),
+    ...(published === undefined ? [] : [published]),
   ];
   return cmac(kek, canonicalBytes('tapgate/v1/token-slot', JSON.stringify(said)));
 }

@@ -8,7 +8,7 @@ import { translatePin } from '../../payment-crypto/pin-block/translation.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { type OpenedAccountData, openAccountData, wipeAccountData } from '../account-data.ts';
 import { GCM_IV_BYTES, sealGcm } from '../gcm.ts';
-import type { VaultKeys } from '../keys.ts';
+import type { KeyUse, VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
 import { type BdkFault, bdkRefusal, locateKsn, workingKeyAt } from '../working-key.ts';
 import { cardReference } from './card-reference.ts';
@@ -20,6 +20,9 @@ import { type VerifiedPayment, verifyPayment } from './verify-payment.ts';
  * reference of the card, and a signed receipt where claims for one are given. Refuses with CARD_BRAND_MISMATCH where the
  * PAN is of another scheme than the card's application: nobody else sees both.
  *
+ * With claims it is a new decision: the keys of grant and phone serve, and by the vault's clock the grant lives. Without, an
+ * approval is given again: keys that are retired do for that, and no time is looked at.
+ *
  * Nothing is opened before grant, intent, destination and claims are verified here. The clear PIN exists inside one
  * call of `translatePin` only, the clear account data inside this one; both are wiped before the answer.
  */
@@ -28,15 +31,17 @@ export function authorizePayment(
   keys: VaultKeys,
   ports: VaultPorts,
 ): Result<AuthorizePaymentAnswer> {
-  const payment = verifyPayment(call, keys);
+  const isRepeat = call.receiptClaims === '';
+  const use: KeyUse = isRepeat ? 'verifiesRepeats' : 'serves';
+  const payment = verifyPayment(call, keys, use);
   if (!payment.ok) return payment;
-  const claims = call.receiptClaims === '' ? ok(null) : readApprovalClaims(call.receiptClaims, payment.value);
+  const claims = isRepeat ? ok(null) : readApprovalClaims(call.receiptClaims, payment.value, ports);
   if (!claims.ok) return claims;
-  const { grant, intent } = payment.value;
-  const accountData = openAccountData(intent.accountData, grant.sameTap?.rootId ?? grant.id, keys);
+  const { intent, tapGrantHash } = payment.value;
+  const accountData = openAccountData(intent.accountData, tapGrantHash, keys, use);
   if (!accountData.ok) return accountData;
   try {
-    return translate(payment.value, accountData.value, claims.value, keys, ports);
+    return translate(payment.value, accountData.value, claims.value, keys, use, ports);
   } finally {
     wipeAccountData(accountData.value);
   }
@@ -47,12 +52,13 @@ function translate(
   { tlv, pan }: OpenedAccountData,
   claims: ApprovalClaims | null,
   keys: VaultKeys,
+  use: KeyUse,
   ports: VaultPorts,
 ): Result<AuthorizePaymentAnswer> {
   const { zone, intentHash, grant, grantKeyId } = payment;
   const brand = checkBrand(payment.intent.emvData, pan);
   if (!brand.ok) return brand;
-  const pinBlock = translatePinBlock(payment, pan, keys, ports);
+  const pinBlock = translatePinBlock(payment, pan, keys, use, ports);
   if (!pinBlock.ok) return pinBlock;
   const iv = ports.random.bytes(GCM_IV_BYTES);
   const reference = cardReference(pan, keys.cardReference);
@@ -91,10 +97,11 @@ function translatePinBlock(
   { grant, pinBlock, zone }: VerifiedPayment,
   pan: Pan,
   keys: VaultKeys,
+  use: KeyUse,
   ports: VaultPorts,
 ): Result<Buffer, 'PIN_BLOCK_MALFORMED' | Exclude<BdkFault, 'BDK_UNKNOWN'>> {
   if (pinBlock === null) return ok(Buffer.alloc(0));
-  const ksn = locateKsn(grant.pinKsn, 'pin', keys);
+  const ksn = locateKsn(grant.pinKsn, 'pin', keys, use);
   if (!ksn.ok) return bdkRefusal(ksn, 'PIN_BLOCK_MALFORMED', 'KSN');
   const key = workingKeyAt(ksn.value, 'pinEncryption');
   try {

@@ -10,12 +10,14 @@ import { accountDataFromWire } from '../../wire/transaction.ts';
 import { openAccountData, wipeAccountData } from '../account-data.ts';
 import type { VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
+import { readSignedGrant } from '../signed-grant.ts';
 import { verifyAsService } from '../signing.ts';
 import { bdkRefusal, locateKsn, workingKeyAt } from '../working-key.ts';
+import { pinGrantMismatch } from './pin-grant-mismatch.ts';
 
 /** Reads a PIN grant that this vault has signed and that has not expired; the signature comes first. */
 function readPinGrant(call: CheckPinBlockCall, keys: VaultKeys, { clock }: VaultPorts): Result<PinGrant> {
-  const signed = verifyAsService(CONTEXT.pinGrant, call.pinGrant, keys, 'pin_grant');
+  const signed = verifyAsService(CONTEXT.pinGrant, call.pinGrant, keys, 'pin_grant', 'verifiesRepeats');
   if (!signed.ok) return signed;
   const grant = decodePinGrant(signed.value.payload);
   if (!grant.ok) return grant;
@@ -28,7 +30,10 @@ function readPinGrant(call: CheckPinBlockCall, keys: VaultKeys, { clock }: Vault
  * the PIN comes out: one reason for whatever is wrong with it, and no bound is taken from who asks, so that nobody
  * learns a length by moving it.
  *
- * Refuses with MALFORMED_MESSAGE, GRANT_UNKNOWN, GRANT_EXPIRED, GRANT_KEY_COMPROMISED, PIN_GRANT_MISMATCH,
+ * The account data opens under the transaction grant that the PIN grant is for, at the counter that it names, and under no
+ * other: so one tap's block is asked about with that tap's card alone.
+ *
+ * Refuses with MALFORMED_MESSAGE, GRANT_UNKNOWN, GRANT_EXPIRED, GRANT_KEY_COMPROMISED, PIN_GRANT_MISMATCH, PIN_NOT_EXPECTED,
  * ACCOUNT_DATA_INVALID, PIN_BLOCK_MALFORMED, BASE_KEY_RETIRED, BASE_KEY_COMPROMISED.
  */
 export function checkPinBlock(
@@ -36,17 +41,24 @@ export function checkPinBlock(
   keys: VaultKeys,
   ports: VaultPorts,
 ): Result<CheckPinBlockAnswer> {
-  const grant = readPinGrant(call, keys, ports);
-  if (!grant.ok) return grant;
+  const pinGrant = readPinGrant(call, keys, ports);
+  if (!pinGrant.ok) return pinGrant;
+  const { accountDataHash: boundHash, minimumLength, maximumLength } = pinGrant.value;
+  const read = readSignedGrant(call.grant, keys, 'grant', 'verifiesRepeats');
+  if (!read.ok) return read;
+  const { grant, tapGrantHash } = read.value;
+  const mismatch = pinGrantMismatch(pinGrant.value, grant);
+  if (mismatch !== null) return refuse(mismatch);
   const accountData = accountDataFromWire(call.accountData);
   if (!accountData.ok) return accountData;
   const { ksn, initializationVector, ciphertext } = accountData.value;
-  const bound = equalBytes(accountDataHash(ksn, initializationVector, ciphertext), grant.value.accountDataHash);
+  const bound =
+    equalBytes(ksn, grant.accountDataKsn) &&
+    equalBytes(accountDataHash(ksn, initializationVector, ciphertext), boundHash);
   if (!bound) return refuse('PIN_GRANT_MISMATCH');
-  const pinKsn = locateKsn(grant.value.pinKsn, 'pin', keys);
+  const pinKsn = locateKsn(grant.pinKsn, 'pin', keys);
   if (!pinKsn.ok) return bdkRefusal(pinKsn, 'PIN_BLOCK_MALFORMED');
-  const boundTo = call.accountDataGrantId === '' ? grant.value.grantId : call.accountDataGrantId;
-  const opened = openAccountData(accountData.value, boundTo, keys);
+  const opened = openAccountData(accountData.value, tapGrantHash, keys);
   if (!opened.ok) return opened;
   const key = workingKeyAt(pinKsn.value, 'pinEncryption');
   try {
@@ -54,7 +66,6 @@ export function checkPinBlock(
     if (!pin.ok) return refuse('PIN_BLOCK_MALFORMED');
     const { length } = pin.value;
     pin.value.wipe();
-    const { minimumLength, maximumLength } = grant.value;
     return length >= minimumLength && length <= maximumLength ? ok({}) : refuse('PIN_BLOCK_MALFORMED');
   } finally {
     key.wipe();

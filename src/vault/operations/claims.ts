@@ -50,15 +50,17 @@ function parseClaims(text: string): Result<unknown, 'MALFORMED_MESSAGE'> {
 
 function membersOf<T extends object>(json: unknown, rules: ClaimRules<T>): T | null {
   if (typeof json !== 'object' || json === null || Array.isArray(json)) return null;
-  const expected = Object.entries<ClaimRule<unknown>>(rules);
-  if (Object.keys(json).length !== expected.length) return null;
-  const given = new Map(Object.entries(json));
-  const members: [string, unknown][] = [];
-  for (const [name, holds] of expected) {
-    const value: unknown = given.get(name);
+  const names = Object.keys(rules) as (keyof T & string)[];
+  if (Object.keys(json).length !== names.length) return null;
+  const given = json as Readonly<Record<string, unknown>>;
+  const members: Partial<T> = {};
+  for (const name of names) {
+    // What every object has by its prototype is no member.
+    const value = Object.hasOwn(given, name) ? given[name] : undefined;
+    const holds: ClaimRule<T[typeof name]> = rules[name];
     if (!holds(value)) return null;
-    members.push([name, value]);
+    members[name] = value;
   }
   // Every member of T has a rule, and every rule holds.
-  return Object.fromEntries(members) as T;
+  return members as T;
 }

@@ -25,11 +25,12 @@ export function describeKeys({ knownGeneration }: DescribeKeysCall, keys: VaultK
   if (knownGeneration !== 0n && knownGeneration === generation) return { ...EMPTY, generation, unchanged: true };
   const { publicKeys, anchor, pinBdk, accountDataBdk, zones } = keys;
   return {
-    signingKeys: publicKeys.map(({ keyId, kind, state, spki }) => ({
+    signingKeys: publicKeys.map(({ keyId, kind, state, spki, endorsement }) => ({
       keyId,
       purpose: PURPOSES[kind] ?? SigningPurpose.UNSPECIFIED,
       publicKey: spki,
       state: slotStateToWire(state),
+      endorsement: endorsement?.signature ?? Buffer.alloc(0),
     })),
     serviceKeys: publicKeys.flatMap(({ endorsed, state }) =>
       endorsed === null || !useOf(state).isPublished

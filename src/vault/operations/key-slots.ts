@@ -5,11 +5,12 @@ import type {
   GenerateKeyAnswer,
   GenerateKeyCall,
   ListKeysAnswer,
+  ListKeysCall,
 } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import { isOfAcquirer, isSlotKind } from '../../keys/kind.ts';
 import { isReason } from '../../reasons/catalogue.ts';
 import { ok, type Refusal, type Result, refuse } from '../../reasons/result.ts';
-import { slotStateFromWire, slotToWire } from '../../wire/key-slot.ts';
+import { slotStateFromWire, slotsThatFit, slotToWire } from '../../wire/key-slot.ts';
 import type { Custodian } from '../keystore/custodian.ts';
 
 const MAX_BY = 128;
@@ -25,10 +26,13 @@ export function custodyRefusal({ reason, detail }: Refusal<string>): Refusal {
   return isReason(reason) ? refuse(reason, detail) : refuse('KEYSTORE_NOT_CHANGED', `${reason} ${detail ?? ''}`);
 }
 
-/** Lists every slot, without its key. */
-export function listKeys(custodian: Custodian): Result<ListKeysAnswer> {
-  const slots = custodian.list();
-  return slots.ok ? ok({ slots: slots.value.map((slot) => slotToWire(slot)) }) : custodyRefusal(slots);
+/** Lists slots from a place on, without their keys: as many as a message takes. */
+export function listKeys({ from }: ListKeysCall, custodian: Custodian): Result<ListKeysAnswer> {
+  const listed = custodian.listed();
+  if (!listed.ok) return custodyRefusal(listed);
+  const { slots: all, generation } = listed.value;
+  const slots = slotsThatFit(all.slice(from).map((slot) => slotToWire(slot)));
+  return ok({ slots, total: all.length, generation: BigInt(generation) });
 }
 
 /** Makes a key in a prepared slot; refuses with MALFORMED_MESSAGE, and as the rules of slots do. */

@@ -1,14 +1,15 @@
+import { NAME_FORM } from '../../certs/uri-name.ts';
 import { sha256 } from '../../encoding/digest.ts';
 import { CONTEXT } from '../../encoding/signed.ts';
 import { type KeyEnvelope, KeyOffer } from '../../gen/tapgate/v1/key_injection_service.ts';
 import { KeyDomain } from '../../gen/tapgate/v1/key_transport.ts';
-import type { SignedMessage } from '../../gen/tapgate/v1/signed.ts';
-import type { OfferKeysCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
+import type { OfferKeysAnswer, OfferKeysCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
 import { deriveInitialKey } from '../../payment-crypto/aes-dukpt/host.ts';
 import { keyCheckValue } from '../../payment-crypto/kcv.ts';
 import { isUuid } from '../../ports/random.ts';
-import { type Result, refuse } from '../../reasons/result.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
 import type { InitialKeyIdLedger, LedgerFault } from '../derivation-ids/ledger.ts';
+import { keyBinding } from '../key-binding.ts';
 import type { KeyDomain as VaultDomain, VaultKeys } from '../keys.ts';
 import type { VaultPorts } from '../ports.ts';
 import { signAsService } from '../signing.ts';
@@ -30,6 +31,7 @@ const MAX_TIME = 253_402_300_799_999n;
 function malformedField(call: OfferKeysCall): string | null {
   if (!isUuid(call.injectionId)) return 'injection_id';
   if (call.deviceId.length === 0 || call.deviceId.length > 64) return 'device_id';
+  if (!NAME_FORM.test(call.acquirer)) return 'acquirer';
   if (!isThumbprint(call.sessionKeyThumbprint)) return 'session_key_thumbprint';
   if (call.nonce.length !== NONCE_BYTES) return 'nonce';
   return call.expiresAt > 0n && call.expiresAt <= MAX_TIME ? null : 'expires_at';
@@ -66,7 +68,8 @@ function offered(
 
 /**
  * Makes a key offer and signs it: for each domain the initial key of its BDK, sealed for the phone's transport key as the
- * transport asks. The signature covers all of it: transport, hash of the transport key, envelopes, check values, expiry.
+ * transport asks. The signature covers all of it: acquirer, transport, hash of the transport key, envelopes, check values,
+ * expiry. With it comes the one binding that there is of these keys, without which no grant for them is signed.
  *
  * Refuses with MALFORMED_MESSAGE (also where an initial key id is none of the domain's active BDK, or the transport key is
  * none of the transport's), TRANSPORT_NOT_SUPPORTED and SERVICE_KEY_EXPIRED; with DERIVATION_ID_USED where an initial key
@@ -77,14 +80,14 @@ export function offerKeys(
   keys: VaultKeys,
   ports: VaultPorts,
   ledger: InitialKeyIdLedger,
-): Result<SignedMessage, 'MALFORMED_MESSAGE' | 'TRANSPORT_NOT_SUPPORTED' | 'SERVICE_KEY_EXPIRED' | LedgerFault> {
+): Result<OfferKeysAnswer, 'MALFORMED_MESSAGE' | 'TRANSPORT_NOT_SUPPORTED' | 'SERVICE_KEY_EXPIRED' | LedgerFault> {
   const field = malformedField(call);
   if (field !== null) return refuse('MALFORMED_MESSAGE', field);
   const pinKey = offered(call.pinInitialKeyId, 'pin', keys, ports);
   if (pinKey === null) return refuse('MALFORMED_MESSAGE', 'pin_initial_key_id');
   const accountDataKey = offered(call.accountDataInitialKeyId, 'account-data', keys, ports);
   if (accountDataKey === null) return refuse('MALFORMED_MESSAGE', 'account_data_initial_key_id');
-  const { injectionId, deviceId, sessionKeyThumbprint, transport, transportPublicKey, nonce } = call;
+  const { injectionId, deviceId, acquirer, sessionKeyThumbprint, transport, transportPublicKey, nonce } = call;
   const transportKeyHash = sha256(transportPublicKey);
   const terms = { injectionId, sessionKeyThumbprint, transport, transportKey: transportPublicKey, nonce };
   const sealer = keySealer({ ...terms, transportKeyHash }, ports.random);
@@ -105,6 +108,7 @@ export function offerKeys(
   const offer: KeyOffer = {
     injectionId,
     deviceId,
+    acquirer,
     sessionKeyThumbprint,
     transport,
     transportKeyHash,
@@ -114,5 +118,9 @@ export function offerKeys(
     envelopes,
     expiresAt: new Date(Number(call.expiresAt)),
   };
-  return signAsService(CONTEXT.keyOffer, Buffer.from(KeyOffer.encode(offer).finish()), keys, ports);
+  const signed = signAsService(CONTEXT.keyOffer, Buffer.from(KeyOffer.encode(offer).finish()), keys, ports);
+  if (!signed.ok) return signed;
+  const { pinInitialKeyId, accountDataInitialKeyId } = call;
+  const bound = { pinInitialKeyId, accountDataInitialKeyId, deviceId, acquirer };
+  return ok({ offer: signed.value, keyBinding: keyBinding(bound, keys) });
 }

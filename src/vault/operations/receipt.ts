@@ -12,6 +12,7 @@ import type { TransactionGrant } from '../../sessions/transaction.ts';
 import type { VaultKeys } from '../keys.ts';
 import { signCompact } from '../signing.ts';
 import { type ClaimRule, type ClaimRules, readFlatClaims } from './claims.ts';
+import { grantTimeReason, isNow, type Timed } from './clock.ts';
 import type { PaymentEvidence, VerifiedPayment } from './verify-payment.ts';
 
 const BDK_ID_BYTES = 4;
@@ -79,39 +80,40 @@ function approvalReason({ grant, intent, pinBlock }: VerifiedPayment): Reason | 
 /** Name of the first claim that is not what grant and evidence say, or null. */
 function mismatchedClaim(claims: ReceiptClaims, evidence: PaymentEvidence): string | null {
   const { grant, intentHash, hash } = evidence;
-  const verified: Partial<ReceiptClaims> = {
-    ...grantClaims(grant),
-    intent: intentHash.toString('base64url'),
-    evidence: hash.toString('base64url'),
-  };
-  for (const [name, value] of Object.entries(verified)) {
-    if (claims[name as keyof ReceiptClaims] !== value) return name;
+  if (claims.intent !== intentHash.toString('base64url')) return 'intent';
+  if (claims.evidence !== hash.toString('base64url')) return 'evidence';
+  const verified = grantClaims(grant);
+  for (const name of Object.keys(verified) as (keyof typeof verified)[]) {
+    if (claims[name] !== verified[name]) return name;
   }
   return null;
 }
 
 /**
- * Reads the claims of an approval and compares every one that grant and intent state with what the vault has verified.
- * Refuses with MALFORMED_MESSAGE, RECEIPT_MISMATCH, CVM_REQUIRED, PIN_LOST.
+ * Reads the claims of an approval and compares every one that grant and intent state with what the vault has verified. By
+ * the vault's clock it is decided now, and under a grant that lives.
+ * Refuses with MALFORMED_MESSAGE, RECEIPT_MISMATCH, VAULT_CLOCK, GRANT_EXPIRED, CVM_REQUIRED, PIN_LOST.
  */
-export function readApprovalClaims(text: string, payment: VerifiedPayment): Result<ApprovalClaims> {
+export function readApprovalClaims(text: string, payment: VerifiedPayment, ports: Timed): Result<ApprovalClaims> {
   const claims = readFlatClaims(text, APPROVAL);
   if (!claims.ok) return claims;
   const mismatch = mismatchedClaim(claims.value, payment);
   if (mismatch !== null) return refuse('RECEIPT_MISMATCH', mismatch);
-  const reason = approvalReason(payment);
+  if (!isNow(claims.value.iat * 1000, ports)) return refuse('VAULT_CLOCK', 'iat');
+  const reason = grantTimeReason(payment.grant, ports) ?? approvalReason(payment);
   return reason === null ? claims : refuse(reason);
 }
 
 /**
  * Reads the claims of a refusal, which no reader can take for an approval: another `decision`, and reasons. Refuses with
- * MALFORMED_MESSAGE, RECEIPT_MISMATCH.
+ * MALFORMED_MESSAGE, RECEIPT_MISMATCH, VAULT_CLOCK.
  */
-export function readRefusalClaims(text: string, evidence: PaymentEvidence): Result<RefusalClaims> {
+export function readRefusalClaims(text: string, evidence: PaymentEvidence, ports: Timed): Result<RefusalClaims> {
   const claims = readFlatClaims(text, REFUSAL);
   if (!claims.ok) return claims;
   const mismatch = mismatchedClaim(claims.value, evidence);
-  return mismatch === null ? claims : refuse('RECEIPT_MISMATCH', mismatch);
+  if (mismatch !== null) return refuse('RECEIPT_MISMATCH', mismatch);
+  return isNow(claims.value.iat * 1000, ports) ? claims : refuse('VAULT_CLOCK', 'iat');
 }
 
 /** Keys that a grant names. */

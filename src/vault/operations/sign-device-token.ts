@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import type { SignDeviceTokenAnswer, SignDeviceTokenCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
-import { ok, type Result } from '../../reasons/result.ts';
+import { ok, type Result, refuse } from '../../reasons/result.ts';
 import {
   DEVICE_TOKEN_PROFILE,
   DEVICE_TOKEN_TYPE,
@@ -11,6 +11,7 @@ import { ISSUED_TIERS, TRUST_CLAIMS } from '../../tokens/trust-claims.ts';
 import type { VaultKeys } from '../keys.ts';
 import { signCompact } from '../signing.ts';
 import { claimedName, claimedThumbprint, readClaims } from './claims.ts';
+import { isNow, type Timed } from './clock.ts';
 
 const claimsSchema: z.ZodType<DeviceTokenClaims> = z
   .strictObject({
@@ -36,12 +37,15 @@ const claimsSchema: z.ZodType<DeviceTokenClaims> = z
 
 /**
  * Signs the claims of a device token: compact JWS, ES256. Refuses with MALFORMED_MESSAGE anything but exactly the members
- * of a device token, and a life of more than an hour.
+ * of a device token, and a life of more than an hour; with VAULT_CLOCK a token that was issued at another time than now.
  */
 export function signDeviceToken(
   call: SignDeviceTokenCall,
   keys: VaultKeys,
-): Result<SignDeviceTokenAnswer, 'MALFORMED_MESSAGE'> {
+  ports: Timed,
+): Result<SignDeviceTokenAnswer, 'MALFORMED_MESSAGE' | 'VAULT_CLOCK'> {
   const claims = readClaims(call.claims, claimsSchema);
-  return claims.ok ? ok({ compact: signCompact(DEVICE_TOKEN_TYPE, claims.value, keys.deviceToken) }) : claims;
+  if (!claims.ok) return claims;
+  if (!isNow(claims.value.iat * 1000, ports)) return refuse('VAULT_CLOCK');
+  return ok({ compact: signCompact(DEVICE_TOKEN_TYPE, claims.value, keys.deviceToken) });
 }

@@ -1,6 +1,5 @@
 import { paymentEvidenceHash, tapHash } from '../../encoding/contexts.ts';
 import { equalBytes, sha256 } from '../../encoding/digest.ts';
-import { p256PublicKey, p256Thumbprint } from '../../encoding/p256.ts';
 import { CONTEXT, type SignedBytes, verifySigned } from '../../encoding/signed.ts';
 import type { PaymentIntent } from '../../gate/intent.ts';
 import type { AuthorizePaymentCall } from '../../gen/tapgate/vault/v1/vault_service.ts';
@@ -8,14 +7,17 @@ import type { Reason } from '../../reasons/catalogue.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { sameTerms, type TransactionGrant } from '../../sessions/transaction.ts';
 import { signedFromWire } from '../../wire/signed.ts';
-import { decodeGrant, decodeIntent } from '../../wire/transaction.ts';
-import type { VaultKeys, ZoneKeys } from '../keys.ts';
-import { verifyAsService } from '../signing.ts';
+import { decodeIntent } from '../../wire/transaction.ts';
+import type { KeyUse, VaultKeys, ZoneKeys } from '../keys.ts';
+import { type SessionKey, sessionKeyOf } from '../session-key.ts';
+import { readSignedGrant } from '../signed-grant.ts';
 
 /** The bytes that a decision is about, under a grant that the vault has verified. */
 export interface PaymentEvidence {
   readonly grant: TransactionGrant;
   readonly grantKeyId: string;
+  /** What account data of the grant's tap is bound to; null where the grant does not say. */
+  readonly tapGrantHash: Buffer | null;
   /** SHA-256 of the intent's bytes. */
   readonly intentHash: Buffer;
   /** `paymentEvidenceHash`. */
@@ -37,32 +39,36 @@ type EvidenceCall = Pick<AuthorizePaymentCall, 'intent' | 'sessionPublicKey' | '
 /** The evidence, and the intent's bytes, whose signature nobody has looked at yet. */
 interface UnprovenEvidence extends PaymentEvidence {
   readonly signedIntent: SignedBytes;
+  /** The key that the grant names. */
+  readonly sessionKey: SessionKey;
 }
 
 /**
- * Reads the bytes that a decision is about: a grant of this vault, its signature first, and an intent under the session key
+ * Reads the bytes that a decision is about: a grant of this vault under a key that is good for this use, its signature first, and an intent under the session key
  * that the grant names. The intent's own signature is not verified here.
  */
-export function verifyEvidence(call: EvidenceCall, keys: VaultKeys): Result<UnprovenEvidence> {
-  const signedGrant = verifyAsService(CONTEXT.grant, call.grant, keys, 'grant');
-  if (!signedGrant.ok) return signedGrant;
-  const grant = decodeGrant(signedGrant.value.payload);
-  if (!grant.ok) return grant;
+export function verifyEvidence(call: EvidenceCall, keys: VaultKeys, use: KeyUse): Result<UnprovenEvidence> {
+  const read = readSignedGrant(call.grant, keys, 'grant', use);
+  if (!read.ok) return read;
+  const { grant, signed, tapGrantHash } = read.value;
   const intent = signedFromWire(call.intent, 'intent');
   if (!intent.ok) return intent;
-  if (p256Thumbprint(call.sessionPublicKey) !== grant.value.thumbprint) return refuse('SESSION_KEY_MISMATCH');
+  const sessionKey = sessionKeyOf(call.sessionPublicKey);
+  if (sessionKey?.thumbprint !== grant.thumbprint) return refuse('SESSION_KEY_MISMATCH');
   return ok({
-    grant: grant.value,
-    grantKeyId: signedGrant.value.keyId,
+    grant,
+    grantKeyId: signed.keyId,
+    tapGrantHash,
     signedIntent: intent.value,
+    sessionKey,
     intentHash: sha256(intent.value.payload),
-    hash: paymentEvidenceHash(intent.value, call.sessionPublicKey, signedGrant.value),
+    hash: paymentEvidenceHash(intent.value, call.sessionPublicKey, signed),
   });
 }
 
 /** Reads an intent that the grant's session key has signed; the signature comes first. */
-function verifyIntent(sessionKey: Buffer, { signedIntent, grant }: UnprovenEvidence): Result<PaymentIntent> {
-  const key = p256PublicKey(sessionKey);
+function verifyIntent({ sessionKey, signedIntent, grant }: UnprovenEvidence): Result<PaymentIntent> {
+  const key = sessionKey.publicKey;
   if (key === null) return refuse('SESSION_KEY_MISMATCH');
   if (!verifySigned(CONTEXT.paymentIntent, signedIntent, key)) return refuse('INTENT_SIGNATURE_INVALID');
   const intent = decodeIntent(signedIntent.payload);
@@ -100,11 +106,11 @@ function pinReason(block: Buffer, intent: PaymentIntent, grant: TransactionGrant
  * own service keys; the session key that the grant names; the intent's signature by it; that the intent is what the grant
  * commits to; that a PIN block is the one that the intent commits to; and that the acquirer has zone keys.
  */
-export function verifyPayment(call: AuthorizePaymentCall, keys: VaultKeys): Result<VerifiedPayment> {
-  const evidence = verifyEvidence(call, keys);
+export function verifyPayment(call: AuthorizePaymentCall, keys: VaultKeys, use: KeyUse): Result<VerifiedPayment> {
+  const evidence = verifyEvidence(call, keys, use);
   if (!evidence.ok) return evidence;
-  const { grant, grantKeyId, intentHash, hash } = evidence.value;
-  const intent = verifyIntent(call.sessionPublicKey, evidence.value);
+  const { grant, grantKeyId, tapGrantHash, intentHash, hash } = evidence.value;
+  const intent = verifyIntent(evidence.value);
   if (!intent.ok) return intent;
   const pinBlock = call.pinBlock.length === 0 ? null : call.pinBlock;
   const reason =
@@ -112,5 +118,5 @@ export function verifyPayment(call: AuthorizePaymentCall, keys: VaultKeys): Resu
   if (reason !== null) return refuse(reason);
   const zone = keys.zones.get(grant.acquirer);
   if (zone === undefined) return refuse('ZONE_KEY_MISSING');
-  return ok({ grant, grantKeyId, intentHash, hash, intent: intent.value, zone, pinBlock });
+  return ok({ grant, grantKeyId, tapGrantHash, intentHash, hash, intent: intent.value, zone, pinBlock });
 }

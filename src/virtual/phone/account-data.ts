@@ -15,7 +15,7 @@ export function encryptAccountData(
   const ksn = transaction.accountData.ksn.toBytes();
   const initializationVector = random.bytes(12);
   const cipher = createCipheriv('aes-128-gcm', key.value.keyObject, initializationVector);
-  cipher.setAAD(accountDataContext(transaction.grant.id, ksn));
+  cipher.setAAD(accountDataContext(transaction.grantHash, ksn));
   const ciphertext = Buffer.concat([cipher.update(accountData), cipher.final(), cipher.getAuthTag()]);
   key.value.wipe();
   return { ksn, initializationVector, ciphertext };

@@ -88,13 +88,15 @@ export async function injectKeys(
     await stream.send({ message: { $case: 'keyRequest', value: keyRequest(session, nonce, transportKeys) } });
     const offered = await next(stream, 'offer');
     const signed = memory.trust.open(CONTEXT.keyOffer, tampering.offer?.(offered) ?? offered);
-    const { injectionId, keys, ...opened } = openOffer(signed.payload, {
+    const { injectionId, acquirer, keys, ...opened } = openOffer(signed.payload, {
       deviceId: memory.deviceId ?? '',
+      acquirer: memory.acquirer,
       sessionKeyThumbprint: session.thumbprint,
       nonce,
       transportKeys,
       now: now(),
     });
+    memory.acquirer = acquirer;
     const pinProof = prove(keys.pin, signed.payload);
     const fresh = { ...keys, injectionId, pinProof, accountDataProof: prove(keys.accountData, signed.payload) };
     memory.pending = fresh;

@@ -25,6 +25,8 @@ export interface PhoneMemory {
   readonly packageName: string;
   readonly appVersion: number;
   readonly sdkLevel: number;
+  /** Whom its payments go to: what ships in the app, else that of the first keys. No other gets a grant or keys accepted. */
+  acquirer: string | null;
   readonly trust: ServiceTrust;
   posture: Posture;
   /** Told of every message; honest phones have one that does nothing. */

@@ -22,6 +22,8 @@ import type { PhoneTransportKey } from './transport-keys.ts';
 /** The exchange that an offer has to belong to. */
 export interface OfferExpectation {
   readonly deviceId: string;
+  /** Whom the phone's payments go to; null where it does not know yet. */
+  readonly acquirer: string | null;
   readonly sessionKeyThumbprint: string;
   readonly nonce: Buffer;
   /** Every transport key that was offered; the service has chosen one. */
@@ -32,6 +34,7 @@ export interface OfferExpectation {
 /** An offer whose keys are in the phone. */
 export interface OpenedOffer {
   readonly injectionId: string;
+  readonly acquirer: string;
   readonly transport: TransportName;
   readonly keys: PhoneKeys;
   /** Of the PIN key and the account data key as they are in the phone: hexadecimal. */
@@ -63,6 +66,8 @@ export function openOffer(payload: Uint8Array, expected: OfferExpectation): Open
     equalBytes(offer.nonce, expected.nonce);
   if (!ours || chosen === undefined)
     throw new ServiceNotTrusted('the offer is for another phone, session or transport key');
+  if (offer.acquirer !== (expected.acquirer ?? offer.acquirer))
+    throw new ServiceNotTrusted('the offer is for payments to another acquirer');
   if (offer.transport !== transportToWire(chosen.transport))
     throw new ServiceNotTrusted('the offer is by another transport than its key is for');
   if (offer.expiresAt === undefined || offer.expiresAt <= expected.now)
@@ -76,6 +81,7 @@ export function openOffer(payload: Uint8Array, expected: OfferExpectation): Open
     const accountData = fill('account-data', second, open);
     return {
       injectionId: offer.injectionId,
+      acquirer: offer.acquirer,
       transport: chosen.transport,
       keys: { pin: pin.registers, accountData: accountData.registers },
       checkValues: [pin.checkValue, accountData.checkValue],

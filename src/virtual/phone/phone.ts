@@ -27,6 +27,8 @@ export interface VirtualPhoneSetup {
   readonly application: { readonly packageName: string; readonly version: number };
   /** SubjectPublicKeyInfo of the service anchor, DER: what ships in the app. */
   readonly serviceAnchor: Buffer;
+  /** The acquirer that the app is made for; without it the phone keeps to that of its first keys. */
+  readonly acquirer?: string;
   readonly now: () => Date;
   readonly random: Random;
   /** Asks Google Play about a transcript; without it the phone has none. */
@@ -75,6 +77,7 @@ export class VirtualPhone {
       packageName: application.packageName,
       appVersion: application.version,
       sdkLevel: 34,
+      acquirer: setup.acquirer ?? null,
       trust: new ServiceTrust(serviceAnchor, now),
       posture: new Set(),
       probe: async () => {},

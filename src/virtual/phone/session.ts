@@ -1,9 +1,10 @@
+import { grantHash } from '../../encoding/contexts.ts';
 import { CONTEXT, type SignedBytes } from '../../encoding/signed.ts';
 import type { OpenRequest, OpenResponse, TransactionRefused } from '../../gen/tapgate/v1/session_service.ts';
 import type { SignedMessage } from '../../gen/tapgate/v1/signed.ts';
 import type { DukptTransaction } from '../../payment-crypto/aes-dukpt/transaction.ts';
 import type { Directive } from '../../sessions/directive.ts';
-import type { TransactionGrant, TransactionTerms } from '../../sessions/transaction.ts';
+import { sameTerms, type TransactionGrant, type TransactionTerms } from '../../sessions/transaction.ts';
 import { ExchangeTimeout } from '../../wire/channel.ts';
 import { encodePostureReport } from '../../wire/posture.ts';
 import { codesOf } from '../../wire/refusal.ts';
@@ -23,6 +24,8 @@ const REPORT_AFTER = 0.6;
 /** A grant with the keys at its counters, taken out of the registers. */
 export interface PhoneTransaction {
   readonly grant: TransactionGrant;
+  /** Of the grant's bytes as they were signed: what account data is bound to. */
+  readonly grantHash: Buffer;
   readonly pin: DukptTransaction;
   readonly accountData: DukptTransaction;
 }
@@ -154,11 +157,12 @@ export class PhoneSessionStream {
       });
       const message = this.#signed(CONTEXT.beginTransaction, payload);
       await this.#stream.send({ message: { $case: 'beginTransaction', value: message } });
-      const grant = await this.#grant(tampering);
+      const { grant, hash } = await this.#grant(tampering);
       const session = sessionOf(this.#memory);
-      const ours = grant.thumbprint === session.thumbprint && grant.terms.amountMinor === terms.amountMinor;
-      if (!ours || grant.terms.order !== terms.order) throw new ServiceNotTrusted('the grant is for something else');
-      return { grant, pin: pin.value, accountData: accountData.value };
+      const ours =
+        grant.thumbprint === session.thumbprint && grant.acquirer === (this.#memory.acquirer ?? grant.acquirer);
+      if (!ours || !sameTerms(grant.terms, terms)) throw new ServiceNotTrusted('the grant is for something else');
+      return { grant, grantHash: hash, pin: pin.value, accountData: accountData.value };
     });
   }
 
@@ -182,7 +186,9 @@ export class PhoneSessionStream {
     this.#stream.cancel();
   }
 
-  async #grant({ grant: bend }: TransactionTampering): Promise<TransactionGrant> {
+  async #grant({
+    grant: bend,
+  }: TransactionTampering): Promise<{ readonly grant: TransactionGrant; readonly hash: Buffer }> {
     for (;;) {
       const message = await this.#next(STEP_WITHIN);
       if (message.$case === 'transactionRefused') throw new PhoneRefused(codesOf(message.value.refusal));
@@ -190,7 +196,7 @@ export class PhoneSessionStream {
         const signed = this.#memory.trust.open(CONTEXT.grant, bend?.(message.value) ?? message.value);
         const grant = decodeGrant(signed.payload);
         if (!grant.ok) throw new ServiceNotTrusted('a malformed grant');
-        return grant.value;
+        return { grant: grant.value, hash: grantHash(signed.payload) };
       }
       if (message.$case === 'reportDue') await this.report();
     }

@@ -40,6 +40,8 @@ export interface GateApproval {
 /** What the gate answers. */
 export type GateDecision =
   | GateApproval
+  /** Approved before; its account data is given to nobody any more. */
+  | { readonly outcome: 'data-lost'; readonly reasons: readonly Reason[] }
   | { readonly outcome: 'refused'; readonly reasons: readonly Reason[] }
   | { readonly outcome: 'unavailable'; readonly reasons: readonly Reason[] };
 
@@ -164,6 +166,10 @@ export class PaymentProcessing {
       if (!decision.reasons.includes('PIN_LOST')) return decision;
       return { ...decision, ...(await this.#reported(signed.value, 'pin-lost')) };
     }
+    const name = JSON.stringify([attempt.merchant, attempt.order]);
+    if (decision.outcome === 'data-lost') {
+      return await this.#turns.take(name, () => this.#end(signed.value, decision.reasons));
+    }
     const approved = await this.#openApproval(signed.value, decision);
     if (!approved.ok) {
       this.#ports.logger.error({ order: attempt.order, detail: approved.detail }, 'an approval that does not hold');
@@ -171,7 +177,6 @@ export class PaymentProcessing {
     }
     const { accountData } = approved.value;
     try {
-      const name = JSON.stringify([attempt.merchant, attempt.order]);
       return await this.#turns.take(name, () => this.#settle(approved.value));
     } finally {
       accountData.wipe();
@@ -247,6 +252,23 @@ export class PaymentProcessing {
       payment.pinLost ? 'pin-lost' : (OUTCOME_OF[answer.reason] ?? 'declined'),
     );
     return { outcome: 'declined', reasons: payment.pinLost ? ['PIN_LOST'] : [], ...again };
+  }
+
+  /** Ends an approved attempt that cannot be submitted any more. Where it was, and nothing came of it, it is undone. */
+  async #end(payment: SignedPayment, reasons: readonly Reason[]): Promise<PaymentAnswer> {
+    const { ledger, issuer, clock } = this.#ports;
+    const { attempt } = payment;
+    const known = ledger.find(attempt);
+    const isThis = known?.intentHash.equals(attempt.intentHash) ?? false;
+    if (known !== null && isThis && known.state === 'paid') return this.#answerOf(known);
+    if (isThis && known?.state === 'submitted') {
+      await issuer.reverse(attempt.intentHash);
+      ledger.decline(attempt, clock.now());
+    } else {
+      ledger.refuse(attempt, clock.now());
+    }
+    await this.#reported(payment, 'declined');
+    return { outcome: 'declined', reasons };
   }
 
   /** Reports to the gate; an outcome that it does not take in costs the phone another tap, and nothing else. */

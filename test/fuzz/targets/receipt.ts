@@ -14,6 +14,7 @@ const GRANT = { ...GRANT_VALUE, expectedVerification: 'none' } as const;
 const PAYMENT: VerifiedPayment = {
   grant: GRANT,
   grantKeyId: 'service-1',
+  tapGrantHash: null,
   intent: INTENT_VALUE,
   hash: bytes(32, 'evidence'),
   intentHash: INTENT_HASH,
@@ -43,6 +44,9 @@ const CLAIMS: ApprovalClaims = {
   appraisal: null,
   checkpoint: null,
 };
+
+/** The vault's clock. */
+const AT_DECISION = { clock: { now: () => GRANT.issuedAt } };
 
 const SIGNED = { ...CLAIMS, card: bytes(16, 'card').toString('base64url'), pin: false };
 
@@ -75,7 +79,7 @@ const claimsToSign: Reader = {
   seeds: [Buffer.from(JSON.stringify(CLAIMS))],
   tokens: JWS_TOKENS,
   read: (input) => {
-    const read = readApprovalClaims(Buffer.from(input).toString(), PAYMENT);
+    const read = readApprovalClaims(Buffer.from(input).toString(), PAYMENT, AT_DECISION);
     if (!read.ok) return false;
     const { iss, iat, jti, gate_policy: _p, appraisal: _a, checkpoint: _c, ...verified } = read.value;
     const { iss: _i, iat: _t, jti: _j, gate_policy: _g, appraisal: _r, checkpoint: _k, ...expected } = CLAIMS;

@@ -4,7 +4,7 @@ import { chainAfter, genesis, headOf, type WriterHead } from '../../../src/audit
 import { SeenStanding } from '../../../src/audit/standing.ts';
 import type { AuditLog, RowName } from '../../../src/audit/store.ts';
 import { AuditSequencer } from '../../../src/jobs/audit/sequencer.ts';
-import { refuse } from '../../../src/reasons/result.ts';
+import { ok, type Result, refuse } from '../../../src/reasons/result.ts';
 import { auditKey } from '../../audit/support.ts';
 import { ManualTime, settle } from '../../support/manual-time.ts';
 import { SeededRandom } from '../../support/random.ts';
@@ -50,6 +50,13 @@ class MemoryLog implements AuditLog {
   async unsigned(limit: number) {
     return [...this.heads.values()].filter(({ sequence, signed }) => sequence > signed).slice(0, limit);
   }
+  async unsignedAt(heads: readonly WriterHead[]) {
+    return heads.flatMap((head) => {
+      const known = this.heads.get(head.writer);
+      const isThere = known !== undefined && known.sequence >= head.sequence && known.signed < head.sequence;
+      return isThere ? [{ ...head, signed: known.signed }] : [];
+    });
+  }
   async lastCheckpoint() {
     return this.checkpoints.at(-1) ?? null;
   }
@@ -78,15 +85,26 @@ class MemoryLog implements AuditLog {
   }
 }
 
-function world({ seed = 'one', log = new MemoryLog(), time = new ManualTime(), vault = { down: false } } = {}) {
+/** A vault's word on a checkpoint, in the place of signing what it is asked for. */
+type Word = (payload: Buffer) => Result<Buffer>;
+
+function world({
+  seed = 'one',
+  log = new MemoryLog(),
+  time = new ManualTime(),
+  vault = { down: false },
+  word = ok as Word,
+} = {}) {
   const key = auditKey();
-  const standing = new SeenStanding(time, { forEntry: 30, forCheckpoint: 40 });
+  const standing = new SeenStanding(time, time.monotonic, { forEntry: 30, forCheckpoint: 40 });
   const told = { checkpoints: 0, failures: 0, unsigned: [] as string[] };
   const sequencer = new AuditSequencer({
     log,
     signer: {
-      signCheckpoint: (payload) =>
-        vault.down ? Promise.resolve(refuse('VAULT_UNAVAILABLE')) : key.signer.signCheckpoint(payload),
+      signCheckpoint: async (payload) => {
+        const said = vault.down ? refuse('VAULT_UNAVAILABLE') : word(payload);
+        return said.ok ? key.signer.signCheckpoint(said.value) : said;
+      },
     },
     standing,
     clock: time,
@@ -226,5 +244,65 @@ describe('the sequencer', () => {
     expect(numbers(one.log)).toEqual([1n, 2n]);
     const [first, second] = one.log.checkpoints.map(({ payload }) => unwrap(decodeCheckpoint(payload)));
     expect([first?.number, second?.number, second?.heads.length]).toEqual([1n, 2n, 1]);
+  });
+
+  test('takes the checkpoint that the vault had signed before, where the log has what it signs', async () => {
+    const log = new MemoryLog();
+    let kept: Buffer | null = null;
+    // The first answer is lost.
+    const word: Word = (payload) => {
+      if (kept === null) {
+        kept = payload;
+        return refuse('VAULT_UNAVAILABLE');
+      }
+      const { number } = unwrap(decodeCheckpoint(payload));
+      return ok(number === 1n ? kept : payload);
+    };
+    log.add(2);
+    const { time, sequencer, told, standing } = world({ log, word });
+    await sequencer.start();
+    expect([numbers(log), told.unsigned]).toEqual([[], ['VAULT_UNAVAILABLE']]);
+    log.add(3);
+    await time.advance(10_200);
+    expect([numbers(log), standing.behind()]).toEqual([[2n, 5n], null]);
+  });
+
+  test('decides nothing more where the vault had signed what the log does not have', async () => {
+    const [log, other] = [new MemoryLog(), new MemoryLog()];
+    other.add(5);
+    await world({ seed: 'other', log: other }).sequencer.start();
+    const signed = Buffer.from(other.checkpoints[0]?.payload ?? '');
+    log.add(2);
+    const { time, sequencer, told, standing } = world({ log, word: () => ok(signed) });
+    await sequencer.start();
+    expect([numbers(log), told.unsigned, standing.behind()]).toEqual([
+      [],
+      ['AUDIT_LOG_REPLACED'],
+      'AUDIT_LOG_REPLACED',
+    ]);
+    await time.advance(60_000);
+    expect(standing.behind()).toBe('AUDIT_LOG_REPLACED');
+  });
+
+  test('decides nothing more where the vault refuses what does not follow, unless another replica was first', async () => {
+    const log = new MemoryLog();
+    log.add(1);
+    const { sequencer, standing, told } = world({ log, word: () => refuse('AUDIT_LOG_REPLACED') });
+    await sequencer.start();
+    expect([standing.behind(), told.unsigned]).toEqual(['AUDIT_LOG_REPLACED', ['AUDIT_LOG_REPLACED']]);
+
+    const shared = new MemoryLog();
+    const one = world({ log: shared });
+    shared.add(1);
+    let raced = false;
+    const late: Word = (payload) => {
+      if (raced) return ok(payload);
+      raced = true;
+      shared.checkpoints.push({ payload, signature: Buffer.alloc(8), keyId: 'theirs' });
+      return refuse('AUDIT_LOG_REPLACED');
+    };
+    const two = world({ seed: 'two', log: shared, word: late, time: one.time });
+    await two.sequencer.start();
+    expect([two.standing.behind(), two.told.unsigned]).toEqual([null, []]);
   });
 });

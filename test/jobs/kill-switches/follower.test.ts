@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import { KillGuard } from '../../../src/devices/kill-guard.ts';
 import type { StandingKill } from '../../../src/devices/kill-switch.ts';
-import type { KillReach } from '../../../src/devices/kill-switch-store.ts';
+import { type KillReach, KillRecordLost } from '../../../src/devices/kill-switch-store.ts';
 import { KillSwitchFollower } from '../../../src/jobs/kill-switches/follower.ts';
 import type { Reason } from '../../../src/reasons/catalogue.ts';
 import type { Directive } from '../../../src/sessions/directive.ts';
@@ -48,6 +48,33 @@ function replicaOf(id = 'r1') {
   };
   return { guard, sessions, pinEntries, follower, enter, met, looks };
 }
+
+describe('a record that is not what it was', () => {
+  test('closes the guard at once, and opens it again where the record is whole', async () => {
+    store.set(ACME);
+    const { guard, follower, looks } = replicaOf();
+    await follower.start();
+    store.failure = new KillRecordLost();
+    await time.advance(200);
+    expect([guard.isOpen, looks.at(-1)]).toEqual([false, store.failure]);
+    expect(guard.switches).toEqual([ACME]);
+    store.failure = null;
+    await time.advance(1_200);
+    expect(guard.isOpen).toBe(true);
+    await follower.stop();
+  });
+
+  test('is one whose generation falls', async () => {
+    store.set(ACME);
+    store.set(ALL_PIN);
+    const { guard, follower } = replicaOf();
+    await follower.start();
+    store.setBack(1n, []);
+    await time.advance(200);
+    expect([guard.isOpen, guard.switches]).toEqual([false, [ACME, ALL_PIN]]);
+    await follower.stop();
+  });
+});
 
 describe('the start', () => {
   test('enforces what stands before anything passes, and ends nothing', async () => {

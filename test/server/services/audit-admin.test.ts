@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import type { DecisionRecord } from '../../../src/audit/decision-record.ts';
+import type { DecisionRecord, UnreadableDecision } from '../../../src/audit/decision-record.ts';
 import { ok } from '../../../src/reasons/result.ts';
 import { type AuditAdminServiceParts, auditAdminService } from '../../../src/server/services/audit-admin.ts';
 import { kept, policy } from '../../audit/decisions.ts';
@@ -9,7 +9,7 @@ const nothing = async () => {
   throw new Error('not asked for');
 };
 
-const parts = (record: DecisionRecord | null): AuditAdminServiceParts => ({
+const parts = (record: DecisionRecord | UnreadableDecision | null): AuditAdminServiceParts => ({
   log: { lastCheckpoint: async () => null, oldestUnchained: async () => START },
   reader: {
     checkpoints: async () => [],
@@ -39,7 +39,7 @@ const parts = (record: DecisionRecord | null): AuditAdminServiceParts => ({
 async function call(
   method: string,
   request: object,
-  { role = 'auditor', record = kept() as DecisionRecord | null } = {},
+  { role = 'auditor', record = kept() as DecisionRecord | UnreadableDecision | null } = {},
 ) {
   const made = auditAdminService(parts(record)).methods[method];
   const context = { caller: { plane: 'admin', role, person: 'ann' }, logger: { info: () => {} } } as never;
@@ -90,7 +90,7 @@ describe('the audit service', () => {
     });
   });
 
-  test.each<[string, string, object, DecisionRecord | null, string]>([
+  test.each<[string, string, object, DecisionRecord | UnreadableDecision | null, string]>([
     ['a decision that is not there', 'getDecision', { grantId: 'g' }, null, 'NOT_FOUND'],
     ['a replay of what is not there', 'replayDecision', { grantId: 'g' }, null, 'NOT_FOUND'],
     ['a replay without facts', 'replayDecision', { grantId: 'g' }, kept({ facts: null }), 'AUDIT_FACTS_MISSING'],
@@ -107,6 +107,13 @@ describe('the audit service', () => {
       { grantId: 'g' },
       kept({ gatePolicyVersion: 'x' }),
       'AUDIT_FACTS_MISSING',
+    ],
+    [
+      'a replay of what does not read',
+      'replayDecision',
+      { grantId: 'g' },
+      { ...kept(), unreadable: true },
+      'AUDIT_FACTS_UNREADABLE',
     ],
     ['a period without an end', 'backtestPolicy', { policy: '', from: START }, null, 'MALFORMED_MESSAGE'],
     ['an empty period', 'backtestPolicy', { ...PERIOD, to: START }, null, 'MALFORMED_MESSAGE'],
@@ -131,7 +138,19 @@ describe('the audit service', () => {
         },
       },
       { part: { $case: 'progress' } },
-      { part: { $case: 'totals', value: { policyVersion: 'v2', payments: 1n, nowRefused: 1n, phones: 1n } } },
+      {
+        part: {
+          $case: 'totals',
+          value: {
+            policyVersion: 'v2',
+            payments: 1n,
+            unreadable: 0n,
+            nowRefused: 1n,
+            phones: 1n,
+            notJudged: ['gate.cardCounters', 'gate.refundToOtherCard', 'gate.childGrantSeconds'],
+          },
+        },
+      },
     ]);
   });
 });

@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import type { KillGuard } from '../../../src/devices/kill-guard.ts';
 import { transportChallenge } from '../../../src/encoding/contexts.ts';
 import { CONTEXT } from '../../../src/encoding/signed.ts';
 import {
@@ -21,6 +22,7 @@ import { refusalFromError } from '../../../src/wire/status.ts';
 import { attestationChain, chainAppraiser } from '../../support/appraiser.ts';
 import { TestClock } from '../../support/clock.ts';
 import { type EnrolledPhone, enrolPhone } from '../../support/enrolled.ts';
+import { holdCall, waitsForHeld } from '../../support/held-call.ts';
 import { compactJws } from '../../support/jws.ts';
 import { openGuard } from '../../support/kills.ts';
 import { SeededRandom } from '../../support/random.ts';
@@ -52,6 +54,7 @@ let stores: MemoryStores;
 let vault: SigningVault;
 let phone: EnrolledPhone;
 let token: string;
+let kills: KillGuard;
 
 beforeAll(async () => {
   certificates = await Certificates.make();
@@ -64,6 +67,7 @@ beforeEach(async () => {
   stores = new MemoryStores();
   vault = new SigningVault();
   phone = await enrolPhone(stores);
+  kills = openGuard();
   const service = injectionService({
     ports: {
       clock,
@@ -75,7 +79,7 @@ beforeEach(async () => {
       offers: new MemoryVolatileStore(clock, 10),
       limit: new MemoryRateLimit(clock, random, 10),
     },
-    bearer: { issuer: ISSUER, clock, devices: stores.devices, tokenKeys: () => vault.tokenKeys, kills: openGuard() },
+    bearer: { issuer: ISSUER, clock, devices: stores.devices, tokenKeys: () => vault.tokenKeys, kills },
     appraiser: () => chainAppraiser,
     policy: () => POLICY,
     serviceKeys: () => [],
@@ -232,5 +236,40 @@ describe('a phone that is suspended', () => {
     expect(await stream.refusal(confirming(offer))).toEqual(['DEVICE_SUSPENDED']);
     expect(await new PhoneSide().refusal(resuming(offer))).toEqual(['DEVICE_SUSPENDED']);
     expect(vault.calls).toEqual(['offerKeys']);
+  });
+});
+
+describe('a kill switch is not in force while', () => {
+  test.each<[string, 'offerKeys' | 'verifyKeyProof', () => Promise<() => Promise<unknown>>]>([
+    [
+      'keys are offered',
+      'offerKeys',
+      async () => {
+        const stream = new PhoneSide();
+        const { nonce } = await stream.begin();
+        return () => stream.ask(keyRequest(nonce));
+      },
+    ],
+    [
+      'keys are proven',
+      'verifyKeyProof',
+      async () => {
+        const stream = new PhoneSide();
+        const offer = await stream.offer();
+        return () => stream.ask(confirming(offer));
+      },
+    ],
+    [
+      'keys are proven in another stream',
+      'verifyKeyProof',
+      async () => {
+        const offer = await new PhoneSide().offer();
+        return () => new PhoneSide().ask(resuming(offer));
+      },
+    ],
+  ])('%s, as was begun before it', async (_what, call, prepare) => {
+    const step = await prepare();
+    const held = holdCall(vault, call);
+    expect(await waitsForHeld(kills, held, step())).toBe(true);
   });
 });

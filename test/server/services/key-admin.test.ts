@@ -104,7 +104,7 @@ const empty = Buffer.alloc(0);
 
 describe('who may', () => {
   const reads = [
-    ['list', (role: string) => ask((client) => client.listKeys, { kind: '', acquirer: '' }, role)],
+    ['list', (role: string) => ask((client) => client.listKeys, { kind: '', acquirer: '', after: '' }, role)],
     ['show', (role: string) => ask((client) => client.getKey, { slotId: 'z' }, role)],
   ] as const;
   const changes = [
@@ -148,13 +148,30 @@ describe('slots', () => {
   });
 
   test.each([
-    [{ kind: '', acquirer: '' }, ['r1', 'z1', 'z2']],
+    [{ kind: '', acquirer: '', after: '' }, ['r1', 'z1', 'z2']],
     [{ kind: 'zone-pin', acquirer: '' }, ['z1', 'z2']],
     [{ kind: '', acquirer: 'umbra' }, ['z2']],
     [{ kind: 'receipt', acquirer: 'acme' }, []],
   ])('are listed by %j', async (request, ids) => {
-    const { answer } = await ask((client) => client.listKeys, request);
+    const { answer } = await ask((client) => client.listKeys, { ...request, after: '' });
     expect(answer?.slots.map(({ slotId }) => slotId)).toEqual(ids);
+  });
+
+  test('are told a message at a time, where they are many', async () => {
+    const ids = Array.from({ length: 2_000 }, (_, number) => `zone-pin-${number}`);
+    for (const id of ids) custody.put(id, 'zone-pin', 'destroyed', START, { acquirer: 'many' });
+    const told: string[] = [];
+    let messages = 0;
+    for (let more = true; more; messages += 1) {
+      const request = { kind: '', acquirer: 'many', after: told.at(-1) ?? '' };
+      const { answer } = await ask((client) => client.listKeys, request);
+      told.push(...(answer?.slots ?? []).map(({ slotId }) => slotId));
+      more = answer?.more ?? false;
+    }
+    expect(told).toEqual(ids);
+    expect(messages).toBeGreaterThan(1);
+    const unknown = await ask((client) => client.listKeys, { kind: '', acquirer: '', after: 'nobody' });
+    expect(unknown.refusal.reasons).toEqual(['KEY_SLOT_UNKNOWN']);
   });
 
   test('say how they came in, and who did what when', async () => {
@@ -183,7 +200,7 @@ describe('slots', () => {
   test('are not told of while the vault is away', async () => {
     custody.refusal = ['VAULT_UNAVAILABLE'];
     for (const call of [
-      ask((client) => client.listKeys, { kind: '', acquirer: '' }),
+      ask((client) => client.listKeys, { kind: '', acquirer: '', after: '' }),
       ask((client) => client.rotateKey, { kind: 'receipt', acquirer: '', begin: true, again: false }),
       ask((client) => client.importKey, importOf()),
       ask((client) => client.exportKey, exportOf()),
@@ -259,7 +276,7 @@ describe('a base derivation key that drains', () => {
 
   test('says how many phones still rest on it', async () => {
     use.resting = { live: 12, unsettled: 3 };
-    const { answer } = await ask((client) => client.listKeys, { kind: 'bdk-pin', acquirer: '' });
+    const { answer } = await ask((client) => client.listKeys, { kind: 'bdk-pin', acquirer: '', after: '' });
     expect(answer?.slots[0]).toMatchObject({
       resting: { live: 12n, unsettled: 3n },
       nextStepAt: secondsAfter(START, LONGEST),

@@ -17,11 +17,11 @@ import type { PinPolicy } from '../../../src/pin/policy.ts';
 import type { HeldPinBlock } from '../../../src/pin/store.ts';
 import type { PinGrant } from '../../../src/pin/vault.ts';
 import type { Clock } from '../../../src/ports/clock.ts';
+import type { PhonePolicy } from '../../../src/server/services/phone-session.ts';
 import { pinEntryService } from '../../../src/server/services/pin-entry.ts';
 import { sessionService } from '../../../src/server/services/session.ts';
 import { Arrivals } from '../../../src/sessions/arrivals.ts';
 import type { Directive } from '../../../src/sessions/directive.ts';
-import type { GrantPolicy } from '../../../src/sessions/grant.ts';
 import { Presence } from '../../../src/sessions/presence.ts';
 import type { TransactionGrant, TransactionTerms } from '../../../src/sessions/transaction.ts';
 import { MemoryVolatileStore } from '../../../src/store/volatile/memory.ts';
@@ -61,7 +61,8 @@ export class PhoneTable {
   readonly clock: Clock;
   readonly held: MemoryVolatileStore<HeldPinBlock>;
   readonly kills: KillGuard;
-  policy: GrantPolicy = {
+  policy: PhonePolicy = {
+    fullAttestationSeconds: 86_400,
     sessions: SESSION_POLICY,
     maximumTransactions: 1000,
     transactionsPerAttestation: 1000,

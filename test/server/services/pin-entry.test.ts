@@ -5,7 +5,7 @@ import { secondsAfter } from '../../../src/ports/clock.ts';
 import type { TransactionGrant } from '../../../src/sessions/transaction.ts';
 import { PIN_POLICY } from '../../pin/support.ts';
 import { TestClock } from '../../support/clock.ts';
-import { settle } from '../../support/manual-time.ts';
+import { type HeldCall, holdCall, waitsForHeld } from '../../support/held-call.ts';
 import { Certificates } from '../transport/support/edge.ts';
 import { PhoneTable, reasonsOf, type TableEntry, type TablePhone } from './phone-table.ts';
 
@@ -63,40 +63,29 @@ describe('PIN entry', () => {
     expect(table.log).toContainEqual(expect.objectContaining({ device: deviceId, grant: grant.id }));
   });
 
-  test.each<[string, 'shuffleLayout' | 'checkPinBlock', () => Promise<() => Promise<unknown>>]>([
-    ['a PIN grant is made', 'shuffleLayout', async () => () => entry.begin()],
+  test.each<[string, () => Promise<readonly [HeldCall, () => Promise<unknown>]>]>([
+    ['a PIN grant is made', async () => [holdCall(table.vault, 'shuffleLayout'), () => entry.begin()]],
     [
       'a PIN block is checked',
-      'checkPinBlock',
       async () => {
         const pinGrant = await entry.begin();
         await entry.report();
-        return () => entry.accepted(entry.signedBlock(pinGrant));
+        return [holdCall(table.vault, 'checkPinBlock'), () => entry.accepted(entry.signedBlock(pinGrant))];
       },
     ],
-  ])('keeps a kill switch from being in force while %s that was begun before it', async (_what, call, prepare) => {
-    const step = await prepare();
-    const reached = Promise.withResolvers<void>();
-    const released = Promise.withResolvers<void>();
-    const { vault } = table;
-    const proceed = vault[call].bind(vault) as (...given: unknown[]) => Promise<never>;
-    vault[call] = async (...given: unknown[]) => {
-      reached.resolve();
-      await released.promise;
-      return proceed(...given);
-    };
-    const done = step();
-    await reached.promise;
-    let inForce = false;
-    const drained = table.kills.drained().then(() => {
-      inForce = true;
-    });
-    await settle();
-    expect(inForce).toBe(false);
-    released.resolve();
-    await done;
-    await drained;
-    expect(inForce).toBe(true);
+    [
+      'a PIN block that was accepted is answered again',
+      async () => {
+        const pinGrant = await entry.begin();
+        await entry.report();
+        const block = entry.signedBlock(pinGrant);
+        await entry.accepted(block);
+        return [holdCall(table.held, 'get'), () => phone.pinEntry(grant).repeated(block)];
+      },
+    ],
+  ])('keeps a kill switch from being in force while %s that was begun before it', async (_what, prepare) => {
+    const [held, step] = await prepare();
+    expect(await waitsForHeld(table.kills, held, step())).toBe(true);
   });
 
   test.each([

@@ -3,7 +3,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { initCertificates } from '../../../src/certs/init.ts';
-import { PolicyAdminServiceClient, PolicyMode } from '../../../src/gen/tapgate/v1/policy_admin_service.ts';
+import {
+  DeviceGroupChangeKind,
+  PolicyAdminServiceClient,
+  PolicyMode,
+} from '../../../src/gen/tapgate/v1/policy_admin_service.ts';
 import { PolicyFollower } from '../../../src/jobs/policy/follower.ts';
 import { scopeKey } from '../../../src/policy/scope.ts';
 import type {
@@ -93,6 +97,16 @@ const GROUPS: DeviceGroupStore = {
         ? { outcome: 'no-such-device', deviceId: first }
         : { outcome: 'changed', devices: 1, changed: 1 },
   removeMembers: async () => ({ outcome: 'changed', devices: 0, changed: 1 }),
+  changes: async (_group, before, limit) =>
+    before === null
+      ? Array.from({ length: Math.min(limit, 60) }, (_, at) => ({
+          number: BigInt(100 - at),
+          change: at % 2 === 0 ? ('added' as const) : ('removed' as const),
+          deviceIds: [DEVICE],
+          by: 'ann',
+          at: START,
+        }))
+      : [],
 };
 
 let certificates: Certificates;
@@ -274,6 +288,48 @@ describe('the policy service', () => {
     expect(await refusal(withdraw('default', SHADOW))).toBe('NOT_FOUND');
   });
 
+  test('shows what a withdrawal changes before it is made, and makes it for what was shown only', async () => {
+    const client = await clientAs('security');
+    const { version } = await activate({ attestation: 2, pin: 2 }, 'canary:5%');
+    const wanted = { scope: 'canary', mode: ACTIVE };
+    const preview = await call(client.previewActivation.bind(client), { ...wanted, version: '' });
+    expect(preview).toMatchObject({
+      beforeVersion: version,
+      afterVersion: versionOf(FIRST).version,
+      differences: [{ path: 'pin', before: '2' }],
+      devices: 7,
+      generation: 2n,
+      reappraises: true,
+    });
+    expect(store.last).toBe(2n);
+    await activate({ attestation: 1, pin: 3 });
+    const withdrawal = { ...wanted, note: '', generation: preview.generation };
+    expect(await refusal(call(client.withdrawPolicy.bind(client), withdrawal))).toBe('POLICY_CHANGED_MEANWHILE');
+    const again = { ...withdrawal, generation: 3n };
+    expect(await call(client.withdrawPolicy.bind(client), again)).toEqual({ generation: 4n });
+  });
+
+  test('shows that the withdrawal of a candidate changes nothing', async () => {
+    const client = await clientAs('auditor');
+    const wanted = { scope: 'group:pilots', mode: SHADOW, version: '' };
+    const preview = () => call(client.previewActivation.bind(client), wanted);
+    expect(await refusal(preview())).toBe('NOT_FOUND');
+    await activate({ attestation: 2, pin: 2 }, 'group:pilots', SHADOW);
+    const { version } = versionOf(FIRST);
+    const shown = { beforeVersion: version, afterVersion: version, differences: [], reappraises: false };
+    expect(await preview()).toMatchObject(shown);
+  });
+
+  test.each([
+    ['canary', 'NOT_FOUND'],
+    ['default', 'POLICY_DEFAULT_NEEDED'],
+    ['nowhere', 'POLICY_SCOPE_INVALID'],
+  ])('shows no withdrawal from %s, which could not be made', async (scope, reason) => {
+    const client = await clientAs('auditor');
+    const wanted = { scope, mode: ACTIVE, version: '' };
+    expect(await refusal(call(client.previewActivation.bind(client), wanted))).toBe(reason);
+  });
+
   test('lists what is in force and everything that was', async () => {
     const { version } = await activate({ attestation: 1, pin: 2 });
     const client = await clientAs('auditor');
@@ -406,4 +462,18 @@ test('a group says its size after each change', async () => {
     group: { name: 'pilots', devices: 0 },
     removed: 1,
   });
+});
+
+test('a group says who changed it, a page at a time', async () => {
+  const client = await clientAs('auditor');
+  const page = (pageSize: number, beforeNumber = 0n) =>
+    call(client.listDeviceGroupChanges.bind(client), { name: 'pilots', pageSize, beforeNumber });
+  const { changes } = await page(2);
+  expect(changes).toEqual([
+    { number: 100n, kind: DeviceGroupChangeKind.ADDED, deviceIds: [DEVICE], changedBy: 'ann', changedAt: START },
+    { number: 99n, kind: DeviceGroupChangeKind.REMOVED, deviceIds: [DEVICE], changedBy: 'ann', changedAt: START },
+  ]);
+  expect((await page(0)).changes).toHaveLength(50);
+  expect((await page(2, 99n)).changes).toEqual([]);
+  expect(await refusal(page(101))).toBe('MALFORMED_MESSAGE');
 });

@@ -5,7 +5,7 @@ import { refuse } from '../../../src/reasons/result.ts';
 import { codesOf } from '../../../src/wire/refusal.ts';
 import { SESSION_POLICY } from '../../sessions/policy.ts';
 import { START, TestClock } from '../../support/clock.ts';
-import { settle } from '../../support/manual-time.ts';
+import { holdCall, waitsForHeld } from '../../support/held-call.ts';
 import { signingKey } from '../../support/signing-key.ts';
 import { TOKEN_LIFE } from '../../support/tokens.ts';
 import { Certificates } from '../transport/support/edge.ts';
@@ -192,26 +192,9 @@ describe('a transaction is appraised as its phone stands now', () => {
 
   test('and a kill switch is not in force while a grant is made that was begun before it', async () => {
     const session = await phone.opened();
-    const reached = Promise.withResolvers<void>();
-    const released = Promise.withResolvers<void>();
-    const burn = table.stores.grants.burnCounters.bind(table.stores.grants);
-    table.stores.grants.burnCounters = async (...claim) => {
-      reached.resolve();
-      await released.promise;
-      return burn(...claim);
-    };
+    const held = holdCall(table.stores.grants, 'burnCounters');
     await session.begin();
-    await reached.promise;
-    let inForce = false;
-    const drained = table.kills.drained().then(() => {
-      inForce = true;
-    });
-    await settle();
-    expect(inForce).toBe(false);
-    released.resolve();
-    await session.expect('grant');
-    await drained;
-    expect(inForce).toBe(true);
+    expect(await waitsForHeld(table.kills, held, session.expect('grant'))).toBe(true);
   });
 
   test('and refused beyond the transactions that one attestation is good for', async () => {
@@ -321,16 +304,20 @@ describe('a directive', () => {
     expect(kinds).toEqual(['transactions']);
   });
 
-  test('to attest again comes before the token expires', async () => {
+  test.each([
+    ['to resume', 86_400, ''],
+    ['to attest with new evidence', TOKEN_LIFE.lifetimeSeconds + 1, 'ATTESTATION_DUE'],
+  ])('%s comes before the token expires', async (_what, fullAttestationSeconds, reason) => {
     const session = await phone.opened();
     const at = secondsAfter(START, TOKEN_LIFE.lifetimeSeconds);
     table.policy = {
       ...table.policy,
+      fullAttestationSeconds,
       sessions: { ...SESSION_POLICY, attestAgainSeconds: TOKEN_LIFE.lifetimeSeconds },
     };
     await session.report();
     await session.expect('reportDue');
-    expect(await session.expect('directive')).toMatchObject({ kind: DirectiveKind.ATTEST_AGAIN, at });
+    expect(await session.expect('directive')).toMatchObject({ kind: DirectiveKind.ATTEST_AGAIN, at, reason });
   });
 });
 

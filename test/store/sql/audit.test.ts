@@ -1,19 +1,30 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { sqlStores } from '../../../src/app/store.ts';
-import { checkpointHash, encodeCheckpoint, nextCheckpoint } from '../../../src/audit/checkpoint.ts';
+import {
+  type CheckpointSigner,
+  checkpointHash,
+  encodeCheckpoint,
+  NO_CHECKPOINT,
+  nextCheckpoint,
+} from '../../../src/audit/checkpoint.ts';
 import { chainAfter, genesis, type WriterHead } from '../../../src/audit/entry.ts';
 import { readLog, verifyLog } from '../../../src/audit/reading.ts';
 import { SeenStanding } from '../../../src/audit/standing.ts';
 import type { KnownOutside } from '../../../src/audit/verification.ts';
-import { AuditSequencer } from '../../../src/jobs/audit/sequencer.ts';
+import type { DecisionFacts, PaymentFacts } from '../../../src/gate/facts.ts';
+import type { NewDecision } from '../../../src/gate/store.ts';
+import { AuditSequencer, type SequencerPorts } from '../../../src/jobs/audit/sequencer.ts';
 import { secondsAfter } from '../../../src/ports/clock.ts';
 import { SqlPool } from '../../../src/store/sql/engine/pool.ts';
 import type { Retry } from '../../../src/store/sql/engine/transaction.ts';
-import { auditKey, verification } from '../../audit/support.ts';
+import { takeUpLog } from '../../../src/vault/signed-checkpoints/take-up.ts';
+import { anchorsOf, auditKey, endorsementBy, verification } from '../../audit/support.ts';
 import { START } from '../../support/clock.ts';
 import { addGrant, decisionOf, enrolPhone, uniqueId } from '../../support/enrolled.ts';
 import { SeededRandom } from '../../support/random.ts';
+import { signingKey } from '../../support/signing-key.ts';
+import { vaultFixture } from '../../vault/support/keystore.ts';
 import { onEachDatabase, type TestDatabase } from './databases.ts';
 
 const random = new SeededRandom('audit');
@@ -34,8 +45,10 @@ const TABLES = [
   'audit_writer',
   'audit_duty',
   'published_key',
+  'published_key_endorsement',
   'key_slot_change',
   'payment_outcome',
+  'device_group_change',
 ];
 
 onEachDatabase('the audit log', (openDatabase) => {
@@ -66,11 +79,13 @@ onEachDatabase('the audit log', (openDatabase) => {
     await stores.keyHistory.note([audit.seen], [], START);
   });
 
-  const sequencer = (checkpointSeconds = 3600) =>
+  const standing = () => new SeenStanding(clock, () => performance.now(), { forEntry: 30, forCheckpoint: 40 });
+
+  const sequencer = (checkpointSeconds = 3600, over: Partial<SequencerPorts> = {}) =>
     new AuditSequencer({
       log: stores.auditLog,
       signer: audit.signer,
-      standing: new SeenStanding(clock, { forEntry: 30, forCheckpoint: 40 }),
+      standing: standing(),
       clock,
       timer: { after: () => () => {} },
       random: { bytes: (length) => random.bytes(length) },
@@ -82,6 +97,7 @@ onEachDatabase('the audit log', (openDatabase) => {
       onUnsigned: (reason) => {
         throw new Error(reason);
       },
+      ...over,
     });
 
   /** Chains and signs what there is, as a replica that starts and stops. */
@@ -91,8 +107,9 @@ onEachDatabase('the audit log', (openDatabase) => {
     await replica.stop();
   };
 
-  const decide = async (): Promise<string> => {
-    const decision = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+  const decide = async (bend: (decision: NewDecision) => Partial<NewDecision> = () => ({})): Promise<string> => {
+    const usual = decisionOf(await addGrant(stores, await enrolPhone(stores)));
+    const decision = { ...usual, ...bend(usual) };
     expect(await stores.decisions.commit(decision)).toBe(true);
     return decision.grantId;
   };
@@ -129,6 +146,24 @@ onEachDatabase('the audit log', (openDatabase) => {
     expect(await codes({ auditKeys: new Set([auditKey().key.thumbprint]) })).toContain('CHECKPOINT_FORGED');
   });
 
+  test('keeps what each anchor says of a key, as the vault says it, and verifies by it', async () => {
+    const [anchor, next] = [signingKey(), signingKey()];
+    const anchors = anchorsOf(anchor);
+    audit = auditKey(anchor);
+    await sql('DELETE FROM published_key');
+    await stores.keyHistory.note([audit.seen], [], START);
+    await sql("UPDATE published_key_endorsement SET signature = '\\x00'");
+    await decide();
+    await carryOn();
+    expect(await codes({ anchors })).toEqual(['KEY_NOT_ENDORSED', 'CHECKPOINT_FORGED']);
+    const { keyId, purpose, publicKey, endorsements } = audit.seen;
+    const later = endorsementBy(next, purpose, publicKey);
+    await stores.keyHistory.note([audit.seen, { ...audit.seen, endorsements: [later] }], [], START);
+    for (const known of [anchors, anchorsOf(next)]) expect(await codes({ anchors: known })).toEqual([]);
+    const kept = (await stores.keyHistory.publishedKeys()).find((key) => key.keyId === keyId);
+    expect(new Set(kept?.endorsements)).toEqual(new Set([...endorsements, later]));
+  });
+
   test('two replicas that both believe to have the duty chain each row once', async () => {
     const [one, other] = [sequencer(), sequencer()];
     for (let round = 0; round < 5; round += 1) {
@@ -140,6 +175,23 @@ onEachDatabase('the audit log', (openDatabase) => {
     expect(await verify()).toMatchObject({ findings: [], unsigned: 0n });
     expect(await stores.auditLog.unchained(10)).toEqual([]);
   }, 60_000);
+
+  test('chains who changed which group of devices, and finds a change that was changed', async () => {
+    const { deviceId } = await enrolPhone(stores);
+    await stores.deviceGroups.addMembers('audited', [deviceId], 'ann', START);
+    await stores.deviceGroups.removeMembers('audited', [deviceId], 'bob', START);
+    await carryOn();
+    expect(await codes()).toEqual([]);
+    const chained = await pool.query<{ entries: bigint }>(
+      "SELECT COUNT(*) AS entries FROM audit_entry WHERE source = 'device-group-change/1'",
+      [],
+    );
+    expect(chained.rows).toEqual([{ entries: 2n }]);
+    await sql("UPDATE device_group_change SET changed_by = 'eve' WHERE change = 'removed'");
+    expect(await codes()).toEqual(['ROW_CHANGED']);
+    await sql("DELETE FROM device_group_change WHERE change = 'removed'");
+    expect(await codes()).toEqual(['ROW_REMOVED']);
+  });
 
   test('a head that has moved chains nothing', async () => {
     await decide();
@@ -160,6 +212,46 @@ onEachDatabase('the audit log', (openDatabase) => {
     await carryOn();
     expect(await codes()).toEqual([]);
     expect(await stores.auditLog.unchained(10)).toEqual([]);
+  });
+
+  const withFacts =
+    (over: Partial<DecisionFacts>, payment: Partial<PaymentFacts> = {}) =>
+    ({ facts }: NewDecision): Partial<NewDecision> => ({
+      facts: { ...facts, ...over, payment: { ...facts.payment, ...payment } },
+    });
+  const noCard = { cardUse: null, cardReference: Buffer.alloc(0) };
+  test.each<[string, (decision: NewDecision) => Partial<NewDecision>]>([
+    ['a refusal', () => ({ outcome: 'refused', reasons: ['PIN_LOST'], receipt: '', ...noCard })],
+    ['an instant of milliseconds', () => ({ decidedAt: new Date('2026-02-28T23:59:59.007Z') })],
+    ['names beyond ASCII', () => ({ merchant: 'Café "Ö\\\u2028"', order: 'a,b}{\u{1f4b3}\n' })],
+    ['the greatest amount', () => ({ amountMinor: 9_223_372_036_854_775_807n, sequence: 9_007_199_254_740_993n })],
+    ['a tap that cannot be read', withFacts({}, { tap: { unreadable: 'EMV_MALFORMED' } })],
+    ['no keys', withFacts({ keySet: null, appraisalId: null, foundElsewhere: ['CARD_BRAND_MISMATCH'] })],
+    ['a PIN', withFacts({}, { pin: 'held', pinKsn: Buffer.alloc(12, 9) })],
+  ])('the hash that is kept with %s is that of its row', async (_what, over) => {
+    await decide(over);
+    const { rows } = await pool.query<{ missing: bigint }>(
+      'SELECT COUNT(*) AS missing FROM decision WHERE kept_hash IS NULL',
+      [],
+    );
+    expect(rows[0]?.missing).toBe(0n);
+    await carryOn();
+    expect(await codes()).toEqual([]);
+  });
+
+  test('a decision of before its hash was kept is read, and chained as it stands', async () => {
+    const grant = await decide();
+    await sql('UPDATE decision SET kept_hash = NULL WHERE grant_id = $1', grant);
+    await carryOn();
+    expect(await codes()).toEqual([]);
+    expect(await stores.auditReader.entryOf({ source: 'decision/1', subject: grant })).not.toBeNull();
+  });
+
+  test('a decision that is changed before it is chained is a change', async () => {
+    const grant = await decide();
+    await sql('UPDATE decision SET amount_minor = amount_minor + 1 WHERE grant_id = $1', grant);
+    await carryOn();
+    expect(await codes()).toEqual(['ROW_CHANGED']);
   });
 
   test('a device that is forgotten leaves a whole log', async () => {
@@ -186,6 +278,21 @@ onEachDatabase('the audit log', (openDatabase) => {
     expect(await codes()).toEqual(['ROW_CHANGED']);
   });
 
+  test('what was emptied of a device that nobody had forgotten is a change, whatever its row says', async () => {
+    const { deviceId } = await enrolPhone(stores);
+    const cause = 'fraud at the merchant: case 4711';
+    const value = { to: 'suspended', by: 'ann', cause, at: START, revocation: 'DEVICE_SUSPENDED' } as const;
+    await stores.standings.move(deviceId, () => ({ ok: true, value }));
+    await carryOn();
+    await sql("UPDATE device_change SET cause = '' WHERE device_id = $1", deviceId);
+    await sql("UPDATE appraisal SET checks = '[]', facts = '{}'::JSONB WHERE device_id = $1", deviceId);
+    await sql('UPDATE device SET forgotten_at = now() WHERE id = $1', deviceId);
+    const report = await verify();
+    expect([...new Set(report.findings.map(({ code }) => code))]).toEqual(['ROW_CHANGED']);
+    expect(report.findings.length).toBeGreaterThanOrEqual(2);
+    await sql('UPDATE device SET forgotten_at = NULL WHERE id = $1', deviceId);
+  });
+
   test('entries of one checkpoint are found by it', async () => {
     const grant = await decide();
     const name = { source: 'decision/1', subject: grant };
@@ -200,6 +307,103 @@ onEachDatabase('the audit log', (openDatabase) => {
       number: 1n,
       hash: first && checkpointHash(first.payload),
     });
+  });
+
+  describe('that a vault signs which knows what it has signed', () => {
+    let vault: ReturnType<typeof vaultFixture>;
+    beforeEach(() => {
+      vault = vaultFixture();
+    });
+    afterEach(() => vault.remove());
+
+    /** Chains and signs what there is; answers the standing of the log, and why nothing was signed. */
+    const carriedOn = async () => {
+      const signer: CheckpointSigner = {
+        signCheckpoint: async (payload) => {
+          const taken = vault.custodian.checkpoints.take(payload);
+          return taken.ok ? audit.signer.signCheckpoint(taken.value) : taken;
+        },
+      };
+      const seen = standing();
+      const unsigned: string[] = [];
+      const onUnsigned = (reason: string) => void unsigned.push(reason);
+      const replica = sequencer(3600, { signer, standing: seen, onUnsigned });
+      await replica.start();
+      await replica.stop();
+      return { behind: seen.behind(), unsigned: [...new Set(unsigned)] };
+    };
+    const emptyLog = async (): Promise<void> => {
+      for (const table of ['audit_entry', 'audit_checkpoint', 'audit_writer']) await sql(`DELETE FROM ${table}`);
+      for (const table of ['decision', 'appraisal', 'invite', 'device_change', 'published_key'])
+        await sql(`UPDATE ${table} SET chained_by = NULL`);
+      await sql('UPDATE invite SET closing_chained_by = NULL');
+    };
+    const REFUSED = { behind: 'AUDIT_LOG_REPLACED', unsigned: ['AUDIT_LOG_REPLACED'] };
+
+    test('is not signed again after it was emptied, and chained anew', async () => {
+      for (let round = 0; round < 2; round += 1) {
+        await decide();
+        expect(await carriedOn()).toEqual({ behind: null, unsigned: [] });
+      }
+      await sql("UPDATE decision SET amount_minor = 1, kept_hash = NULL WHERE outcome = 'approved'");
+      await emptyLog();
+      expect(await carriedOn()).toEqual(REFUSED);
+      await decide();
+      expect(await carriedOn()).toEqual(REFUSED);
+    });
+
+    test('is not signed again where the last checkpoint was taken away, and what it signs was chained anew', async () => {
+      await decide();
+      await carriedOn();
+      const grant = await decide();
+      await carriedOn();
+      const entry = await stores.auditReader.entryOf({ source: 'decision/1', subject: grant });
+      const writer = entry?.entry.writer ?? '';
+      await sql('DELETE FROM audit_checkpoint WHERE number = 2');
+      await sql('DELETE FROM audit_entry WHERE writer = $1', writer);
+      await sql('DELETE FROM audit_writer WHERE id = $1', writer);
+      for (const table of ['decision', 'appraisal', 'invite'])
+        await sql(`UPDATE ${table} SET chained_by = NULL WHERE chained_by = $1`, writer);
+      expect(await carriedOn()).toEqual(REFUSED);
+    });
+
+    test('has its last checkpoint again where that alone was taken away', async () => {
+      await decide();
+      await carriedOn();
+      const [first] = await stores.auditReader.checkpoints(0n, 1);
+      await sql('DELETE FROM audit_checkpoint');
+      await sql('UPDATE audit_writer SET signed_sequence = 0');
+      await decide();
+      expect(await carriedOn()).toEqual({ behind: null, unsigned: [] });
+      const [again] = await stores.auditReader.checkpoints(0n, 1);
+      expect(again?.payload).toEqual(first?.payload);
+      expect(await verify()).toMatchObject({ findings: [], unsigned: 0n, checkpoints: 2n });
+    });
+
+    test('goes on where people have it go on, which every verification reports', async () => {
+      await decide();
+      await carriedOn();
+      await emptyLog();
+      expect(await carriedOn()).toEqual(REFUSED);
+      expect(takeUpLog(vault.directory, NO_CHECKPOINT, { clock, by: 'ann' }).ok).toBe(true);
+      expect(await carriedOn()).toEqual({ behind: null, unsigned: [] });
+      await decide();
+      expect(await carriedOn()).toEqual({ behind: null, unsigned: [] });
+      const { findings } = await verify();
+      expect(findings).toEqual([
+        { code: 'LOG_TAKEN_UP', where: 'checkpoint 1', detail: expect.stringMatching(/^by ann .* checkpoint 1 /) },
+      ]);
+    });
+  });
+
+  test('that was chained long after its rows were written says so, once a checkpoint', async () => {
+    await decide();
+    await carryOn();
+    const { findings, entries } = await verify({ chainedWithinSeconds: 3600 });
+    expect(findings).toEqual([{ code: 'CHAINED_LATE', where: 'checkpoint 1', detail: expect.any(String) }]);
+    expect(findings[0]?.detail).toMatch(/^\d+ entries, up to \d+ s$/);
+    expect(entries).toBeGreaterThan(1n);
+    expect(await codes({ chainedWithinSeconds: 1_000_000_000 })).toEqual([]);
   });
 
   describe('whose database was tampered with', () => {

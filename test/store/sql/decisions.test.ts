@@ -4,7 +4,12 @@ import { Database } from '../../../src/store/sql/database.ts';
 import { SqlDecisionStore } from '../../../src/store/sql/decisions.ts';
 import type { SqlValue, Statement } from '../../../src/store/sql/engine/statement.ts';
 
-const CARD: CardUse = { reference: Buffer.alloc(16, 7), application: 'a0000000031010-', counter: 1 };
+const CARD: CardUse = {
+  reference: Buffer.alloc(16, 7),
+  application: 'a0000000031010-',
+  counter: 1,
+  cryptogram: Buffer.alloc(8, 1),
+};
 
 function decisionOf(number: number, over: Partial<NewDecision> = {}): NewDecision {
   const grantId = `00000000-0000-4000-8000-${number.toString().padStart(12, '0')}`;
@@ -31,6 +36,7 @@ function decisionOf(number: number, over: Partial<NewDecision> = {}): NewDecisio
     cardUse: null,
     tallies: [],
     evidenceHash: Buffer.alloc(32),
+    grantHash: Buffer.alloc(32),
     facts: {
       payment: {
         acquirer: 'acquirer',
@@ -47,7 +53,7 @@ function decisionOf(number: number, over: Partial<NewDecision> = {}): NewDecisio
       foundElsewhere: [],
     },
     decidedAt: new Date(0),
-    killGeneration: 0n,
+    killGeneration: 1n,
     ...over,
   };
 }
@@ -85,7 +91,12 @@ describe('decisions of one turn', () => {
   });
 
   test.each<[string, Partial<NewDecision>, Partial<NewDecision>]>([
-    ['use of a card', { cardUse: CARD }, { cardUse: { ...CARD, reference: Buffer.from(CARD.reference) } }],
+    [
+      'use of a card',
+      { cardUse: CARD },
+      { cardUse: { ...CARD, reference: Buffer.from(CARD.reference), cryptogram: Buffer.alloc(8, 2) } },
+    ],
+    ['cryptogram', { cardUse: CARD }, { cardUse: { ...CARD, application: 'a000000003101001-' } }],
     ['session', { thumbprint: 'session' }, { thumbprint: 'session' }],
     ['grant', { grantId: decisionOf(1).grantId }, { grantId: decisionOf(1).grantId }],
   ])('wait for each other where they are of one %s', async (_what, one, other) => {
@@ -94,7 +105,7 @@ describe('decisions of one turn', () => {
 
   test.each<[string, Partial<CardUse>]>([
     ['card', { reference: Buffer.alloc(16, 8) }],
-    ['application', { application: 'a0000000041010-' }],
+    ['application', { application: 'a0000000041010-', cryptogram: Buffer.alloc(8, 2) }],
   ])('go together where only the %s is another', async (_what, over) => {
     const uses = [decisionOf(1, { cardUse: CARD }), decisionOf(2, { cardUse: { ...CARD, ...over } })];
     expect(await groupsOf(uses)).toEqual([2]);

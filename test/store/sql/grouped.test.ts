@@ -1,5 +1,11 @@
 import { describe, expect, test } from '@jest/globals';
-import { ConstraintViolated, StoreContended, StoreUnavailable } from '../../../src/store/sql/engine/errors.ts';
+import {
+  CommitUnknown,
+  ConstraintViolated,
+  StatementFailed,
+  StoreContended,
+  StoreUnavailable,
+} from '../../../src/store/sql/engine/errors.ts';
 import { Grouped } from '../../../src/store/sql/grouped.ts';
 
 interface Asked {
@@ -88,6 +94,8 @@ describe('a group that fails', () => {
   test.each([
     ['a conflict', new StoreContended('conflict', '40001')],
     ['a row that the schema refuses', new ConstraintViolated('23505', null)],
+    ['a value that no column takes', new StatementFailed("a value is not of its column's form", '22P05')],
+    ['a row that does not read', Object.assign(new Error('a stored grant does not parse'), { code: 'BUG' })],
   ])('by %s is halved until the one that causes it stands alone', async (_what, error) => {
     const { ask, drain, groups } = runner((group) => (group.some(({ id }) => id === 2) ? error : null));
     const answers = settled([ask(1), ask(2), ask(3)]);
@@ -96,11 +104,14 @@ describe('a group that fails', () => {
     expect(groups).toEqual([[1, 2, 3], [1, 2], [1], [2], [3]]);
   });
 
-  test('by anything else fails as a whole, once; the next one runs', async () => {
-    const { ask, drain, groups } = runner((group) => (group.length > 1 ? new StoreUnavailable('gone') : null));
+  test.each([
+    ['the database is away', new StoreUnavailable('gone')],
+    ['nobody knows what became of it', new CommitUnknown('cut')],
+  ])('since %s fails as a whole, once; the next one runs', async (_what, error) => {
+    const { ask, drain, groups } = runner((group) => (group.length > 1 ? error : null));
     const answers = settled([ask(1), ask(2)]);
     await drain();
-    expect(await answers).toEqual(['STORE_UNAVAILABLE', 'STORE_UNAVAILABLE']);
+    expect(await answers).toEqual([error.code, error.code]);
     const next = ask(3);
     await drain();
     expect(await next).toBe(30);

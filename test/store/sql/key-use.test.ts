@@ -10,6 +10,7 @@ import { SeededRandom } from '../../support/random.ts';
 import { onEachDatabase, type TestDatabase } from './databases.ts';
 
 const random = new SeededRandom('key use');
+const BINDING = Buffer.alloc(16, 1);
 const DAY = 86_400;
 const at = (seconds: number): Date => secondsAfter(START, seconds);
 
@@ -39,7 +40,7 @@ onEachDatabase('what rests on base derivation keys', (open) => {
   async function offered(deviceId: string, pin: Buffer, data: Buffer, expiresAt = at(DAY), now = START) {
     const ids = { pinInitialKeyId: initialKey(pin), accountDataInitialKeyId: initialKey(data) };
     const set = { id: uniqueId(), deviceId, ...ids, expiresAt };
-    await stores.keySets.addOffered(set, now);
+    await stores.keySets.addOffered({ ...set, binding: BINDING }, now);
     return set.id;
   }
 
@@ -77,7 +78,7 @@ onEachDatabase('what rests on base derivation keys', (open) => {
       const { deviceId } = await enrolPhone(stores);
       const ids = { pinInitialKeyId: Buffer.from(id, 'hex'), accountDataInitialKeyId: initialKey(other) };
       const set = { id: uniqueId(), deviceId, ...ids, expiresAt: at(DAY) };
-      await stores.keySets.addOffered(set, START);
+      await stores.keySets.addOffered({ ...set, binding: BINDING }, START);
       await stores.keySets.activate(set.id, deviceId, START);
     }
     expect(await pinOf(bdk, at(1))).toEqual({ live: 2, unsettled: 0 });

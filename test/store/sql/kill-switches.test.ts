@@ -1,9 +1,9 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import pino from 'pino';
 import { sqlStores } from '../../../src/app/store.ts';
 import { killSubjectOf } from '../../../src/devices/kill-subject.ts';
 import { isHit, type KillSelector } from '../../../src/devices/kill-switch.ts';
-import type { NewKill } from '../../../src/devices/kill-switch-store.ts';
+import { KillRecordLost, type NewKill } from '../../../src/devices/kill-switch-store.ts';
 import { SqlPool } from '../../../src/store/sql/engine/pool.ts';
 import { START } from '../../support/clock.ts';
 import { addGrant, decisionOf, enrolPhone, openInvite, sessionOf, uniqueId } from '../../support/enrolled.ts';
@@ -46,6 +46,46 @@ onEachDatabase('kill switches', (openDatabase) => {
   beforeEach(async () => {
     await pool.query('DELETE FROM kill_switch_replica');
     await pool.query('UPDATE kill_switch SET lifted_at = now() WHERE lifted_at IS NULL');
+  });
+
+  describe('a record whose latest generation was tampered with', () => {
+    const readings: (() => Promise<unknown>)[] = [
+      () => stores.killReplicas.generation(),
+      () => stores.killReplicas.renew({ id: uniqueId(), name: 'r' }, 0n, 5_000),
+      () => stores.killReplicas.standing(),
+    ];
+    let kept = 0n;
+    beforeEach(async () => {
+      ({ generation: kept } = await stores.killSwitches.set(killOf(FOR_NOBODY)));
+    });
+    afterEach(async () => {
+      await pool.query('DELETE FROM kill_switch_head');
+      await pool.query('INSERT INTO kill_switch_head (singleton, generation) VALUES (TRUE, $1)', [kept]);
+    });
+
+    test.each([
+      ['was taken away', 'DELETE FROM kill_switch_head'],
+      ['was set back', 'UPDATE kill_switch_head SET generation = generation - 1'],
+    ])('is lost where it %s', async (_what, statement) => {
+      await pool.query(statement);
+      for (const reading of readings) await expect(reading()).rejects.toThrow(KillRecordLost);
+    });
+
+    test('keeps no decision, not one that has asked no generation either', async () => {
+      await pool.query('DELETE FROM kill_switch_head');
+      for (const killGeneration of [0n, kept]) {
+        const decision = { ...decisionOf(await addGrant(stores, await enrolPhone(stores))), killGeneration };
+        expect(await stores.decisions.commit(decision)).toBe(false);
+      }
+    });
+
+    test('is seeded: a generation is there before the first switch', async () => {
+      await pool.query('DELETE FROM kill_switch_reach');
+      await pool.query('DELETE FROM kill_switch');
+      await pool.query('UPDATE kill_switch_head SET generation = 1');
+      expect(await stores.killReplicas.standing()).toEqual({ generation: 1n, switches: [] });
+      kept = 1n;
+    });
   });
 
   describe('the record', () => {

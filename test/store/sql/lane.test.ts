@@ -1,5 +1,5 @@
 import { describe, expect, test } from '@jest/globals';
-import { Lane } from '../../../src/store/sql/lane.ts';
+import { Lane, Lanes } from '../../../src/store/sql/lane.ts';
 
 describe('a lane', () => {
   test('begins a work only when the one before has ended, in the order in which they came', async () => {
@@ -27,5 +27,32 @@ describe('a lane', () => {
     const next = lane.run(async () => 'done');
     await expect(failed).rejects.toThrow('lost');
     await expect(next).resolves.toBe('done');
+  });
+});
+
+describe('lanes', () => {
+  test('run work of one name one after the other, and of several at once', async () => {
+    const lanes = new Lanes();
+    const begun: string[] = [];
+    const end = Promise.withResolvers<void>();
+    const work = (name: string) => async () => {
+      begun.push(name);
+      await end.promise;
+    };
+    const all = Promise.all(['a', 'a', 'b'].map((name, at) => lanes.run(name, work(`${name}${at}`))));
+    await new Promise((resolve) => setImmediate(resolve));
+    expect(begun).toEqual(['a0', 'b2']);
+    end.resolve();
+    await all;
+    expect(begun).toEqual(['a0', 'b2', 'a1']);
+  });
+
+  test('go on after a work that failed', async () => {
+    const lanes = new Lanes();
+    const failed = lanes.run('a', () => Promise.reject(new RangeError('lost')));
+    const next = lanes.run('a', async () => 'done');
+    await expect(failed).rejects.toThrow('lost');
+    await expect(next).resolves.toBe('done');
+    await expect(lanes.run('a', async () => 'again')).resolves.toBe('again');
   });
 });

@@ -166,7 +166,7 @@ export const OPERATIONS: readonly Operation[] = [
       const { deviceId } = await enrolPhone(stores);
       const ids = { pinInitialKeyId: random.bytes(8), accountDataInitialKeyId: random.bytes(8) };
       const set = { id: uniqueId(), deviceId, ...ids, expiresAt: LATER };
-      return ({ keySets }) => keySets.addOffered(set, START);
+      return ({ keySets }) => keySets.addOffered({ ...set, binding: random.bytes(16) }, START);
     },
     answers: undefined,
     again: 'CONSTRAINT_VIOLATED',
@@ -201,7 +201,7 @@ export const OPERATIONS: readonly Operation[] = [
       const claim = await claimOf(stores, await enrolPhone(stores));
       return ({ grants }) => grants.burnCounters(claim, START);
     },
-    answers: 1n,
+    answers: { sequence: 1n, keyBinding: expect.any(Buffer) },
     // Burned is burned: the phone begins again with the next ones.
     again: 'COUNTER_NOT_HIGHER',
   },
@@ -259,7 +259,13 @@ export const OPERATIONS: readonly Operation[] = [
     name: 'keeping a grant for a tap that is paid again',
     ready: async (stores) => {
       const { grant, signed } = await addGrant(stores, await enrolPhone(stores));
-      const tap = { parentId: grant.id, rootId: grant.id, hash: random.bytes(32), attempt: 2 };
+      const tap = {
+        parentId: grant.id,
+        rootId: grant.id,
+        rootHash: random.bytes(32),
+        hash: random.bytes(32),
+        attempt: 2,
+      };
       const stored = { grant: { ...grant, id: uniqueId(), sameTap: tap }, signed };
       return ({ grants }) => grants.addChildGrant(stored, tap);
     },
@@ -308,7 +314,7 @@ export const OPERATIONS: readonly Operation[] = [
       const { deviceId } = await enrolPhone(stores);
       const group = uniqueName('group');
       await stores.deviceGroups.addMembers(group, [deviceId], 'ann', START);
-      return ({ deviceGroups }) => deviceGroups.removeMembers(group, [deviceId]);
+      return ({ deviceGroups }) => deviceGroups.removeMembers(group, [deviceId], 'bob', LATER);
     },
     answers: { outcome: 'changed', devices: 0, changed: 1 },
     again: { outcome: 'changed', devices: 0, changed: 0 },

@@ -176,12 +176,35 @@ onEachDatabase('policy', (openDatabase) => {
     await activate(FIRST.version, { kind: 'group', group });
     const members = (await policies.snapshot()).members.filter((member) => member.group === group);
     expect(members.map(({ deviceId }) => deviceId).sort()).toEqual([first, second]);
-    expect(await deviceGroups.removeMembers(group, [first, stranger])).toEqual({
+    expect(await deviceGroups.removeMembers(group, [first, stranger], 'bob', secondsAfter(START, 60))).toEqual({
       outcome: 'changed',
       devices: 1,
       changed: 1,
     });
     expect(await deviceGroups.members(group, null, 5)).toEqual([second]);
+  });
+
+  test('a group keeps who added and removed which devices, and nothing of what changed nothing', async () => {
+    const [one, two] = [await enrolPhone(stores), await enrolPhone(stores)];
+    const [first = '', second = ''] = [one.deviceId, two.deviceId].sort();
+    const group = uniqueName('group');
+    const { deviceGroups, policies } = stores;
+    const later = secondsAfter(START, 60);
+    await deviceGroups.addMembers(group, [second, first], 'ann', START);
+    const added = await policies.generation();
+    await deviceGroups.addMembers(group, [first], 'bob', START);
+    await deviceGroups.addMembers(group, [uniqueId()], 'bob', START);
+    await deviceGroups.removeMembers(group, [uniqueId()], 'bob', START);
+    await deviceGroups.removeMembers(group, [first, uniqueId()], 'bob', later);
+    const removed = await policies.generation();
+    const changes = [
+      { number: removed, change: 'removed', deviceIds: [first], by: 'bob', at: later },
+      { number: added, change: 'added', deviceIds: [first, second], by: 'ann', at: START },
+    ];
+    expect(await deviceGroups.changes(group, null, 10)).toEqual(changes);
+    expect(await deviceGroups.changes(group, null, 1)).toEqual(changes.slice(0, 1));
+    expect(await deviceGroups.changes(group, removed, 10)).toEqual(changes.slice(1));
+    expect(await deviceGroups.changes(uniqueName('group'), null, 10)).toEqual([]);
   });
 
   test('devices of a scope are counted, of a canary by its share', async () => {

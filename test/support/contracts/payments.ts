@@ -13,7 +13,8 @@ const random = new SeededRandom('payment contracts');
 const NOTHING: Tally = { payments: 0n, amountMinor: 0n };
 
 const useOf = (over: Partial<CardUse> = {}): CardUse => {
-  return { reference: random.bytes(16), application: 'a0000000031010-01', counter: 258, ...over };
+  const cryptogram = random.bytes(8);
+  return { reference: random.bytes(16), application: 'a0000000031010-01', counter: 258, cryptogram, ...over };
 };
 
 const keyOf = (over: Partial<TallyKey> = {}): TallyKey => {
@@ -36,11 +37,38 @@ export function paymentContract(open: OpenStores): void {
     test('counts once: another tap with the same counter is not kept, and nothing of it', async () => {
       const { decisions } = open();
       const use = useOf();
-      expect(await decisions.rootOfCardUse(use)).toBeNull();
+      expect(await decisions.usedByOther(use, uniqueId())).toBe(false);
       const first = await paid(use);
       expect(first.kept).toBe(true);
       expect((await paid(use)).kept).toBe(false);
-      expect(await decisions.rootOfCardUse(use)).toBe(first.rootGrantId);
+      expect(await decisions.usedByOther(use, first.rootGrantId)).toBe(false);
+      expect(await decisions.usedByOther(use, uniqueId())).toBe(true);
+    });
+
+    test('counts once whatever application it is said to be of: its cryptogram is the same', async () => {
+      const { decisions } = open();
+      const use = useOf();
+      const relabelled = { ...use, application: 'a000000003101001-' };
+      const first = await paid(use);
+      const second = await paid(relabelled);
+      expect([first.kept, second.kept]).toEqual([true, false]);
+      expect(await decisions.usedByOther(relabelled, second.rootGrantId)).toBe(true);
+      expect(await decisions.usedByOther(relabelled, first.rootGrantId)).toBe(false);
+    });
+
+    test('is taken by exactly one of eight names for its application that come at once', async () => {
+      const use = useOf();
+      const answers = await atOnce(
+        8,
+        async (index) => (await paid({ ...use, application: `a00000000310100${index}-` })).kept,
+      );
+      expect(countOf(answers, true)).toBe(1);
+    });
+
+    test('counts once at its counter, whatever its cryptogram is said to be', async () => {
+      const use = useOf();
+      expect((await paid(use)).kept).toBe(true);
+      expect((await paid({ ...use, cryptogram: random.bytes(8) })).kept).toBe(false);
     });
 
     test('leaves the session as it was where it is not kept: the next payment of it is', async () => {
@@ -66,7 +94,7 @@ export function paymentContract(open: OpenStores): void {
     ])('is another one: %s', async (_what, over) => {
       const use = useOf();
       await paid(use);
-      expect((await paid({ ...use, ...over })).kept).toBe(true);
+      expect((await paid({ ...use, cryptogram: random.bytes(8), ...over })).kept).toBe(true);
     });
 
     test('is taken by exactly one of eight taps that come at once', async () => {
@@ -132,7 +160,10 @@ export function paymentContract(open: OpenStores): void {
       const kept = decisionOf(sale, { cardUse: use, cardReference: use.reference, tallies });
       await stores.decisions.commit(kept);
       const refund = await addGrant(stores, phone, { sequence: 2n, terms: { ...terms, type: 'refund' } });
-      const decision = decisionOf(refund, { cardUse: { ...use, counter: 8 }, cardReference: kept.cardReference });
+      const decision = decisionOf(refund, {
+        cardUse: useOf({ reference: use.reference, counter: 8 }),
+        cardReference: kept.cardReference,
+      });
       const seen: Found[] = [];
       const judge = (found: Found): Reason | null => {
         seen.push(found);
@@ -207,7 +238,7 @@ export function paymentContract(open: OpenStores): void {
       expect(await stores.outcomes.decided(stored.grant.id)).toBeNull();
       await stores.decisions.commit(decision);
       expect(await stores.outcomes.decided(stored.grant.id)).toEqual({
-        grant: stored.grant,
+        ...stored,
         tapHash: decision.facts.payment.tapHash,
         reasons: [],
         reported: null,
@@ -235,6 +266,22 @@ export function paymentContract(open: OpenStores): void {
   });
 
   describe('a tap that is paid again', () => {
+    test('was approved before where one of its payments was, and no other payment of the order', async () => {
+      const stores = open();
+      const phone = await enrolPhone(stores);
+      const root = await addGrant(stores, phone);
+      const tap = decisionOf(root);
+      expect(await stores.decisions.tapApproved(tap)).toBe(false);
+      await stores.decisions.commit({ ...tap, outcome: 'refused', reasons: ['PIN_LOST'], cardUse: null });
+      const other = decisionOf(await addGrant(stores, phone, { sequence: 2n }));
+      await stores.decisions.commit(other);
+      expect(await stores.decisions.tapApproved(tap)).toBe(false);
+      expect(await stores.decisions.tapApproved(other)).toBe(true);
+      const child = await addGrant(stores, phone, { sequence: 3n });
+      await stores.decisions.commit(decisionOf(child, { rootGrantId: root.grant.id }));
+      expect(await stores.decisions.tapApproved(tap)).toBe(true);
+    });
+
     test('is found by its session alone, once it is decided', async () => {
       const stores = open();
       const phone = await enrolPhone(stores);
@@ -244,7 +291,7 @@ export function paymentContract(open: OpenStores): void {
       const decision = decisionOf(stored, { outcome: 'refused', reasons: ['PIN_LOST'] });
       await stores.decisions.commit(decision);
       const tapHash = decision.facts.payment.tapHash;
-      const paid = { grant: stored.grant, tapHash, reasons: ['PIN_LOST'], reported: null, decidedAt: START };
+      const paid = { ...stored, tapHash, reasons: ['PIN_LOST'], reported: null, decidedAt: START };
       expect(await stores.grants.paidTap(stored.grant.id, thumbprint)).toEqual(paid);
       const other = await enrolPhone(stores);
       expect(await stores.grants.paidTap(stored.grant.id, other.sessionKey.thumbprint)).toBeNull();
@@ -256,7 +303,7 @@ export function paymentContract(open: OpenStores): void {
       const phone = await enrolPhone(stores);
       const parent = await addGrant(stores, phone);
       const parentId = parent.grant.id;
-      const sameTap = { parentId, rootId: parentId, hash: random.bytes(32), attempt: 2 };
+      const sameTap = { parentId, rootId: parentId, rootHash: random.bytes(32), hash: random.bytes(32), attempt: 2 };
       const child = () => ({ ...parent, grant: { ...parent.grant, id: uniqueId(), sameTap } });
       const answers = await atOnce(8, () => stores.grants.addChildGrant(child(), sameTap));
       expect(countOf(answers, true)).toBe(1);

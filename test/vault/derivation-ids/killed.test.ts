@@ -7,7 +7,7 @@ import { randomUuid } from '../../../src/ports/random.ts';
 import { VaultChild } from '../../../src/vault/child.ts';
 import { VaultClient } from '../../../src/vault/client.ts';
 import { BLOCK_IDS } from '../../../src/vault/derivation-ids/opened-blocks.ts';
-import { random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import { ACQUIRER, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
 
 const ROUNDS = 5;
 const BLOCKS = 4;
@@ -47,6 +47,7 @@ test('a vault that is killed again and again offers no initial key twice', async
     const answer = await client.offerKeys({
       injectionId: randomUuid(random),
       deviceId: 'device-1',
+      acquirer: ACQUIRER,
       sessionKeyThumbprint: 'A'.repeat(43),
       transport: 'key-agreement',
       transportKey,

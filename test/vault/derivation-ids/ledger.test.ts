@@ -140,7 +140,7 @@ test('a process that dies at any call of the file system has given out no id tha
     }
   }
   expect(block).toBeGreaterThan(20);
-  expect(readdirSync(vault.directory).sort()).toEqual([FILE, 'keys.json', 'master.key']);
+  expect(readdirSync(vault.directory).sort()).toEqual(['audit-checkpoint.json', FILE, 'keys.json', 'master.key']);
 });
 
 describe('the record', () => {

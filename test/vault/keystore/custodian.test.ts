@@ -95,6 +95,24 @@ describe('a change of state', () => {
     expect(statesOf('grant')).toEqual(['draining', 'active']);
   });
 
+  test('of a key that the anchor endorses tells until when it signs', () => {
+    const days = (slot: { readonly expiresAt?: Date | undefined }) =>
+      slot.expiresAt && (slot.expiresAt.getTime() - NOW.getTime()) / 86_400_000;
+    rotate('grant');
+    expect(days(slotIn('grant', 'active'))).toBe(730);
+    expect(days(slotIn('grant', 'draining'))).toBe(730);
+    expect(days(slotIn('receipt', 'active'))).toBeUndefined();
+  });
+
+  test('of a zone KEK takes it out of use, and its bytes with it', () => {
+    const { id } = slotIn('zone-kek', 'active');
+    unwrap(change(id, 'compromised'));
+    expect(unwrap(openKeystore(fixture.directory)).slots.find((slot) => slot.id === id)?.block).toBeUndefined();
+    const refused = { reason: 'ZONE_KEK_MISSING' };
+    expect(fixture.custodian.generate({ kind: 'zone-pin', acquirer: ACQUIRER }, BY)).toMatchObject(refused);
+    expect(loadKeystore(fixture.directory).ok).toBe(true);
+  });
+
   test('is written down with its person and instant, and counted', () => {
     const { generation } = fixture.keys;
     rotate('receipt');
@@ -260,7 +278,12 @@ describe('a crash', () => {
         expect(loadKeystore(fixture.directory).ok).toBe(true);
         if (isOld) unwrap(change(id, 'compromised'));
         generate('audit');
-        expect(readdirSync(fixture.directory).sort()).toEqual(['derivation-ids.json', 'keys.json', 'master.key']);
+        expect(readdirSync(fixture.directory).sort()).toEqual([
+          'audit-checkpoint.json',
+          'derivation-ids.json',
+          'keys.json',
+          'master.key',
+        ]);
       }
     }
     expect([...outcomes].sort()).toEqual(['new', 'old']);

@@ -21,7 +21,12 @@ const mode = (path: string): number => statSync(path).mode & 0o777;
 describe('a new keystore', () => {
   test('has its files for the owner only, and nothing beside them', () => {
     expect(initialise(directory, options)).toEqual({ ok: true, value: null });
-    expect(readdirSync(directory).sort()).toEqual(['derivation-ids.json', 'keys.json', 'master.key']);
+    expect(readdirSync(directory).sort()).toEqual([
+      'audit-checkpoint.json',
+      'derivation-ids.json',
+      'keys.json',
+      'master.key',
+    ]);
     expect(readdirSync(folder.path)).toEqual(['keys']);
     expect(mode(directory)).toBe(0o700);
     expect(mode(join(directory, 'master.key'))).toBe(0o600);

@@ -7,7 +7,9 @@ import { initialise } from '../../../src/vault/keystore/initialise.ts';
 import { loadKeystore } from '../../../src/vault/keystore/load.ts';
 import { MasterKeyOfPassphrase, MasterKeyOfToken, tokenSerialOf } from '../../../src/vault/keystore/master-key.ts';
 import type { Keystore } from '../../../src/vault/keystore/place.ts';
+import type { FileSystem } from '../../../src/vault/keystore/replace.ts';
 import { TokenError } from '../../../src/vault/pkcs11/token-error.ts';
+import { dyingAt } from '../support/dying-files.ts';
 import { clock, random, temporaryFolder, unwrap } from '../support/keystore.ts';
 import { MemoryToken } from '../support/memory-token.ts';
 
@@ -130,14 +132,16 @@ describe('a keystore on a token', () => {
   });
 
   test('does not work on with a compromised key whose successors cannot be loaded yet', () => {
-    const custodian = unwrap(Custodian.open(place, ports));
-    const compromised = custodian.keys.deviceToken.keyId;
-    const makeSigningKey = token.makeSigningKey.bind(token);
-    token.makeSigningKey = (id) => {
-      const made = makeSigningKey(id);
-      token.drawn = true;
-      return made;
+    const files = dyingAt(Number.POSITIVE_INFINITY, true);
+    const drawnOnceWritten: FileSystem = {
+      ...files,
+      rename: (from, to) => {
+        files.rename(from, to);
+        token.drawn = true;
+      },
     };
+    const custodian = unwrap(Custodian.open(place, ports, drawnOnceWritten));
+    const compromised = custodian.keys.deviceToken.keyId;
     expect(custodian.change(idOf(custodian, 'device-token'), 'compromised', 'alice').ok).toBe(false);
     expect(() => custodian.keys).toThrow(TokenError);
     token.drawn = false;

@@ -36,7 +36,7 @@ const keysOf = (place: Keystore): string[] =>
 const kekOf = (place: Keystore): string =>
   unwrap(openKeystore(place)).slots.find(({ kind, state }) => kind === 'kek' && state === 'active')?.kcv ?? '';
 const files = (): string[] => readdirSync(directory).sort();
-const FILES = ['derivation-ids.json', 'keys.json', 'master.key'];
+const FILES = ['audit-checkpoint.json', 'derivation-ids.json', 'keys.json', 'master.key'];
 
 describe.each(['software', 'token'])('a new KEK of a vault: %s', (kind) => {
   let place: Keystore;
@@ -96,7 +96,7 @@ describe.each(['software', 'token'])('a new KEK of a vault: %s', (kind) => {
     }
     expect(outcomes.size).toBe(2);
     unwrap(renewKek(place, turn));
-    expect(files().filter((name) => !name.startsWith('master'))).toEqual(FILES.slice(0, 2));
+    expect(files().filter((name) => !name.startsWith('master'))).toEqual(FILES.slice(0, 3));
   });
 });
 
@@ -115,7 +115,7 @@ describe('a new master key', () => {
     const keys = keysOf(inFile());
     const [one, other] = [passphrase('correct horse battery staple'), passphrase('another horse battery staple')];
     unwrap(renewMasterKey(inFile(), one, turn));
-    expect(files()).toEqual([...FILES.slice(0, 2), 'master.json']);
+    expect(files()).toEqual([...FILES.slice(0, 3), 'master.json']);
     expect(keysOf(under(one))).toEqual(keys);
     expect(loadKeystore(inFile())).toMatchObject({ reason: 'KEYSTORE_MISSING' });
     unwrap(renewMasterKey(under(one), other, turn));
@@ -133,7 +133,7 @@ describe('a new master key', () => {
     const wrong = passphrase('wrong horse battery staple');
     expect(renewMasterKey(under(wrong), wrong, turn)).toMatchObject({ reason: 'KEYSTORE_PASSPHRASE' });
     expect(readFileSync(join(directory, 'keys.json'))).toEqual(before);
-    expect(files()).toEqual([...FILES.slice(0, 2), 'master.json']);
+    expect(files()).toEqual([...FILES.slice(0, 3), 'master.json']);
   });
 
   test('of a token is derived from a new root key, and the old root key is destroyed', () => {

@@ -209,7 +209,12 @@ describe('a zone ceremony', () => {
 
   test('makes no zone keys without a zone KEK', () => {
     expect(makeZoneKeys(directory, ACQUIRER, options)).toMatchObject({ ok: false, reason: 'ZONE_KEK_MISSING' });
-    expect(readdirSync(directory).sort()).toEqual(['derivation-ids.json', 'keys.json', 'master.key']);
+    expect(readdirSync(directory).sort()).toEqual([
+      'audit-checkpoint.json',
+      'derivation-ids.json',
+      'keys.json',
+      'master.key',
+    ]);
   });
 
   test('changes nothing where it is refused', () => {

@@ -48,14 +48,17 @@ interface BlockForm {
   readonly usage?: string;
   readonly mode?: string;
   readonly exportability?: string;
+  readonly keyVersion?: string;
+  readonly pedigree?: 0 | 1 | 2 | 3;
   readonly key?: SecretKey;
   readonly under?: SecretKey;
 }
 
 function blockOf(form: BlockForm = {}): string {
   const { version = 'D', usage = 'P0', mode = 'E', exportability = 'E', key = newKey(), under = kek } = form;
-  const attributes = { usage, algorithm: 'A', modeOfUse: mode, keyVersion: '00', exportability };
-  return unwrap(exportKeyBlock({ version, attributes, key }, under, random));
+  const attributes = { usage, algorithm: 'A', modeOfUse: mode, keyVersion: form.keyVersion ?? '00', exportability };
+  const optional = form.pedigree === undefined ? [] : [{ id: 'WP', pedigree: form.pedigree } as const];
+  return unwrap(exportKeyBlock({ version, attributes, key, optional }, under, random));
 }
 
 /** An AES key in a block of version B, which no strict exporter makes: TDEA is weaker. */
@@ -178,6 +181,8 @@ describe('a departure from X9.143', () => {
   test.each<[string, string, () => string]>([
     ['version E', 'VERSION_E', () => blockOf({ version: 'E' })],
     ['a mode of use that says nothing', 'MODE_OF_USE_N', () => blockOf({ mode: 'N' })],
+    ['a key that was under a weaker one', 'KBPK_WEAKER_THAN_KEY', () => blockOf({ pedigree: 1 })],
+    ['a key whose past is worse', 'KBPK_WEAKER_THAN_KEY', () => blockOf({ pedigree: 3 })],
   ])('%s is told by its name, and taken where it is tolerated', (_, name, block) => {
     const first = departed(block());
     expect(first).toMatchObject({ slot: undefined, tolerated: [], notTolerated: name });
@@ -185,9 +190,10 @@ describe('a departure from X9.143', () => {
   });
 
   test('of version B is taken under a TDEA key alone, and each of its weaknesses is named', () => {
-    const parts = ['0123456789abcdeffedcba987654321013579bdf02468ace', '10'.repeat(24)].map((hex) =>
-      Buffer.from(hex, 'hex'),
-    );
+    const parts = [
+      '0123456789abcdeffedcba987654321013579bdf02468ace',
+      '1032547698badcfe0f2e4d6c8ba9c8e710203040506070e0',
+    ].map((hex) => Buffer.from(hex, 'hex'));
     const kcv = (bytes: Buffer): string =>
       unwrap(SecretKey.parse('TDES', bytes)).encipher(new Uint8Array(8)).subarray(0, 3).toString('hex');
     const components = parts.map((bytes) => ({ component: bytes.toString('hex'), kcv: kcv(bytes) }));
@@ -201,6 +207,17 @@ describe('a departure from X9.143', () => {
     expect(departed(block, ['VERSION_B'])).toMatchObject({ notTolerated: 'KBPK_WEAKER_THAN_KEY' });
     const both = ['VERSION_B', 'KBPK_WEAKER_THAN_KEY'];
     expect(departed(block, both)).toMatchObject({ tolerated: both, slot: { keyCheckValue: kcvOf(key) } });
+  });
+
+  test('is none where the pedigree or the version is as it should be', () => {
+    const good = { tolerated: [], notTolerated: '' };
+    expect(departed(blockOf({ pedigree: 0, keyVersion: '12' }))).toMatchObject(good);
+    const asymmetric = blockOf({ pedigree: 2, usage: 'D0' });
+    expect(unwrap(imported(asymmetric, { kind: 'zone-data' }))).toMatchObject(good);
+  });
+
+  test('is not what a component is: no key at all', () => {
+    expect(imported(blockOf({ keyVersion: 'c1' }))).toMatchObject({ reason: 'KEY_ATTRIBUTES_MISMATCH' });
   });
 
   test('that nobody knows cannot be tolerated', () => {

@@ -2,6 +2,8 @@ import { createPublicKey, diffieHellman, generateKeyPairSync, hkdfSync, type Key
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { canonicalBytes } from '../../../src/encoding/canonical.ts';
 import { sha256 } from '../../../src/encoding/digest.ts';
+import { p256Thumbprint } from '../../../src/encoding/p256.ts';
+import { isEndorsed, trustedAnchors } from '../../../src/encoding/published-key.ts';
 import { CONTEXT, verifySigned } from '../../../src/encoding/signed.ts';
 import { KeyOffer } from '../../../src/gen/tapgate/v1/key_injection_service.ts';
 import { KeyDomain, KeyTransport } from '../../../src/gen/tapgate/v1/key_transport.ts';
@@ -19,10 +21,20 @@ import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import { randomUuid } from '../../../src/ports/random.ts';
 import { ok, refuse } from '../../../src/reasons/result.ts';
 import type { InitialKeyIdLedger } from '../../../src/vault/derivation-ids/ledger.ts';
+import { renewAnchor } from '../../../src/vault/keystore/anchor-renewal.ts';
 import { describeKeys } from '../../../src/vault/operations/describe-keys.ts';
 import { offerKeys } from '../../../src/vault/operations/offer-keys.ts';
 import { verifyKeyProof } from '../../../src/vault/operations/verify-key-proof.ts';
-import { clock, FORGETFUL_LEDGER, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import {
+  ACQUIRER,
+  clock,
+  FORGETFUL_LEDGER,
+  random,
+  turn,
+  unwrap,
+  type VaultFixture,
+  vaultFixture,
+} from '../support/keystore.ts';
 import { type TestPhone, testPhone } from '../support/phone.ts';
 
 let vault: VaultFixture;
@@ -40,6 +52,7 @@ const ports = { random, clock };
 const offerCall = (bend: Partial<OfferKeysCall> = {}): OfferKeysCall => ({
   injectionId: randomUuid(random),
   deviceId: 'device-1',
+  acquirer: ACQUIRER,
   sessionKeyThumbprint: phone.thumbprint,
   transport: KeyTransport.KEY_AGREEMENT,
   transportPublicKey: transport.spki,
@@ -49,6 +62,11 @@ const offerCall = (bend: Partial<OfferKeysCall> = {}): OfferKeysCall => ({
   expiresAt: 1_770_000_000_123n,
   ...bend,
 });
+
+const offerOf = (call: OfferKeysCall): KeyOffer => {
+  const { offer } = unwrap(offerKeys(call, vault.keys, ports, FORGETFUL_LEDGER));
+  return KeyOffer.decode(offer?.payload ?? Buffer.alloc(0));
+};
 
 /** The initial key of an envelope as a phone opens it, by node:crypto alone up to the key block. */
 function openEnvelope(
@@ -80,7 +98,8 @@ function openEnvelope(
 describe('an offer of keys', () => {
   test('brings each domain its initial key, wrapped for this phone alone', () => {
     const call = offerCall();
-    const message = unwrap(offerKeys(call, vault.keys, ports, FORGETFUL_LEDGER));
+    const { offer: message } = unwrap(offerKeys(call, vault.keys, ports, FORGETFUL_LEDGER));
+    if (message === undefined) throw new Error('no offer');
     expect(verifySigned(CONTEXT.keyOffer, message, vault.keys.grant.publicKey)).toBe(true);
     const offer = KeyOffer.decode(message.payload);
     expect(offer).toMatchObject({
@@ -102,9 +121,7 @@ describe('an offer of keys', () => {
 
   test('is made with a new ephemeral key each time', () => {
     const call = offerCall();
-    const keys = [1, 2].map(
-      () => KeyOffer.decode(unwrap(offerKeys(call, vault.keys, ports, FORGETFUL_LEDGER)).payload).ephemeralPublicKey,
-    );
+    const keys = [1, 2].map(() => offerOf(call).ephemeralPublicKey);
     expect(keys[0]).not.toEqual(keys[1]);
   });
 
@@ -261,6 +278,34 @@ describe('the description of keys', () => {
       accountDataBdkId: accountDataBdk.id,
       acquirers: ['acquirer-a'],
     });
+  });
+
+  test("carries the anchor's endorsement of every key that signs, a new anchor's after its renewal", () => {
+    const fixture = vaultFixture();
+    const isEndorsedNow = () => {
+      const { anchor, signingKeys } = describeKeys({ knownGeneration: 0n }, fixture.keys);
+      const trusted = trustedAnchors([anchor]);
+      const anchorId = p256Thumbprint(anchor);
+      if (trusted === null || anchorId === null) throw new Error('no anchor');
+      return fixture.keys.publicKeys.map(({ kind, keyId }) => {
+        const told = signingKeys.find((key) => key.keyId === keyId);
+        if (told === undefined) return false;
+        const { publicKey, endorsement: signature } = told;
+        return isEndorsed({ purpose: kind, publicKey, endorsements: [{ anchorId, signature }] }, trusted);
+      });
+    };
+    try {
+      expect(isEndorsedNow()).toEqual([true, true, true, true]);
+      unwrap(fixture.custodian.generate({ kind: 'audit' }, 'ann'));
+      expect(isEndorsedNow()).toEqual([true, true, true, true, true]);
+      const before = fixture.keys.anchor;
+      unwrap(renewAnchor(fixture.directory, turn));
+      unwrap(fixture.custodian.reload());
+      expect(fixture.keys.anchor).not.toEqual(before);
+      expect(isEndorsedNow()).toEqual([true, true, true, true, true]);
+    } finally {
+      fixture.remove();
+    }
   });
 
   test("carries the anchor's endorsement of the service key", () => {

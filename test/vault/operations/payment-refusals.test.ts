@@ -137,7 +137,7 @@ const REFUSALS: readonly [string, Reason, () => Bend][] = [
   [
     'account data at another counter',
     'INTENT_GRANT_MISMATCH',
-    () => ({ intent: (intent) => ({ ...intent, accountData: encryptAccountData(phone, intent.grantId, 8) }) }),
+    () => ({ intent: (intent) => ({ ...intent, accountData: encryptAccountData(phone, random.bytes(32), 8) }) }),
   ],
   [
     'a PIN at another counter',
@@ -175,7 +175,7 @@ const REFUSALS: readonly [string, Reason, () => Bend][] = [
     () => ({
       intent: (intent) => ({
         ...intent,
-        accountData: encryptAccountData(phone, 'f47ac10b-58cc-4372-a567-0e02b2c3d479', 7),
+        accountData: encryptAccountData(phone, random.bytes(32), 7),
       }),
     }),
   ],

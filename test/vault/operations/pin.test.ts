@@ -73,8 +73,46 @@ describe('a PIN block', () => {
   test.each<[string, Reason, () => PinCheckBend]>([
     ['for another PAN', 'PIN_BLOCK_MALFORMED', () => ({ block: encipherPin(phone, 7, PIN, '4111111111111111') })],
     ['under another counter', 'PIN_BLOCK_MALFORMED', () => ({ block: encipherPin(phone, 8) })],
-    ['at a counter that none may use', 'PIN_BLOCK_MALFORMED', () => ({ grant: { pinKsn: Buffer.alloc(12) } })],
-    ['at a KSN of the other domain', 'PIN_BLOCK_MALFORMED', () => ({ grant: { pinKsn: phone.accountData.ksn(7) } })],
+    ['at a counter that none may use', 'PIN_BLOCK_MALFORMED', () => ({ transaction: { pinKsn: Buffer.alloc(12) } })],
+    [
+      'at a KSN of the other domain',
+      'PIN_BLOCK_MALFORMED',
+      () => ({ transaction: { pinKsn: phone.accountData.ksn(7) } }),
+    ],
+    ['without its transaction grant', 'MALFORMED_MESSAGE', () => ({ call: (call) => ({ ...call, grant: undefined }) })],
+    ['of a PIN grant for another grant', 'PIN_GRANT_MISMATCH', () => ({ grant: { grantId: randomUuid(random) } })],
+    [
+      'of a PIN grant for another session',
+      'PIN_GRANT_MISMATCH',
+      () => ({ grant: { thumbprint: testPhone(vault).thumbprint } }),
+    ],
+    ['of a PIN grant for another counter', 'PIN_GRANT_MISMATCH', () => ({ grant: { pinKsn: phone.pin.ksn(8) } })],
+    [
+      'of a PIN grant that outlives its grant',
+      'PIN_GRANT_MISMATCH',
+      () => ({ grant: { expiresAt: new Date(NOW.getTime() + 120_001) } }),
+    ],
+    ['where its grant allows no PIN', 'PIN_NOT_EXPECTED', () => ({ transaction: { pinAllowed: false } })],
+    [
+      'with account data at another counter than granted',
+      'PIN_GRANT_MISMATCH',
+      () => ({ transaction: { accountDataKsn: phone.accountData.ksn(8) } }),
+    ],
+    [
+      'with account data that was sealed for another grant',
+      'ACCOUNT_DATA_INVALID',
+      () => ({ boundTo: Buffer.alloc(32, 3) }),
+    ],
+    [
+      'with a transaction grant that the caller has changed',
+      'GRANT_UNKNOWN',
+      () => ({
+        call: (call) => ({
+          ...call,
+          grant: call.grant && { ...call.grant, payload: Buffer.concat([call.grant.payload, Buffer.of(0x38, 0x04)]) },
+        }),
+      }),
+    ],
     ['of 8 bytes', 'PIN_BLOCK_MALFORMED', () => ({ block: Buffer.alloc(8) })],
     ['of no bytes', 'PIN_BLOCK_MALFORMED', () => ({ block: Buffer.alloc(0) })],
     [
@@ -113,7 +151,7 @@ describe('a PIN block', () => {
     [
       "with another tap's account data",
       'PIN_GRANT_MISMATCH',
-      () => ({ accountData: encryptAccountData(phone, randomUuid(random), 7) }),
+      () => ({ accountData: encryptAccountData(phone, random.bytes(32), 7) }),
     ],
     ['with account data that is no card data', 'ACCOUNT_DATA_INVALID', () => ({ cardTlv: CARD_TLV.subarray(1) })],
   ])('%s is refused: %s', (_, reason, bend) => {

@@ -10,11 +10,22 @@ import { checkPinBlock } from '../../../src/vault/operations/check-pin-block.ts'
 import { describeKeys } from '../../../src/vault/operations/describe-keys.ts';
 import { offerKeys } from '../../../src/vault/operations/offer-keys.ts';
 import { signGrant } from '../../../src/vault/operations/sign-grant.ts';
-import { encodeGrant } from '../../../src/wire/transaction.ts';
-import { clock, FORGETFUL_LEDGER, NOW, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
-import { testGrant, testPayment } from '../support/payment.ts';
+import { signPinGrant } from '../../../src/vault/operations/sign-pin-grant.ts';
+import { signRefusal } from '../../../src/vault/operations/sign-refusal.ts';
+import { encodePinGrant } from '../../../src/wire/pin.ts';
+import {
+  ACQUIRER,
+  clock,
+  FORGETFUL_LEDGER,
+  NOW,
+  random,
+  unwrap,
+  type VaultFixture,
+  vaultFixture,
+} from '../support/keystore.ts';
+import { grantCall, testGrant, testPayment } from '../support/payment.ts';
 import { type TestPhone, testPhone } from '../support/phone.ts';
-import { testPinCheck } from '../support/pin-check.ts';
+import { testPinCheck, testPinGrant } from '../support/pin-check.ts';
 
 const ports = { random, clock };
 let vault: VaultFixture;
@@ -34,10 +45,11 @@ const change = (id: string, to: SlotState): unknown => unwrap(vault.custodian.ch
 const rotate = (kind: SlotKind): unknown =>
   change(unwrap(vault.custodian.generate({ kind }, 'tester')).slot.id, 'active');
 
-const grantPayload = () => ({ payload: encodeGrant(testGrant(phone)) });
+const grantPayload = () => grantCall(vault, testGrant(phone));
 const offerOf = (from: TestPhone) => ({
   injectionId: randomUuid(random),
   deviceId: 'device-1',
+  acquirer: ACQUIRER,
   sessionKeyThumbprint: from.thumbprint,
   transport: KeyTransport.KEY_AGREEMENT,
   transportPublicKey: from.sessionPublicKey,
@@ -55,6 +67,24 @@ describe.each(['bdk-pin', 'bdk-account-data'] as const)(
       expect(signGrant(grantPayload(), vault.keys, ports).ok).toBe(true);
       expect(authorizePayment(testPayment(vault, phone).call, vault.keys, ports).ok).toBe(true);
       expect(checkPinBlock(testPinCheck(vault, phone), vault.keys, ports).ok).toBe(true);
+    });
+
+    test.each<[SlotState[], string | null]>([
+      [[], null],
+      [['retired'], null],
+      [['retired', 'destroyed'], 'BASE_KEY_RETIRED'],
+      [['compromised'], 'BASE_KEY_COMPROMISED'],
+      [['retired', 'compromised'], 'BASE_KEY_COMPROMISED'],
+    ])('has its approval translated again in states %j, unless: %s', (states, reason) => {
+      const id = slotIn(kind, 'active');
+      const { call } = testPayment(vault, phone);
+      const first = unwrap(authorizePayment(call, vault.keys, ports));
+      rotate(kind);
+      for (const state of states) change(id, state);
+      const again = authorizePayment({ ...call, receiptClaims: '' }, vault.keys, ports);
+      if (reason !== null) return expect(again).toMatchObject({ ok: false, reason });
+      expect(again).toMatchObject({ ok: true, value: { receipt: '', cardReference: first.cardReference } });
+      expect(again.ok && again.value.zonePinBlock).toHaveLength(16);
     });
 
     test.each<[SlotState[], string]>([
@@ -96,20 +126,28 @@ describe.each(['bdk-pin', 'bdk-account-data'] as const)(
 );
 
 describe('after a rotation of the grant key, a grant of the one before', () => {
-  test.each<[SlotState[], string | null]>([
-    [[], null],
-    [['retired'], null],
-    [['retired', 'destroyed'], 'GRANT_UNKNOWN'],
-    [['compromised'], 'GRANT_KEY_COMPROMISED'],
-  ])('in states %j: %s', (states, reason) => {
-    const payment = testPayment(vault, phone).call;
+  const given = (reason: string | null) => (reason === null ? { ok: true } : { ok: false, reason });
+
+  test.each<[SlotState[], string | null, string | null]>([
+    [[], null, null],
+    [['retired'], null, 'GRANT_UNKNOWN'],
+    [['retired', 'destroyed'], 'GRANT_UNKNOWN', 'GRANT_UNKNOWN'],
+    [['compromised'], 'GRANT_KEY_COMPROMISED', 'GRANT_KEY_COMPROMISED'],
+  ])('in states %j: what began goes on: %s; something new: %s', (states, repeated, begun) => {
+    const made = testPayment(vault, phone);
     const check = testPinCheck(vault, phone);
+    const pinGrant = { payload: encodePinGrant(testPinGrant(made.grant)), grant: made.call.grant };
+    const claims = { ...made.claims, decision: 'refused', reasons: ['GRANT_EXPIRED'] };
+    const refusal = { ...made.call, receiptClaims: JSON.stringify(claims) };
     const id = slotIn('grant', 'active');
     rotate('grant');
     for (const state of states) change(id, state);
-    for (const answer of [authorizePayment(payment, vault.keys, ports), checkPinBlock(check, vault.keys, ports)]) {
-      expect(answer).toMatchObject(reason === null ? { ok: true } : { ok: false, reason });
-    }
+    const repeat = { ...made.call, receiptClaims: '' };
+    expect(authorizePayment(repeat, vault.keys, ports)).toMatchObject(given(repeated));
+    expect(checkPinBlock(check, vault.keys, ports)).toMatchObject(given(repeated));
+    expect(signRefusal(refusal, vault.keys, ports)).toMatchObject(given(repeated));
+    expect(authorizePayment(made.call, vault.keys, ports)).toMatchObject(given(begun));
+    expect(signPinGrant(pinGrant, vault.keys, ports)).toMatchObject(given(begun));
   });
 });
 

@@ -12,7 +12,15 @@ import { SecretKey } from '../../../src/payment-crypto/secret-key.ts';
 import { parseSecureKeyWrapper, unwrapSecureKey } from '../../../src/payment-crypto/secure-key-wrapper/wrapper.ts';
 import { randomUuid } from '../../../src/ports/random.ts';
 import { offerKeys } from '../../../src/vault/operations/offer-keys.ts';
-import { clock, FORGETFUL_LEDGER, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
+import {
+  ACQUIRER,
+  clock,
+  FORGETFUL_LEDGER,
+  random,
+  unwrap,
+  type VaultFixture,
+  vaultFixture,
+} from '../support/keystore.ts';
 import { type TestPhone, testPhone } from '../support/phone.ts';
 
 let vault: VaultFixture;
@@ -34,6 +42,7 @@ afterAll(() => vault.remove());
 const offerCall = (over: Partial<OfferKeysCall>): OfferKeysCall => ({
   injectionId: randomUuid(random),
   deviceId: 'device-1',
+  acquirer: ACQUIRER,
   sessionKeyThumbprint: phone.thumbprint,
   transport: KeyTransport.RSA,
   transportPublicKey: transport.spki,
@@ -45,7 +54,8 @@ const offerCall = (over: Partial<OfferKeysCall>): OfferKeysCall => ({
 });
 
 function offered(call: OfferKeysCall): KeyOffer {
-  const message = unwrap(offerKeys(call, vault.keys, { random, clock }, FORGETFUL_LEDGER));
+  const { offer: message } = unwrap(offerKeys(call, vault.keys, { random, clock }, FORGETFUL_LEDGER));
+  if (message === undefined) throw new Error('no offer');
   expect(verifySigned(CONTEXT.keyOffer, message, vault.keys.grant.publicKey)).toBe(true);
   expect(message.payload.length).toBeLessThan(4096);
   return KeyOffer.decode(message.payload);

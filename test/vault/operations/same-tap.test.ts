@@ -8,7 +8,8 @@ import { testPayment } from '../support/payment.ts';
 import { encryptAccountData, type TestPhone, testPhone } from '../support/phone.ts';
 
 const ROOT = '7b0b6ac1-8f0e-4a11-9c7e-6a9b8f2f3c11';
-const OTHER = '7b0b6ac1-8f0e-4a11-9c7e-6a9b8f2f3c12';
+const ROOT_HASH = Buffer.alloc(32, 0x11);
+const OTHER_HASH = Buffer.alloc(32, 0x12);
 const EMV_DATA = Buffer.from('8407a00000000310109f2701809f360200019f37045a5a5a5a', 'hex');
 
 let vault: VaultFixture;
@@ -21,11 +22,15 @@ beforeAll(() => {
 afterAll(() => vault.remove());
 
 /** A payment of a tap that was made under the root grant, and its answer. */
-function payAgain({ boundTo = ROOT, change = (intent: PaymentIntent) => intent } = {}) {
+function payAgain({
+  boundTo = ROOT_HASH,
+  rootHash = ROOT_HASH as Buffer | null,
+  change = (intent: PaymentIntent) => intent,
+} = {}) {
   const accountData = encryptAccountData(phone, boundTo, 7);
   const { ksn, initializationVector, ciphertext } = accountData;
   const hash = tapHash(EMV_DATA, ksn, initializationVector, ciphertext);
-  const sameTap = { parentId: ROOT, rootId: ROOT, hash, attempt: 2 };
+  const sameTap = { parentId: ROOT, rootId: ROOT, rootHash, hash, attempt: 2 };
   const bend = {
     grant: (grant: TransactionGrant) => ({ ...grant, sameTap }),
     intent: (intent: PaymentIntent) => change({ ...intent, emvData: EMV_DATA, accountData }),
@@ -39,7 +44,11 @@ describe('a tap that is paid again', () => {
   });
 
   test('is not opened where it was made under another', () => {
-    expect(payAgain({ boundTo: OTHER })).toMatchObject({ ok: false, reason: 'ACCOUNT_DATA_INVALID' });
+    expect(payAgain({ boundTo: OTHER_HASH })).toMatchObject({ ok: false, reason: 'ACCOUNT_DATA_INVALID' });
+  });
+
+  test('is not opened where its grant does not say which one it was made under', () => {
+    expect(payAgain({ rootHash: null })).toMatchObject({ ok: false, reason: 'ACCOUNT_DATA_INVALID' });
   });
 
   test('is the very same one: other chip data is refused', () => {
@@ -49,7 +58,7 @@ describe('a tap that is paid again', () => {
   });
 
   test('is the very same one: the same card enciphered anew is refused', () => {
-    const accountData = encryptAccountData(phone, ROOT, 7);
+    const accountData = encryptAccountData(phone, ROOT_HASH, 7);
     const refused = { ok: false, reason: 'INTENT_GRANT_MISMATCH' };
     expect(payAgain({ change: (intent) => ({ ...intent, accountData }) })).toMatchObject(refused);
   });

@@ -1,8 +1,10 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
-import { encodeCheckpoint } from '../../../src/audit/checkpoint.ts';
+import { decodeCheckpoint, encodeCheckpoint } from '../../../src/audit/checkpoint.ts';
 import { CONTEXT, verifySigned } from '../../../src/encoding/signed.ts';
 import { secondsAfter } from '../../../src/ports/clock.ts';
+import { ok } from '../../../src/reasons/result.ts';
 import { signCheckpoint } from '../../../src/vault/operations/sign-checkpoint.ts';
+import type { SignedCheckpoints } from '../../../src/vault/signed-checkpoints/ledger.ts';
 import { clock, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
 
 let vault: VaultFixture;
@@ -20,11 +22,16 @@ const payload = (apartSeconds = 0): Buffer =>
     at: secondsAfter(clock.now(), apartSeconds),
     entries: 1n,
     heads: [{ writer: '00000000-0000-4000-8000-000000000001', sequence: 1n, hash: Buffer.alloc(32) }],
+    takenUp: null,
   });
+/** Has signed nothing, and forgets what it signs. */
+const UNSIGNED: SignedCheckpoints = { take: (checkpoint) => ok(checkpoint) };
+const sign = (bytes: Buffer, keys = vault.keys, signed = UNSIGNED) =>
+  signCheckpoint({ payload: bytes }, keys, ports, signed);
 
 describe('a checkpoint of the audit log', () => {
   test('is signed by the audit key of the keystore', () => {
-    const signed = unwrap(signCheckpoint({ payload: payload() }, vault.keys, ports));
+    const signed = unwrap(sign(payload()));
     const { audit, publicKeys } = vault.keys;
     expect(signed).toMatchObject({ payload: payload(), keyId: audit?.keyId });
     const published = publicKeys.find(({ keyId }) => keyId === signed.keyId);
@@ -40,20 +47,41 @@ describe('a checkpoint of the audit log', () => {
     ['dated as far ahead as it may be', 300, true],
     ['dated too far ahead', 300.001, false],
   ])('is signed where it is %s: %d s', (_what, seconds, isSigned) => {
-    const signed = signCheckpoint({ payload: payload(seconds) }, vault.keys, ports);
+    const signed = sign(payload(seconds));
     expect(signed.ok).toBe(isSigned);
     if (!isSigned) expect(signed).toMatchObject({ reason: 'MALFORMED_MESSAGE', detail: 'checkpoint: at another time' });
   });
 
   test('is not signed in another serialisation, nor anything else', () => {
     for (const other of [Buffer.alloc(0), Buffer.from(`${payload()} `), Buffer.from('{"alg":"ES256"}')]) {
-      expect(signCheckpoint({ payload: other }, vault.keys, ports)).toMatchObject({ reason: 'MALFORMED_MESSAGE' });
+      expect(sign(other)).toMatchObject({ reason: 'MALFORMED_MESSAGE' });
     }
   });
 
   test('is not signed without an audit key', () => {
-    expect(signCheckpoint({ payload: payload() }, { ...vault.keys, audit: null }, ports)).toMatchObject({
+    expect(sign(payload(), { ...vault.keys, audit: null })).toMatchObject({
       reason: 'AUDIT_KEY_MISSING',
     });
+  });
+
+  test('is not signed where it says of itself that the log was taken up: the vault alone says so', () => {
+    const last = { number: 9n, hash: Buffer.alloc(32, 9) };
+    const said = encodeCheckpoint({
+      ...unwrap(decodeCheckpoint(payload())),
+      takenUp: { last, by: 'eve', at: clock.now() },
+    });
+    expect(sign(said)).toMatchObject({ reason: 'MALFORMED_MESSAGE', detail: 'checkpoint: taken up' });
+  });
+
+  test('is answered by the one that was signed in its place, and refused where it does not follow', () => {
+    const first = unwrap(sign(payload(), vault.keys, vault.custodian.checkpoints));
+    const again = unwrap(sign(payload(1), vault.keys, vault.custodian.checkpoints));
+    expect(first.payload).toEqual(payload());
+    expect(again.payload).toEqual(payload());
+    const { audit } = vault.keys;
+    if (audit === null) throw new Error('no audit key');
+    expect(verifySigned(CONTEXT.auditCheckpoint, again, audit.publicKey)).toBe(true);
+    const other = encodeCheckpoint({ ...unwrap(decodeCheckpoint(payload())), previous: Buffer.alloc(32, 1) });
+    expect(sign(other, vault.keys, vault.custodian.checkpoints)).toMatchObject({ reason: 'AUDIT_LOG_REPLACED' });
   });
 });

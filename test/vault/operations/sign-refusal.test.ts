@@ -32,7 +32,7 @@ const receiptKeys = () => new Map([[vault.keys.receipt.keyId, vault.keys.receipt
 
 test('a refusal is signed as it is stated, with the keys that its grant names', () => {
   const { made, claims, call } = refusalOf();
-  const { receipt } = unwrap(signRefusal(call, vault.keys));
+  const { receipt } = unwrap(signRefusal(call, vault.keys, ports));
   const keys = {
     pin_bdk: made.grant.pinKsn.subarray(0, 4).toString('hex'),
     account_data_bdk: made.grant.accountDataKsn.subarray(0, 4).toString('hex'),
@@ -43,7 +43,7 @@ test('a refusal is signed as it is stated, with the keys that its grant names', 
 
 test('no reader takes it for an approval', () => {
   const { made, call } = refusalOf();
-  const { receipt } = unwrap(signRefusal(call, vault.keys));
+  const { receipt } = unwrap(signRefusal(call, vault.keys, ports));
   const { grant, intentHash } = made;
   const expected = {
     issuer: 'https://tapgate.example',
@@ -74,7 +74,7 @@ describe('claims that are not signed', () => {
     ['other evidence', { evidence: 'A'.repeat(43) }, 'RECEIPT_MISMATCH'],
     ['another policy', { policy: 'p' }, 'RECEIPT_MISMATCH'],
   ])('%s', (_what, over, reason) => {
-    expect(signRefusal(refusalOf({}, over).call, vault.keys)).toMatchObject({ ok: false, reason });
+    expect(signRefusal(refusalOf({}, over).call, vault.keys, ports)).toMatchObject({ ok: false, reason });
   });
 
   test('and those of a refusal are none of an approval', () => {
@@ -94,6 +94,6 @@ describe('evidence that is not signed for', () => {
       'SESSION_KEY_MISMATCH',
     ],
   ])('%s', (_what, bend, reason) => {
-    expect(signRefusal(refusalOf(bend as Bend).call, vault.keys)).toMatchObject({ ok: false, reason });
+    expect(signRefusal(refusalOf(bend as Bend).call, vault.keys, ports)).toMatchObject({ ok: false, reason });
   });
 });

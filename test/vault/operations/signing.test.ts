@@ -2,8 +2,12 @@ import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { verifyEs256 } from '../../../src/encoding/jws.ts';
 import { CONTEXT, verifySigned } from '../../../src/encoding/signed.ts';
+import type { SignedMessage } from '../../../src/gen/tapgate/v1/signed.ts';
+import type { SignPinGrantCall } from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
 import type { PinGrant } from '../../../src/pin/vault.ts';
+import { secondsAfter } from '../../../src/ports/clock.ts';
 import { randomUuid } from '../../../src/ports/random.ts';
+import type { Reason } from '../../../src/reasons/catalogue.ts';
 import type { TransactionGrant } from '../../../src/sessions/transaction.ts';
 import { DEVICE_TOKEN_PROFILE, DEVICE_TOKEN_TYPE } from '../../../src/tokens/claims.ts';
 import { signDeviceToken } from '../../../src/vault/operations/sign-device-token.ts';
@@ -14,8 +18,9 @@ import { encodePinGrant } from '../../../src/wire/pin.ts';
 import { encodeGrant } from '../../../src/wire/transaction.ts';
 import { AFFIRMING, APPRAISED_CLAIMS } from '../../support/tokens.ts';
 import { clock, NOW, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
-import { testGrant } from '../support/payment.ts';
-import { type TestPhone, testPhone } from '../support/phone.ts';
+import { grantCall, testGrant } from '../support/payment.ts';
+import { signed, type TestPhone, testPhone } from '../support/phone.ts';
+import { testPinGrant } from '../support/pin-check.ts';
 
 let vault: VaultFixture;
 let phone: TestPhone;
@@ -26,9 +31,15 @@ beforeAll(() => {
 afterAll(() => vault.remove());
 
 const ports = { random, clock };
+const NOW_SECONDS = NOW.getTime() / 1000;
 
 /** Seconds of the service key's life: two years. */
 const expiry = () => new Date(vault.keys.grant.notAfter * 1000);
+const issuedAt = (grant: TransactionGrant, instant: Date): TransactionGrant => ({
+  ...grant,
+  issuedAt: instant,
+  expiresAt: secondsAfter(instant, 120),
+});
 const at = (instant: Date) => ({ random, clock: { now: () => instant } });
 
 describe('a device token', () => {
@@ -36,8 +47,8 @@ describe('a device token', () => {
     iss: 'https://tapgate.example',
     sub: 'device-1',
     aud: 'acquirer-a',
-    iat: 1_770_000_000,
-    exp: 1_770_000_600,
+    iat: NOW_SECONDS,
+    exp: NOW_SECONDS + 600,
     jti: 'token-1',
     cnf: { jkt: 'a'.repeat(43) },
     eat_profile: DEVICE_TOKEN_PROFILE,
@@ -48,7 +59,7 @@ describe('a device token', () => {
     ...claims,
     submods: { phone: { ...claims.submods.phone, 'ear.trustworthiness-vector': vector } },
   });
-  const sign = (text: string) => signDeviceToken({ claims: text }, vault.keys);
+  const sign = (text: string) => signDeviceToken({ claims: text }, vault.keys, ports);
 
   test('is signed by the device token key and by no other', () => {
     const { compact } = unwrap(sign(JSON.stringify(claims)));
@@ -113,7 +124,7 @@ test('every ECDSA signature makes a compact JWS that verifies, short integers to
 
 describe('a transaction grant', () => {
   const sign = (bend: (grant: TransactionGrant) => TransactionGrant = (grant) => grant) =>
-    signGrant({ payload: encodeGrant(bend(testGrant(phone))) }, vault.keys, ports);
+    signGrant(grantCall(vault, bend(testGrant(phone))), vault.keys, ports);
 
   test('is signed by the service key for its purpose only', () => {
     const message = unwrap(sign());
@@ -140,48 +151,43 @@ describe('a transaction grant', () => {
   });
 
   test('is refused where it holds a byte that was not read', () => {
-    const payload = encodeGrant(testGrant(phone));
+    const call = grantCall(vault, testGrant(phone));
     // Field 100, of length 1: a reader that does not know it skips it.
-    const longer = Buffer.concat([payload, Buffer.from('a2060100', 'hex')]);
-    expect(signGrant({ payload: longer }, vault.keys, ports)).toMatchObject({ detail: 'another serialisation' });
+    const longer = Buffer.concat([call.payload, Buffer.from('a2060100', 'hex')]);
+    expect(signGrant({ ...call, payload: longer }, vault.keys, ports)).toMatchObject({
+      detail: 'another serialisation',
+    });
   });
 
   test('is never signed by accident: any bytes are refused without an exception', () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 200 }), (bytes) => {
         const payload = Buffer.from(bytes);
-        expect(signGrant({ payload }, vault.keys, ports).ok).toBe(false);
-        expect(signPinGrant({ payload }, vault.keys, ports).ok).toBe(false);
+        const grant = undefined;
+        expect(signGrant({ payload, keyBinding: payload, parent: grant }, vault.keys, ports).ok).toBe(false);
+        expect(signPinGrant({ payload, grant }, vault.keys, ports).ok).toBe(false);
       }),
       { seed: 1, numRuns: 300 },
     );
   });
 
   test('is signed to the last second of the service key and not after', () => {
-    const payload = encodeGrant(testGrant(phone));
     const late = new Date(expiry().getTime() + 1);
-    expect(signGrant({ payload }, vault.keys, at(expiry())).ok).toBe(true);
-    expect(signGrant({ payload }, vault.keys, at(late))).toEqual({ ok: false, reason: 'SERVICE_KEY_EXPIRED' });
+    const call = grantCall(vault, issuedAt(testGrant(phone), expiry()));
+    expect(signGrant(call, vault.keys, at(expiry())).ok).toBe(true);
+    expect(signGrant(call, vault.keys, at(late))).toEqual({ ok: false, reason: 'SERVICE_KEY_EXPIRED' });
   });
 });
 
 describe('a PIN grant', () => {
-  const grant = (): PinGrant => ({
-    id: randomUuid(random),
-    grantId: randomUuid(random),
-    thumbprint: phone.thumbprint,
-    accountDataHash: Buffer.alloc(32, 1),
-    pinKsn: phone.pin.ksn(7),
-    layout: '7203986154',
-    accessibleLayout: false,
-    minimumLength: 4,
-    maximumLength: 12,
-    reportIntervalMilliseconds: 2000,
-    expiresAt: NOW,
-    nonce: Buffer.alloc(16, 2),
+  const signedGrant = (grant: TransactionGrant): SignedMessage =>
+    signed(CONTEXT.grant, encodeGrant(grant), vault.keys.grant, vault.keys.grant.keyId);
+  const call = (over: Partial<PinGrant> = {}, grant = testGrant(phone)): SignPinGrantCall => ({
+    payload: encodePinGrant(testPinGrant(grant, over)),
+    grant: signedGrant(grant),
   });
-  const sign = (bend: (pinGrant: PinGrant) => PinGrant = (pinGrant) => pinGrant) =>
-    signPinGrant({ payload: encodePinGrant(bend(grant())) }, vault.keys, ports);
+  const sign = (over: Partial<PinGrant> = {}, grant = testGrant(phone)) =>
+    signPinGrant(call(over, grant), vault.keys, ports);
 
   test('is signed by the service key for its purpose only', () => {
     const message = unwrap(sign());
@@ -189,26 +195,61 @@ describe('a PIN grant', () => {
     expect(verifySigned(CONTEXT.grant, message, vault.keys.grant.publicKey)).toBe(false);
   });
 
-  test.each<[string, (pinGrant: PinGrant) => PinGrant]>([
-    ['pin_grant_id', (pinGrant) => ({ ...pinGrant, id: '' })],
-    ['grant_id', (pinGrant) => ({ ...pinGrant, grantId: '' })],
-    ['session_key_thumbprint', (pinGrant) => ({ ...pinGrant, thumbprint: '' })],
-    ['account_data_hash', (pinGrant) => ({ ...pinGrant, accountDataHash: Buffer.alloc(31) })],
-    ['pin_ksn', (pinGrant) => ({ ...pinGrant, pinKsn: phone.accountData.ksn(7) })],
-    ['layout', (pinGrant) => ({ ...pinGrant, layout: '0012345678' })],
-    ['maximum_length', (pinGrant) => ({ ...pinGrant, minimumLength: 3 })],
-    ['maximum_length', (pinGrant) => ({ ...pinGrant, maximumLength: 13 })],
-    ['maximum_length', (pinGrant) => ({ ...pinGrant, minimumLength: 6, maximumLength: 5 })],
-    ['nonce', (pinGrant) => ({ ...pinGrant, nonce: Buffer.alloc(8) })],
-  ])('is refused for its %s', (field, bend) => {
-    expect(sign(bend)).toEqual({ ok: false, reason: 'MALFORMED_MESSAGE', detail: field });
+  test.each<[string, () => Partial<PinGrant>]>([
+    ['pin_grant_id', () => ({ id: '' })],
+    ['grant_id', () => ({ grantId: '' })],
+    ['session_key_thumbprint', () => ({ thumbprint: '' })],
+    ['account_data_hash', () => ({ accountDataHash: Buffer.alloc(31) })],
+    ['pin_ksn', () => ({ pinKsn: phone.accountData.ksn(7) })],
+    ['layout', () => ({ layout: '0012345678' })],
+    ['nonce', () => ({ nonce: Buffer.alloc(8) })],
+  ])('is refused for its %s', (field, over) => {
+    expect(sign(over())).toEqual({ ok: false, reason: 'MALFORMED_MESSAGE', detail: field });
+  });
+
+  test.each<[string, Reason, () => Partial<PinGrant>]>([
+    ['for another grant', 'PIN_GRANT_MISMATCH', () => ({ grantId: randomUuid(random) })],
+    ['for another session', 'PIN_GRANT_MISMATCH', () => ({ thumbprint: testPhone(vault).thumbprint })],
+    ['for another counter', 'PIN_GRANT_MISMATCH', () => ({ pinKsn: phone.pin.ksn(8) })],
+    ['that outlives its grant', 'PIN_GRANT_MISMATCH', () => ({ expiresAt: new Date(NOW.getTime() + 120_001) })],
+  ])('%s is refused', (_what, reason, over) => {
+    expect(sign(over())).toEqual({ ok: false, reason });
+  });
+
+  test('is refused where its grant allows no PIN, is missing, or is none of this vault', () => {
+    expect(sign({}, { ...testGrant(phone), pinAllowed: false })).toMatchObject({ reason: 'PIN_NOT_EXPECTED' });
+    const without = { ...call(), grant: undefined };
+    expect(signPinGrant(without, vault.keys, ports)).toMatchObject({ reason: 'MALFORMED_MESSAGE' });
+    const grant = testGrant(phone);
+    const forged = signed(CONTEXT.grant, encodeGrant(grant), phone.sessionKey, vault.keys.grant.keyId);
+    const payload = encodePinGrant(testPinGrant(grant));
+    expect(signPinGrant({ payload, grant: forged }, vault.keys, ports)).toMatchObject({ reason: 'GRANT_UNKNOWN' });
+  });
+
+  test('states no other bounds of a length than the vault permits, whoever asks', () => {
+    for (let least = 0; least <= 13; least += 1) {
+      for (let most = 0; most <= 13; most += 1) {
+        const answer = sign({ minimumLength: least, maximumLength: most });
+        expect(answer.ok ? 'signed' : answer.reason).toBe(
+          least === 4 && most === 12 ? 'signed' : 'PIN_LENGTHS_REFUSED',
+        );
+      }
+    }
+    const pinLengths = [
+      { minimum: 4, maximum: 6 },
+      { minimum: 6, maximum: 6 },
+    ];
+    const bounds = (minimumLength: number, maximumLength: number) =>
+      signPinGrant(call({ minimumLength, maximumLength }), vault.keys, { ...ports, pinLengths }).ok;
+    expect([bounds(4, 6), bounds(6, 6), bounds(4, 12), bounds(4, 4)]).toEqual([true, true, false, false]);
   });
 
   test('is refused where it holds a byte that was not read, and past the life of the service key', () => {
-    const payload = encodePinGrant(grant());
-    const longer = Buffer.concat([payload, Buffer.from('a2060100', 'hex')]);
-    expect(signPinGrant({ payload: longer }, vault.keys, ports)).toMatchObject({ detail: 'another serialisation' });
+    const honest = call();
+    const longer = { ...honest, payload: Buffer.concat([honest.payload, Buffer.from('a2060100', 'hex')]) };
+    expect(signPinGrant(longer, vault.keys, ports)).toMatchObject({ detail: 'another serialisation' });
     const late = at(new Date(expiry().getTime() + 1));
-    expect(signPinGrant({ payload }, vault.keys, late)).toEqual({ ok: false, reason: 'SERVICE_KEY_EXPIRED' });
+    const then = call({ expiresAt: expiry() }, issuedAt(testGrant(phone), expiry()));
+    expect(signPinGrant(then, vault.keys, late)).toEqual({ ok: false, reason: 'SERVICE_KEY_EXPIRED' });
   });
 });

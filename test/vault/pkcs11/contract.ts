@@ -14,9 +14,8 @@ import type { Keystore } from '../../../src/vault/keystore/place.ts';
 import { authorizePayment } from '../../../src/vault/operations/authorize-payment.ts';
 import { signGrant } from '../../../src/vault/operations/sign-grant.ts';
 import { verifyKeyProof } from '../../../src/vault/operations/verify-key-proof.ts';
-import { encodeGrant } from '../../../src/wire/transaction.ts';
 import { clock, openZone, random, unwrap, type VaultFixture, vaultFixture } from '../support/keystore.ts';
-import { testGrant, testPayment } from '../support/payment.ts';
+import { grantCall, testGrant, testPayment } from '../support/payment.ts';
 import { testPhone } from '../support/phone.ts';
 
 const ports = { random, clock };
@@ -70,7 +69,7 @@ export function vaultContract(place: (directory: string) => Keystore): void {
     const phone = testPhone(fixture);
     const before = fixture.keys.grant.keyId;
     for (const _ of ['before', 'after']) {
-      const signed = unwrap(signGrant({ payload: encodeGrant(testGrant(phone)) }, fixture.keys, ports));
+      const signed = unwrap(signGrant(grantCall(fixture, testGrant(phone)), fixture.keys, ports));
       expect(verifySigned(CONTEXT.grant, signed, fixture.keys.grant.publicKey)).toBe(true);
       rotate('grant');
     }

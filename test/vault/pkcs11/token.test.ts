@@ -11,10 +11,9 @@ import { questionOf } from '../../../src/vault/pkcs11/template.ts';
 import { Token } from '../../../src/vault/pkcs11/token.ts';
 import { TokenError } from '../../../src/vault/pkcs11/token-error.ts';
 import { TokenKeys } from '../../../src/vault/pkcs11/token-keys.ts';
-import { encodeGrant } from '../../../src/wire/transaction.ts';
 import { describeOnToken, makeSoftToken, type SoftToken, setForModules } from '../../support/soft-token.ts';
 import { random, unwrap, vaultFixture } from '../support/keystore.ts';
-import { testGrant } from '../support/payment.ts';
+import { grantCall, testGrant } from '../support/payment.ts';
 import { testPhone } from '../support/phone.ts';
 
 describeOnToken('a PKCS #11 token', () => {
@@ -129,11 +128,11 @@ describeOnToken('a PKCS #11 token', () => {
 
   test('that is drawn is unavailable, is not asked without end, and comes back', async () => {
     const fixture = vaultFixture((directory) => ({ directory, master: new MasterKeyOfToken(keys), token: keys }));
-    const payload = encodeGrant(testGrant(testPhone(fixture)));
+    const value = grantCall(fixture, testGrant(testPhone(fixture), clock.now()));
     const cryptoki = unwrap(await Cryptoki.load(soft.address.module));
     const events: string[] = [];
     const answer = () => {
-      const call: ExchangeRequest['call'] = { $case: 'signGrant', value: { payload } };
+      const call: ExchangeRequest['call'] = { $case: 'signGrant', value };
       const log = (event: string): void => void events.push(event);
       return dispatch({ id: 1n, call }, fixture.custodian, { random, clock }, log).answer;
     };

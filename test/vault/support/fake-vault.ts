@@ -1,46 +1,52 @@
-import { Metadata, Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
-import {
-  ExchangeRequest,
-  type ExchangeResponse,
-  VaultServiceService,
-} from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
+import { createServer, type Socket } from 'node:net';
+import { ExchangeRequest, ExchangeResponse } from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
+import { FrameReader, framesOf, HELLO } from '../../../src/vault/frames.ts';
 
-type Stream = ServerDuplexStream<ExchangeRequest, ExchangeResponse>;
+/** A connection of a client, as a test answers it. */
+export class FakeConnection {
+  readonly socket: Socket;
+
+  constructor(socket: Socket) {
+    this.socket = socket;
+  }
+
+  write(response: ExchangeResponse): void {
+    this.writeBytes(ExchangeResponse.encode(response).finish());
+  }
+
+  /** Writes a frame of whatever bytes. */
+  writeBytes(message: Uint8Array): void {
+    this.socket.write(framesOf([message]));
+  }
+}
 
 /** A vault that answers as a test says, on a real Unix socket. */
 export class FakeVault {
-  readonly #server = new Server();
+  readonly #server = createServer((socket) => this.#serve(socket));
   readonly #seen: ExchangeRequest[] = [];
   readonly #waiters: { count: number; resolve: () => void }[] = [];
-  /** Streams in the order of their opening. */
-  readonly streams: Stream[] = [];
-  /** Says nothing at a stream's opening where false, as a process that hangs. */
-  greets = true;
+  /** Connections in the order of their opening. */
+  readonly connections: FakeConnection[] = [];
+  /** Said at a connection's opening; null as a process that hangs. */
+  hello: Uint8Array | null = HELLO;
   /** Called for each request; the answer is the test's. */
-  onRequest: (request: ExchangeRequest, stream: Stream) => void = () => undefined;
+  onRequest: (request: ExchangeRequest, connection: FakeConnection) => void = () => undefined;
 
-  constructor() {
-    this.#server.addService(VaultServiceService, { exchange: (stream: Stream) => this.#serve(stream) });
-  }
-
-  /** Messages received so far: a batch is one. */
-  messages = 0;
-
-  /** Requests received so far, over all streams. */
+  /** Requests received so far, over all connections. */
   get received(): readonly ExchangeRequest[] {
     return this.#seen;
   }
 
   start(socket: string): Promise<void> {
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(`unix:${socket}`, ServerCredentials.createInsecure(), (error) =>
-        error === null ? resolve() : reject(error),
-      );
+      this.#server.once('error', reject);
+      this.#server.listen(socket, resolve);
     });
   }
 
   stop(): void {
-    this.#server.forceShutdown();
+    this.#server.close();
+    for (const { socket } of this.connections) socket.destroy();
   }
 
   /** Settles once so many requests have come. */
@@ -51,22 +57,21 @@ export class FakeVault {
     });
   }
 
-  #serve(stream: Stream): void {
-    this.streams.push(stream);
-    if (this.greets) stream.sendMetadata(new Metadata());
-    stream.on('data', (message: ExchangeRequest) => {
-      this.messages += 1;
-      const { call } = message;
-      const requests =
-        call?.$case === 'batch' ? call.value.calls.map((bytes) => ExchangeRequest.decode(bytes)) : [message];
-      for (const request of requests) {
+  #serve(socket: Socket): void {
+    const connection = new FakeConnection(socket);
+    this.connections.push(connection);
+    if (this.hello !== null) socket.write(this.hello);
+    const reader = new FrameReader();
+    socket.on('data', (chunk) => {
+      reader.push(chunk);
+      for (let message = reader.next(); message.ok && message.value !== null; message = reader.next()) {
+        const request = ExchangeRequest.decode(message.value);
         this.#seen.push(request);
-        this.onRequest(request, stream);
+        this.onRequest(request, connection);
         this.#tell();
       }
     });
-    stream.on('end', () => stream.end());
-    stream.on('error', () => undefined);
+    socket.on('error', () => undefined);
   }
 
   #tell(): void {

@@ -1,12 +1,13 @@
-import { paymentEvidenceHash } from '../../../src/encoding/contexts.ts';
+import { grantHash, paymentEvidenceHash } from '../../../src/encoding/contexts.ts';
 import { sha256 } from '../../../src/encoding/digest.ts';
 import { CONTEXT } from '../../../src/encoding/signed.ts';
 import type { PaymentIntent } from '../../../src/gate/intent.ts';
 import { type ApprovalClaims, grantClaims } from '../../../src/gate/receipt.ts';
 import type { SignedMessage } from '../../../src/gen/tapgate/v1/signed.ts';
-import type { AuthorizePaymentCall } from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
+import type { AuthorizePaymentCall, SignGrantCall } from '../../../src/gen/tapgate/vault/v1/vault_service.ts';
 import { randomUuid } from '../../../src/ports/random.ts';
 import type { TransactionGrant } from '../../../src/sessions/transaction.ts';
+import { keyBinding } from '../../../src/vault/key-binding.ts';
 import { encodeGrant, encodeIntent } from '../../../src/wire/transaction.ts';
 import { ACQUIRER, NOW, random, type VaultFixture } from './keystore.ts';
 import { encipherPin, encryptAccountData, signed, type TestPhone } from './phone.ts';
@@ -24,8 +25,12 @@ export interface Bend {
   readonly call?: (call: AuthorizePaymentCall) => AuthorizePaymentCall;
   readonly receipt?: (claims: ApprovalClaims) => object;
   readonly cardTlv?: Buffer;
+  /** What the account data is bound to, in the place of the grant. */
+  readonly boundTo?: Buffer;
   readonly pinBlock?: Buffer;
   readonly withoutPin?: boolean;
+  /** When it is granted and decided. */
+  readonly now?: Date;
 }
 
 /** What a bend started from, for comparisons. */
@@ -37,7 +42,7 @@ export interface TestPayment {
   readonly claims: ApprovalClaims;
 }
 
-export function testGrant(phone: TestPhone): TransactionGrant {
+export function testGrant(phone: TestPhone, now = NOW): TransactionGrant {
   return {
     id: randomUuid(random),
     nonce: random.bytes(16),
@@ -50,18 +55,32 @@ export function testGrant(phone: TestPhone): TransactionGrant {
     sequence: 3n,
     expectedVerification: 'online-pin',
     pinAllowed: true,
-    issuedAt: NOW,
-    expiresAt: new Date(NOW.getTime() + 120_000),
+    issuedAt: now,
+    expiresAt: new Date(now.getTime() + 120_000),
     policyVersion: 'policy-1',
     sameTap: null,
   };
+}
+
+/** What the vault bound a grant's keys by when it offered them. */
+export function bindingOf({ keys }: Pick<VaultFixture, 'keys'>, grant: TransactionGrant): Buffer {
+  const { pinKsn, accountDataKsn, deviceId, acquirer } = grant;
+  const ids = { pinInitialKeyId: pinKsn.subarray(0, 8), accountDataInitialKeyId: accountDataKsn.subarray(0, 8) };
+  return keyBinding({ ...ids, deviceId, acquirer }, keys);
+}
+
+/** A call to sign a grant as the service makes it for a tap of its own. */
+export function grantCall(fixture: Pick<VaultFixture, 'keys'>, grant: TransactionGrant): SignGrantCall {
+  return { payload: encodeGrant(grant), keyBinding: bindingOf(fixture, grant), parent: undefined };
 }
 
 const same = <T>(value: T): T => value;
 
 /** A payment with a PIN, honest but for the bend. */
 export function testPayment({ keys }: VaultFixture, phone: TestPhone, bend: Bend = {}): TestPayment {
-  const grant = (bend.grant ?? same)(testGrant(phone));
+  const now = bend.now ?? NOW;
+  const grant = (bend.grant ?? same)(testGrant(phone, now));
+  const payload = encodeGrant(grant);
   const block = bend.withoutPin ? null : (bend.pinBlock ?? encipherPin(phone, COUNTER));
   const intent = (bend.intent ?? same)({
     acquirer: grant.acquirer,
@@ -69,17 +88,17 @@ export function testPayment({ keys }: VaultFixture, phone: TestPhone, bend: Bend
     grantId: grant.id,
     terms: grant.terms,
     emvData: Buffer.from('8407a00000000310109f2701809f360200019f37045a5a5a5a', 'hex'),
-    accountData: encryptAccountData(phone, grant.id, COUNTER, bend.cardTlv),
+    accountData: encryptAccountData(phone, bend.boundTo ?? grantHash(payload), COUNTER, bend.cardTlv),
     claimedVerification: block === null ? 'none' : 'online-pin',
     pin: block === null ? null : { ksn: grant.pinKsn, blockHash: sha256(block) },
   });
-  const signedGrant = signed(CONTEXT.grant, encodeGrant(grant), keys.grant, keys.grant.keyId);
+  const signedGrant = signed(CONTEXT.grant, payload, keys.grant, keys.grant.keyId);
   const signedIntent = signed(CONTEXT.paymentIntent, encodeIntent(intent), phone.sessionKey);
   const intentHash = sha256(signedIntent.payload);
   const claims: ApprovalClaims = {
     iss: 'https://tapgate.example',
     ...grantClaims(grant),
-    iat: Math.floor(NOW.getTime() / 1000),
+    iat: Math.floor(now.getTime() / 1000),
     jti: randomUuid(random),
     decision: 'approved',
     intent: intentHash.toString('base64url'),

@@ -40,7 +40,8 @@ export interface DerivedKeys {
   key(counter: number, usage: WorkingKeyUsage): SecretKey;
 }
 
-function derivedKeys(bdk: BaseDerivationKey, derivationId: number): DerivedKeys {
+/** Keys of a derivation id under a base derivation key, as whoever was offered them has them. */
+export function derivedKeys(bdk: BaseDerivationKey, derivationId: number): DerivedKeys {
   const tail = Buffer.alloc(4);
   tail.writeUInt32BE(derivationId);
   const id = unwrap(InitialKeyId.parse(Buffer.concat([bdk.id, tail])));
@@ -77,10 +78,10 @@ export function signed(
   return { payload, signature: key instanceof KeyObject ? sign('sha256', input, key) : key.sign(input), keyId };
 }
 
-/** Account data as a phone encrypts it for a grant. */
+/** Account data as a phone encrypts it for a grant, given by its `grantHash`. */
 export function encryptAccountData(
   phone: TestPhone,
-  grantId: string,
+  boundTo: Uint8Array,
   counter: number,
   tlv: Uint8Array = CARD_TLV,
 ): EncryptedAccountData {
@@ -88,7 +89,7 @@ export function encryptAccountData(
   const key = phone.accountData.key(counter, 'dataEncryptionEncrypt');
   const initializationVector = random.bytes(12);
   const cipher = createCipheriv('aes-128-gcm', key.keyObject, initializationVector);
-  cipher.setAAD(accountDataContext(grantId, ksn));
+  cipher.setAAD(accountDataContext(boundTo, ksn));
   return {
     ksn,
     initializationVector,

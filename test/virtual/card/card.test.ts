@@ -77,7 +77,7 @@ describe.each(SCHEMES)('a %s card', (scheme) => {
   test.each(['none', 'online-pin'] as const)('passes at the gate, verified by %s', (verification) => {
     const tap = cardOf(scheme).tap({ ...TERMS, verification });
     const evidence = appraiseTap(tap.iccData, { ...TERMS, merchant: 'm', order: 'o' }, TERMS.date);
-    expect(evidence).toEqual({ ok: true, value: { scheme, verification } });
+    expect(evidence).toEqual({ ok: true, value: { scheme, country: TERMS.country, verification } });
   });
 
   test('counts its taps', () => {

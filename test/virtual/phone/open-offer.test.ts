@@ -16,6 +16,7 @@ import { openOffer } from '../../../src/virtual/phone/open-offer.ts';
 import { makeTransportKey, type PhoneTransportKey, TRANSPORTS } from '../../../src/virtual/phone/transport-keys.ts';
 import { transportToWire } from '../../../src/wire/injection.ts';
 import {
+  ACQUIRER,
   clock,
   FORGETFUL_LEDGER,
   random,
@@ -50,6 +51,7 @@ function offerOf(transport: TransportName, keys = phone, key = keyOf(transport))
   const call = {
     injectionId: randomUuid(random),
     deviceId: 'device-1',
+    acquirer: ACQUIRER,
     sessionKeyThumbprint: phone.thumbprint,
     transport: transportToWire(transport),
     transportPublicKey: key.key.publicKey,
@@ -58,7 +60,8 @@ function offerOf(transport: TransportName, keys = phone, key = keyOf(transport))
     accountDataInitialKeyId: keys.accountData.initialKeyId,
     expiresAt: BigInt(now.getTime() + 60_000),
   };
-  return KeyOffer.decode(unwrap(offerKeys(call, vault.keys, { random, clock }, FORGETFUL_LEDGER)).payload);
+  const { offer } = unwrap(offerKeys(call, vault.keys, { random, clock }, FORGETFUL_LEDGER));
+  return KeyOffer.decode(offer?.payload ?? Buffer.alloc(0));
 }
 
 const payloadOf = (offer: KeyOffer): Buffer => Buffer.from(KeyOffer.encode(offer).finish());
@@ -66,6 +69,7 @@ const payloadOf = (offer: KeyOffer): Buffer => Buffer.from(KeyOffer.encode(offer
 const opened = (offer: KeyOffer, over: Partial<Parameters<typeof openOffer>[1]> = {}) =>
   openOffer(payloadOf(offer), {
     deviceId: 'device-1',
+    acquirer: ACQUIRER,
     sessionKeyThumbprint: phone.thumbprint,
     nonce,
     transportKeys: [...transportKeys.values()],
@@ -110,6 +114,7 @@ describe.each(TRANSPORTS)('an offer by %s', (transport) => {
 
   test.each<[string, Partial<Parameters<typeof openOffer>[1]>]>([
     ['another phone', { deviceId: 'device-2' }],
+    ['payments to another acquirer', { acquirer: 'acquirer-b' }],
     ['another session', { sessionKeyThumbprint: 'A'.repeat(43) }],
     ['another exchange', { nonce: Buffer.alloc(32, 1) }],
     ['transport keys of another exchange', { transportKeys: [] }],
@@ -170,7 +175,14 @@ describe.each(['key-agreement', 'rsa'] as const)('a key block by %s', (transport
 
 describe('what is no offer', () => {
   test.each([Buffer.alloc(0), Buffer.alloc(40, 0xff)])('is refused', (payload) => {
-    const expected = { deviceId: 'device-1', sessionKeyThumbprint: phone.thumbprint, nonce, transportKeys: [], now };
+    const expected = {
+      deviceId: 'device-1',
+      acquirer: null,
+      sessionKeyThumbprint: phone.thumbprint,
+      nonce,
+      transportKeys: [],
+      now,
+    };
     expect(() => openOffer(payload, expected)).toThrow('refused by the phone');
   });
 });

@@ -67,6 +67,24 @@ describe('the process', () => {
     expect(answer.refusal?.reasons.map(({ code }) => code)).toEqual(['ATTESTATION_REFUSED', 'CVM_REQUIRED']);
   });
 
+  test('ends an approval whose account data is given no more, and tells why', async () => {
+    gate.answer = () => ({
+      outcome: {
+        $case: 'approved',
+        value: {
+          receipt: 'receipt',
+          accountData: undefined,
+          pinBlock: undefined,
+          pinLost: false,
+          accountDataLost: refusalMessage('partner', ['BASE_KEY_COMPROMISED']),
+        },
+      },
+    });
+    const answer = await processing.submit(newSubmission());
+    expect(answer.outcome).toBe(PaymentOutcome.DECLINED);
+    expect(answer.refusal?.reasons.map(({ code }) => code)).toEqual(['BASE_KEY_COMPROMISED']);
+  });
+
   test.each<[string, Parameters<typeof answerWith>[0]]>([
     ['unavailable', 'unavailable'],
     ['nothing in time', 'nothing'],

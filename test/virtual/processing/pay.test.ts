@@ -92,6 +92,42 @@ describe('an approved payment', () => {
   });
 });
 
+describe('an approval whose account data is given no more', () => {
+  const LOST = { outcome: 'data-lost', reasons: ['BASE_KEY_COMPROMISED'] } as const;
+  const ENDED = { outcome: 'declined', reasons: ['BASE_KEY_COMPROMISED'] };
+
+  test('is over where nothing was submitted; another intent may pay the order', async () => {
+    using shop = new Shop();
+    shop.gate.answer = () => LOST;
+    expect(await shop.processing.submit(submit({ order: 'o-1' }))).toEqual(ENDED);
+    expect([shop.issuer.asked, shop.issuer.reversed]).toEqual([[], []]);
+    expect(shop.gate.reported).toMatchObject([{ outcome: 'declined' }]);
+    shop.gate.answer = approval;
+    expect(await shop.processing.submit(submit({ order: 'o-1' }))).toMatchObject(PAID);
+  });
+
+  test('is undone where nobody knows what came of it', async () => {
+    using shop = new Shop();
+    const submission = submit({ order: 'o-1' });
+    shop.issuer.lost = true;
+    expect(await shop.processing.submit(submission)).toEqual(UNAVAILABLE);
+    shop.gate.answer = () => LOST;
+    expect(await shop.processing.submit(submission)).toEqual(ENDED);
+    expect(shop.issuer.reversed).toEqual([sha256(submission.intent.payload).toString('hex')]);
+    expect([shop.gate.reported.map(({ outcome }) => outcome), shop.balance]).toEqual([['declined'], 0n]);
+  });
+
+  test('takes nothing from an order that is paid', async () => {
+    using shop = new Shop();
+    const paid = await shop.processing.submit(submit({ order: 'o-1' }));
+    shop.gate.answer = () => LOST;
+    await shop.processing.submit(submit({ order: 'o-1', phone: 'phone-2' }));
+    expect(shop.issuer.reversed).toEqual([]);
+    expect(shop.ledger.paidOrders(1)).toMatchObject([{ state: 'paid' }]);
+    expect(paid).toMatchObject(PAID);
+  });
+});
+
 describe('a payment that the issuer declines', () => {
   test('for a wrong PIN tops nothing up; another intent may pay the order', async () => {
     using shop = new Shop();

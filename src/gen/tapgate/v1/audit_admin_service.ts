@@ -127,6 +127,15 @@ export interface PublishedKey {
     | undefined;
   /** State of its slot as it was last seen; empty where none was. */
   state: string;
+  /** What anchors of the vault have said of the key. */
+  endorsements: KeyEndorsement[];
+}
+
+/** An anchor's signature under "tapgate/v1/published-key" over purpose and key. */
+export interface KeyEndorsement {
+  /** RFC 7638 thumbprint. */
+  anchorId: string;
+  signature: Buffer;
 }
 
 export interface GetDecisionRequest {
@@ -196,6 +205,10 @@ export interface BacktestTotals {
   phones: bigint;
   phonesCut: boolean;
   amounts: BacktestAmount[];
+  /** Of decisions whose facts are not of the form that this service reads. */
+  unreadable: bigint;
+  /** Members of the policy that payments were not judged by, as `gate.cardCounters`. */
+  notJudged: string[];
 }
 
 /** Sums of what would have changed, a currency each. */
@@ -1360,7 +1373,7 @@ export const ListPublishedKeysResponse: MessageFns<ListPublishedKeysResponse> = 
 };
 
 function createBasePublishedKey(): PublishedKey {
-  return { keyId: "", purpose: "", publicKey: Buffer.alloc(0), firstSeen: undefined, state: "" };
+  return { keyId: "", purpose: "", publicKey: Buffer.alloc(0), firstSeen: undefined, state: "", endorsements: [] };
 }
 
 export const PublishedKey: MessageFns<PublishedKey> = {
@@ -1379,6 +1392,9 @@ export const PublishedKey: MessageFns<PublishedKey> = {
     }
     if (message.state !== "") {
       writer.uint32(42).string(message.state);
+    }
+    for (const v of message.endorsements) {
+      KeyEndorsement.encode(v!, writer.uint32(50).fork()).join();
     }
     return writer;
   },
@@ -1436,6 +1452,14 @@ export const PublishedKey: MessageFns<PublishedKey> = {
             message.state = reader.string();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.endorsements.push(KeyEndorsement.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1458,6 +1482,74 @@ export const PublishedKey: MessageFns<PublishedKey> = {
     message.publicKey = object.publicKey ?? Buffer.alloc(0);
     message.firstSeen = object.firstSeen ?? undefined;
     message.state = object.state ?? "";
+    message.endorsements = object.endorsements?.map((e) => KeyEndorsement.fromPartial(e)) || [];
+    return message;
+  },
+};
+
+function createBaseKeyEndorsement(): KeyEndorsement {
+  return { anchorId: "", signature: Buffer.alloc(0) };
+}
+
+export const KeyEndorsement: MessageFns<KeyEndorsement> = {
+  encode(message: KeyEndorsement, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.anchorId !== "") {
+      writer.uint32(10).string(message.anchorId);
+    }
+    if (message.signature.length !== 0) {
+      writer.uint32(18).bytes(message.signature);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): KeyEndorsement {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseKeyEndorsement();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.anchorId = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.signature = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<KeyEndorsement>): KeyEndorsement {
+    return KeyEndorsement.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<KeyEndorsement>): KeyEndorsement {
+    const message = createBaseKeyEndorsement();
+    message.anchorId = object.anchorId ?? "";
+    message.signature = object.signature ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -2155,6 +2247,8 @@ function createBaseBacktestTotals(): BacktestTotals {
     phones: 0n,
     phonesCut: false,
     amounts: [],
+    unreadable: 0n,
+    notJudged: [],
   };
 }
 
@@ -2204,6 +2298,15 @@ export const BacktestTotals: MessageFns<BacktestTotals> = {
     }
     for (const v of message.amounts) {
       BacktestAmount.encode(v!, writer.uint32(74).fork()).join();
+    }
+    if (message.unreadable !== 0n) {
+      if (BigInt.asUintN(64, message.unreadable) !== message.unreadable) {
+        throw new globalThis.Error("value provided for field message.unreadable of type uint64 too large");
+      }
+      writer.uint32(80).uint64(message.unreadable);
+    }
+    for (const v of message.notJudged) {
+      writer.uint32(90).string(v!);
     }
     return writer;
   },
@@ -2293,6 +2396,22 @@ export const BacktestTotals: MessageFns<BacktestTotals> = {
             message.amounts.push(BacktestAmount.decode(reader, reader.uint32()));
             continue;
           }
+          case 10: {
+            if (tag !== 80) {
+              break;
+            }
+
+            message.unreadable = reader.uint64() as bigint;
+            continue;
+          }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.notJudged.push(reader.string());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2327,6 +2446,10 @@ export const BacktestTotals: MessageFns<BacktestTotals> = {
     message.phones = (object.phones !== undefined && object.phones !== null) ? BigInt(object.phones) : 0n;
     message.phonesCut = object.phonesCut ?? false;
     message.amounts = object.amounts?.map((e) => BacktestAmount.fromPartial(e)) || [];
+    message.unreadable = (object.unreadable !== undefined && object.unreadable !== null)
+      ? BigInt(object.unreadable)
+      : 0n;
+    message.notJudged = object.notJudged?.map((e) => e) || [];
     return message;
   },
 };

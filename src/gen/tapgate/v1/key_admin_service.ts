@@ -67,10 +67,14 @@ export interface ListKeysRequest {
   kind: string;
   /** Of this acquirer only, where given. */
   acquirer: string;
+  /** The slot that was told last, for those that come after it. */
+  after: string;
 }
 
 export interface ListKeysResponse {
   slots: KeySlot[];
+  /** Ask again, after the last of these slots. */
+  more: boolean;
 }
 
 export interface GetKeyRequest {
@@ -245,7 +249,7 @@ export interface RequestTr34KeyResponse {
 }
 
 function createBaseListKeysRequest(): ListKeysRequest {
-  return { kind: "", acquirer: "" };
+  return { kind: "", acquirer: "", after: "" };
 }
 
 export const ListKeysRequest: MessageFns<ListKeysRequest> = {
@@ -255,6 +259,9 @@ export const ListKeysRequest: MessageFns<ListKeysRequest> = {
     }
     if (message.acquirer !== "") {
       writer.uint32(18).string(message.acquirer);
+    }
+    if (message.after !== "") {
+      writer.uint32(26).string(message.after);
     }
     return writer;
   },
@@ -288,6 +295,14 @@ export const ListKeysRequest: MessageFns<ListKeysRequest> = {
             message.acquirer = reader.string();
             continue;
           }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.after = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -307,18 +322,22 @@ export const ListKeysRequest: MessageFns<ListKeysRequest> = {
     const message = createBaseListKeysRequest();
     message.kind = object.kind ?? "";
     message.acquirer = object.acquirer ?? "";
+    message.after = object.after ?? "";
     return message;
   },
 };
 
 function createBaseListKeysResponse(): ListKeysResponse {
-  return { slots: [] };
+  return { slots: [], more: false };
 }
 
 export const ListKeysResponse: MessageFns<ListKeysResponse> = {
   encode(message: ListKeysResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.slots) {
       KeySlot.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.more !== false) {
+      writer.uint32(16).bool(message.more);
     }
     return writer;
   },
@@ -344,6 +363,14 @@ export const ListKeysResponse: MessageFns<ListKeysResponse> = {
             message.slots.push(KeySlot.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.more = reader.bool();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -362,6 +389,7 @@ export const ListKeysResponse: MessageFns<ListKeysResponse> = {
   fromPartial(object: DeepPartial<ListKeysResponse>): ListKeysResponse {
     const message = createBaseListKeysResponse();
     message.slots = object.slots?.map((e) => KeySlot.fromPartial(e)) || [];
+    message.more = object.more ?? false;
     return message;
   },
 };

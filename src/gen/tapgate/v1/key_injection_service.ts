@@ -110,6 +110,8 @@ export interface KeyOffer {
     | undefined;
   /** RSA: 32 random bytes under RSA-OAEP to the transport key: SHA-256, MGF1 with SHA-1, no label. */
   encryptedProtectionSecret: Buffer;
+  /** The only acquirer that payments under these keys are for. */
+  acquirer: string;
 }
 
 export interface KeyEnvelope {
@@ -776,6 +778,7 @@ function createBaseKeyOffer(): KeyOffer {
     envelopes: [],
     expiresAt: undefined,
     encryptedProtectionSecret: Buffer.alloc(0),
+    acquirer: "",
   };
 }
 
@@ -810,6 +813,9 @@ export const KeyOffer: MessageFns<KeyOffer> = {
     }
     if (message.encryptedProtectionSecret.length !== 0) {
       writer.uint32(82).bytes(message.encryptedProtectionSecret);
+    }
+    if (message.acquirer !== "") {
+      writer.uint32(90).string(message.acquirer);
     }
     return writer;
   },
@@ -907,6 +913,14 @@ export const KeyOffer: MessageFns<KeyOffer> = {
             message.encryptedProtectionSecret = Buffer.from(reader.bytes());
             continue;
           }
+          case 11: {
+            if (tag !== 90) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -934,6 +948,7 @@ export const KeyOffer: MessageFns<KeyOffer> = {
     message.envelopes = object.envelopes?.map((e) => KeyEnvelope.fromPartial(e)) || [];
     message.expiresAt = object.expiresAt ?? undefined;
     message.encryptedProtectionSecret = object.encryptedProtectionSecret ?? Buffer.alloc(0);
+    message.acquirer = object.acquirer ?? "";
     return message;
   },
 };

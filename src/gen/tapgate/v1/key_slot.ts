@@ -67,6 +67,8 @@ export interface KeySlot {
     | undefined;
   /** How a key came in from outside: "components", "key-block", "tr-34"; empty of one that was made here. */
   enteredBy: string;
+  /** Of a key that signs for phones: it signs nothing after this instant, and a rotation has to come before. */
+  expiresAt: Date | undefined;
 }
 
 /** Key sets of phones that came from one base derivation key. */
@@ -100,6 +102,7 @@ function createBaseKeySlot(): KeySlot {
     nextStepAt: undefined,
     resting: undefined,
     enteredBy: "",
+    expiresAt: undefined,
   };
 }
 
@@ -137,6 +140,9 @@ export const KeySlot: MessageFns<KeySlot> = {
     }
     if (message.enteredBy !== "") {
       writer.uint32(90).string(message.enteredBy);
+    }
+    if (message.expiresAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.expiresAt), writer.uint32(98).fork()).join();
     }
     return writer;
   },
@@ -242,6 +248,14 @@ export const KeySlot: MessageFns<KeySlot> = {
             message.enteredBy = reader.string();
             continue;
           }
+          case 12: {
+            if (tag !== 98) {
+              break;
+            }
+
+            message.expiresAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -272,6 +286,7 @@ export const KeySlot: MessageFns<KeySlot> = {
       ? KeySetsResting.fromPartial(object.resting)
       : undefined;
     message.enteredBy = object.enteredBy ?? "";
+    message.expiresAt = object.expiresAt ?? undefined;
     return message;
   },
 };

@@ -92,6 +92,11 @@ export interface PaymentApproved {
    * a PIN.
    */
   pinLost: boolean;
+  /**
+   * Set where this is a repeat, and the keys that the account data was under are compromised or destroyed since: the
+   * decision stands, and account_data and pin_block are absent for ever. What was not submitted cannot be submitted.
+   */
+  accountDataLost: Refusal | undefined;
 }
 
 /** Under the acquirer's zone data key: AES-GCM; additional data: SHA-256 of the intent's payload. */
@@ -471,7 +476,7 @@ export const AuthorizePaymentsResponse: MessageFns<AuthorizePaymentsResponse> = 
 };
 
 function createBasePaymentApproved(): PaymentApproved {
-  return { receipt: "", accountData: undefined, pinBlock: undefined, pinLost: false };
+  return { receipt: "", accountData: undefined, pinBlock: undefined, pinLost: false, accountDataLost: undefined };
 }
 
 export const PaymentApproved: MessageFns<PaymentApproved> = {
@@ -487,6 +492,9 @@ export const PaymentApproved: MessageFns<PaymentApproved> = {
     }
     if (message.pinLost !== false) {
       writer.uint32(32).bool(message.pinLost);
+    }
+    if (message.accountDataLost !== undefined) {
+      Refusal.encode(message.accountDataLost, writer.uint32(42).fork()).join();
     }
     return writer;
   },
@@ -536,6 +544,14 @@ export const PaymentApproved: MessageFns<PaymentApproved> = {
             message.pinLost = reader.bool();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.accountDataLost = Refusal.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -561,6 +577,9 @@ export const PaymentApproved: MessageFns<PaymentApproved> = {
       ? AcquirerPinBlock.fromPartial(object.pinBlock)
       : undefined;
     message.pinLost = object.pinLost ?? false;
+    message.accountDataLost = (object.accountDataLost !== undefined && object.accountDataLost !== null)
+      ? Refusal.fromPartial(object.accountDataLost)
+      : undefined;
     return message;
   },
 };

@@ -59,6 +59,17 @@ export namespace PolicyEffect {
   export type UNRECOGNIZED = typeof PolicyEffect.UNRECOGNIZED;
 }
 
+export const DeviceGroupChangeKind = { UNSPECIFIED: 0, ADDED: 1, REMOVED: 2, UNRECOGNIZED: -1 } as const;
+
+export type DeviceGroupChangeKind = typeof DeviceGroupChangeKind[keyof typeof DeviceGroupChangeKind];
+
+export namespace DeviceGroupChangeKind {
+  export type UNSPECIFIED = typeof DeviceGroupChangeKind.UNSPECIFIED;
+  export type ADDED = typeof DeviceGroupChangeKind.ADDED;
+  export type REMOVED = typeof DeviceGroupChangeKind.REMOVED;
+  export type UNRECOGNIZED = typeof DeviceGroupChangeKind.UNRECOGNIZED;
+}
+
 export interface PolicyDescription {
   /** 16 hex digits: by the document's content. */
   version: string;
@@ -141,6 +152,7 @@ export interface ComparePoliciesResponse {
 }
 
 export interface PreviewActivationRequest {
+  /** Empty: of a withdrawal. */
   version: string;
   scope: string;
   mode: PolicyMode;
@@ -155,6 +167,8 @@ export interface PreviewActivationResponse {
   generation: bigint;
   /** Whether enrolled phones are appraised anew. */
   reappraises: boolean;
+  /** The version that the scope would be under; after a withdrawal the default, where nothing between holds for a phone. */
+  afterVersion: string;
 }
 
 export interface ActivatePolicyRequest {
@@ -174,6 +188,8 @@ export interface WithdrawPolicyRequest {
   scope: string;
   mode: PolicyMode;
   note: string;
+  /** Of the preview: refused with POLICY_CHANGED_MEANWHILE where something was changed since. Absent: whatever stands. */
+  generation?: bigint | undefined;
 }
 
 export interface WithdrawPolicyResponse {
@@ -260,6 +276,28 @@ export interface RemoveFromDeviceGroupRequest {
 export interface RemoveFromDeviceGroupResponse {
   group: DeviceGroup | undefined;
   removed: number;
+}
+
+export interface DeviceGroupChange {
+  /** The generation of what holds for whom that it made. */
+  number: bigint;
+  kind: DeviceGroupChangeKind;
+  /** Those that came or went. */
+  deviceIds: string[];
+  changedBy: string;
+  changedAt: Date | undefined;
+}
+
+export interface ListDeviceGroupChangesRequest {
+  name: string;
+  /** At most 100; 0 means 50. */
+  pageSize: number;
+  /** The last number of the page before; 0 for the first. */
+  beforeNumber: bigint;
+}
+
+export interface ListDeviceGroupChangesResponse {
+  changes: DeviceGroupChange[];
 }
 
 function createBasePolicyDescription(): PolicyDescription {
@@ -1220,7 +1258,7 @@ export const PreviewActivationRequest: MessageFns<PreviewActivationRequest> = {
 };
 
 function createBasePreviewActivationResponse(): PreviewActivationResponse {
-  return { beforeVersion: "", differences: [], devices: 0, generation: 0n, reappraises: false };
+  return { beforeVersion: "", differences: [], devices: 0, generation: 0n, reappraises: false, afterVersion: "" };
 }
 
 export const PreviewActivationResponse: MessageFns<PreviewActivationResponse> = {
@@ -1242,6 +1280,9 @@ export const PreviewActivationResponse: MessageFns<PreviewActivationResponse> = 
     }
     if (message.reappraises !== false) {
       writer.uint32(40).bool(message.reappraises);
+    }
+    if (message.afterVersion !== "") {
+      writer.uint32(50).string(message.afterVersion);
     }
     return writer;
   },
@@ -1299,6 +1340,14 @@ export const PreviewActivationResponse: MessageFns<PreviewActivationResponse> = 
             message.reappraises = reader.bool();
             continue;
           }
+          case 6: {
+            if (tag !== 50) {
+              break;
+            }
+
+            message.afterVersion = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1323,6 +1372,7 @@ export const PreviewActivationResponse: MessageFns<PreviewActivationResponse> = 
       ? BigInt(object.generation)
       : 0n;
     message.reappraises = object.reappraises ?? false;
+    message.afterVersion = object.afterVersion ?? "";
     return message;
   },
 };
@@ -1496,7 +1546,7 @@ export const ActivatePolicyResponse: MessageFns<ActivatePolicyResponse> = {
 };
 
 function createBaseWithdrawPolicyRequest(): WithdrawPolicyRequest {
-  return { scope: "", mode: 0, note: "" };
+  return { scope: "", mode: 0, note: "", generation: undefined };
 }
 
 export const WithdrawPolicyRequest: MessageFns<WithdrawPolicyRequest> = {
@@ -1509,6 +1559,12 @@ export const WithdrawPolicyRequest: MessageFns<WithdrawPolicyRequest> = {
     }
     if (message.note !== "") {
       writer.uint32(26).string(message.note);
+    }
+    if (message.generation !== undefined) {
+      if (BigInt.asIntN(64, message.generation) !== message.generation) {
+        throw new globalThis.Error("value provided for field message.generation of type int64 too large");
+      }
+      writer.uint32(32).int64(message.generation);
     }
     return writer;
   },
@@ -1550,6 +1606,14 @@ export const WithdrawPolicyRequest: MessageFns<WithdrawPolicyRequest> = {
             message.note = reader.string();
             continue;
           }
+          case 4: {
+            if (tag !== 32) {
+              break;
+            }
+
+            message.generation = reader.int64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1570,6 +1634,9 @@ export const WithdrawPolicyRequest: MessageFns<WithdrawPolicyRequest> = {
     message.scope = object.scope ?? "";
     message.mode = object.mode ?? 0;
     message.note = object.note ?? "";
+    message.generation = (object.generation !== undefined && object.generation !== null)
+      ? BigInt(object.generation)
+      : undefined;
     return message;
   },
 };
@@ -2551,6 +2618,251 @@ export const RemoveFromDeviceGroupResponse: MessageFns<RemoveFromDeviceGroupResp
   },
 };
 
+function createBaseDeviceGroupChange(): DeviceGroupChange {
+  return { number: 0n, kind: 0, deviceIds: [], changedBy: "", changedAt: undefined };
+}
+
+export const DeviceGroupChange: MessageFns<DeviceGroupChange> = {
+  encode(message: DeviceGroupChange, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.number !== 0n) {
+      if (BigInt.asIntN(64, message.number) !== message.number) {
+        throw new globalThis.Error("value provided for field message.number of type int64 too large");
+      }
+      writer.uint32(8).int64(message.number);
+    }
+    if (message.kind !== 0) {
+      writer.uint32(16).int32(message.kind);
+    }
+    for (const v of message.deviceIds) {
+      writer.uint32(26).string(v!);
+    }
+    if (message.changedBy !== "") {
+      writer.uint32(34).string(message.changedBy);
+    }
+    if (message.changedAt !== undefined) {
+      Timestamp.encode(toTimestamp(message.changedAt), writer.uint32(42).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): DeviceGroupChange {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseDeviceGroupChange();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.number = reader.int64() as bigint;
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.kind = reader.int32() as any;
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.deviceIds.push(reader.string());
+            continue;
+          }
+          case 4: {
+            if (tag !== 34) {
+              break;
+            }
+
+            message.changedBy = reader.string();
+            continue;
+          }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.changedAt = fromTimestamp(Timestamp.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<DeviceGroupChange>): DeviceGroupChange {
+    return DeviceGroupChange.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<DeviceGroupChange>): DeviceGroupChange {
+    const message = createBaseDeviceGroupChange();
+    message.number = (object.number !== undefined && object.number !== null) ? BigInt(object.number) : 0n;
+    message.kind = object.kind ?? 0;
+    message.deviceIds = object.deviceIds?.map((e) => e) || [];
+    message.changedBy = object.changedBy ?? "";
+    message.changedAt = object.changedAt ?? undefined;
+    return message;
+  },
+};
+
+function createBaseListDeviceGroupChangesRequest(): ListDeviceGroupChangesRequest {
+  return { name: "", pageSize: 0, beforeNumber: 0n };
+}
+
+export const ListDeviceGroupChangesRequest: MessageFns<ListDeviceGroupChangesRequest> = {
+  encode(message: ListDeviceGroupChangesRequest, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.name !== "") {
+      writer.uint32(10).string(message.name);
+    }
+    if (message.pageSize !== 0) {
+      writer.uint32(16).uint32(message.pageSize);
+    }
+    if (message.beforeNumber !== 0n) {
+      if (BigInt.asIntN(64, message.beforeNumber) !== message.beforeNumber) {
+        throw new globalThis.Error("value provided for field message.beforeNumber of type int64 too large");
+      }
+      writer.uint32(24).int64(message.beforeNumber);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDeviceGroupChangesRequest {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDeviceGroupChangesRequest();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.name = reader.string();
+            continue;
+          }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.pageSize = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.beforeNumber = reader.int64() as bigint;
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListDeviceGroupChangesRequest>): ListDeviceGroupChangesRequest {
+    return ListDeviceGroupChangesRequest.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDeviceGroupChangesRequest>): ListDeviceGroupChangesRequest {
+    const message = createBaseListDeviceGroupChangesRequest();
+    message.name = object.name ?? "";
+    message.pageSize = object.pageSize ?? 0;
+    message.beforeNumber = (object.beforeNumber !== undefined && object.beforeNumber !== null)
+      ? BigInt(object.beforeNumber)
+      : 0n;
+    return message;
+  },
+};
+
+function createBaseListDeviceGroupChangesResponse(): ListDeviceGroupChangesResponse {
+  return { changes: [] };
+}
+
+export const ListDeviceGroupChangesResponse: MessageFns<ListDeviceGroupChangesResponse> = {
+  encode(message: ListDeviceGroupChangesResponse, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    for (const v of message.changes) {
+      DeviceGroupChange.encode(v!, writer.uint32(10).fork()).join();
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): ListDeviceGroupChangesResponse {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseListDeviceGroupChangesResponse();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.changes.push(DeviceGroupChange.decode(reader, reader.uint32()));
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<ListDeviceGroupChangesResponse>): ListDeviceGroupChangesResponse {
+    return ListDeviceGroupChangesResponse.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<ListDeviceGroupChangesResponse>): ListDeviceGroupChangesResponse {
+    const message = createBaseListDeviceGroupChangesResponse();
+    message.changes = object.changes?.map((e) => DeviceGroupChange.fromPartial(e)) || [];
+    return message;
+  },
+};
+
 /** Versions of the policy document, whom they hold for, and device groups. Admin listener. */
 export type PolicyAdminServiceService = typeof PolicyAdminServiceService;
 export const PolicyAdminServiceService = {
@@ -2595,7 +2907,7 @@ export const PolicyAdminServiceService = {
       Buffer.from(ComparePoliciesResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): ComparePoliciesResponse => ComparePoliciesResponse.decode(value),
   },
-  /** What an activation would change, and for how many phones. Its generation goes into ActivatePolicy. */
+  /** What an activation or a withdrawal would change, and for how many phones. Its generation goes into the request that does it. */
   previewActivation: {
     path: "/tapgate.v1.PolicyAdminService/PreviewActivation" as const,
     requestStream: false as const,
@@ -2687,6 +2999,19 @@ export const PolicyAdminServiceService = {
       Buffer.from(RemoveFromDeviceGroupResponse.encode(value).finish()),
     responseDeserialize: (value: Buffer): RemoveFromDeviceGroupResponse => RemoveFromDeviceGroupResponse.decode(value),
   },
+  /** Who added and removed which devices, the newest first. */
+  listDeviceGroupChanges: {
+    path: "/tapgate.v1.PolicyAdminService/ListDeviceGroupChanges" as const,
+    requestStream: false as const,
+    responseStream: false as const,
+    requestSerialize: (value: ListDeviceGroupChangesRequest): Buffer =>
+      Buffer.from(ListDeviceGroupChangesRequest.encode(value).finish()),
+    requestDeserialize: (value: Buffer): ListDeviceGroupChangesRequest => ListDeviceGroupChangesRequest.decode(value),
+    responseSerialize: (value: ListDeviceGroupChangesResponse): Buffer =>
+      Buffer.from(ListDeviceGroupChangesResponse.encode(value).finish()),
+    responseDeserialize: (value: Buffer): ListDeviceGroupChangesResponse =>
+      ListDeviceGroupChangesResponse.decode(value),
+  },
 } as const;
 
 export interface PolicyAdminServiceServer extends UntypedServiceImplementation {
@@ -2696,7 +3021,7 @@ export interface PolicyAdminServiceServer extends UntypedServiceImplementation {
   getPolicy: handleUnaryCall<GetPolicyRequest, GetPolicyResponse>;
   /** What differs between two versions, by path. */
   comparePolicies: handleUnaryCall<ComparePoliciesRequest, ComparePoliciesResponse>;
-  /** What an activation would change, and for how many phones. Its generation goes into ActivatePolicy. */
+  /** What an activation or a withdrawal would change, and for how many phones. Its generation goes into the request that does it. */
   previewActivation: handleUnaryCall<PreviewActivationRequest, PreviewActivationResponse>;
   /** In force on this replica when it answers, and on the others within the poll that policy states. */
   activatePolicy: handleUnaryCall<ActivatePolicyRequest, ActivatePolicyResponse>;
@@ -2708,6 +3033,8 @@ export interface PolicyAdminServiceServer extends UntypedServiceImplementation {
   getDeviceGroup: handleUnaryCall<GetDeviceGroupRequest, GetDeviceGroupResponse>;
   addToDeviceGroup: handleUnaryCall<AddToDeviceGroupRequest, AddToDeviceGroupResponse>;
   removeFromDeviceGroup: handleUnaryCall<RemoveFromDeviceGroupRequest, RemoveFromDeviceGroupResponse>;
+  /** Who added and removed which devices, the newest first. */
+  listDeviceGroupChanges: handleUnaryCall<ListDeviceGroupChangesRequest, ListDeviceGroupChangesResponse>;
 }
 
 export interface PolicyAdminServiceClient extends Client {
@@ -2773,7 +3100,7 @@ export interface PolicyAdminServiceClient extends Client {
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: ComparePoliciesResponse) => void,
   ): ClientUnaryCall;
-  /** What an activation would change, and for how many phones. Its generation goes into ActivatePolicy. */
+  /** What an activation or a withdrawal would change, and for how many phones. Its generation goes into the request that does it. */
   previewActivation(
     request: PreviewActivationRequest,
     callback: (error: ServiceError | null, response: PreviewActivationResponse) => void,
@@ -2896,6 +3223,22 @@ export interface PolicyAdminServiceClient extends Client {
     metadata: Metadata,
     options: Partial<CallOptions>,
     callback: (error: ServiceError | null, response: RemoveFromDeviceGroupResponse) => void,
+  ): ClientUnaryCall;
+  /** Who added and removed which devices, the newest first. */
+  listDeviceGroupChanges(
+    request: ListDeviceGroupChangesRequest,
+    callback: (error: ServiceError | null, response: ListDeviceGroupChangesResponse) => void,
+  ): ClientUnaryCall;
+  listDeviceGroupChanges(
+    request: ListDeviceGroupChangesRequest,
+    metadata: Metadata,
+    callback: (error: ServiceError | null, response: ListDeviceGroupChangesResponse) => void,
+  ): ClientUnaryCall;
+  listDeviceGroupChanges(
+    request: ListDeviceGroupChangesRequest,
+    metadata: Metadata,
+    options: Partial<CallOptions>,
+    callback: (error: ServiceError | null, response: ListDeviceGroupChangesResponse) => void,
   ): ClientUnaryCall;
 }
 

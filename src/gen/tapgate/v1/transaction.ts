@@ -43,12 +43,13 @@ export namespace CardholderVerification {
 /** What a transaction is about. */
 export interface TransactionTerms {
   type: TransactionType;
-  /** Minor units of the currency. */
+  /** Minor units of the currency, at most 12 digits: what a card can state. */
   amountMinor: bigint;
   /** ISO 4217 numeric code, for example 978. */
   currency: number;
+  /** The merchant of the device's invite: at most 64 characters on one line, without control characters. */
   merchant: string;
-  /** The merchant's own number of the order, at most 64 characters. */
+  /** The merchant's own number of the order: of the same form. */
   order: string;
 }
 
@@ -84,11 +85,14 @@ export interface SameTap {
   tapHash: Buffer;
   /** PIN entries of the tap, this one included. */
   attempt: number;
+  /** SHA-256 of the root grant's payload: what account data is bound to. */
+  rootGrantHash: Buffer;
 }
 
 /**
  * Card data as EMV tags (57, 5A, 5F24, 5F34), encrypted on the phone: AES-128-GCM under the data encryption working key
- * (X9.24-3 usage 3000) at the KSN; additional data: canonical("tapgate/v1/account-data", grant id, KSN).
+ * (X9.24-3 usage 3000) at the KSN; additional data: canonical("tapgate/v1/account-data", SHA-256 of the grant's payload as it
+ * was signed, KSN). It opens under that grant, and under the grants of the same tap that follow it.
  */
 export interface AccountData {
   ksn: Buffer;
@@ -473,7 +477,7 @@ export const TransactionGrant: MessageFns<TransactionGrant> = {
 };
 
 function createBaseSameTap(): SameTap {
-  return { parentGrantId: "", rootGrantId: "", tapHash: Buffer.alloc(0), attempt: 0 };
+  return { parentGrantId: "", rootGrantId: "", tapHash: Buffer.alloc(0), attempt: 0, rootGrantHash: Buffer.alloc(0) };
 }
 
 export const SameTap: MessageFns<SameTap> = {
@@ -489,6 +493,9 @@ export const SameTap: MessageFns<SameTap> = {
     }
     if (message.attempt !== 0) {
       writer.uint32(32).uint32(message.attempt);
+    }
+    if (message.rootGrantHash.length !== 0) {
+      writer.uint32(42).bytes(message.rootGrantHash);
     }
     return writer;
   },
@@ -538,6 +545,14 @@ export const SameTap: MessageFns<SameTap> = {
             message.attempt = reader.uint32();
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.rootGrantHash = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -559,6 +574,7 @@ export const SameTap: MessageFns<SameTap> = {
     message.rootGrantId = object.rootGrantId ?? "";
     message.tapHash = object.tapHash ?? Buffer.alloc(0);
     message.attempt = object.attempt ?? 0;
+    message.rootGrantHash = object.rootGrantHash ?? Buffer.alloc(0);
     return message;
   },
 };

@@ -5,7 +5,6 @@ import { sqlStores } from '../../../../src/app/store.ts';
 import { killSubjectOf } from '../../../../src/devices/kill-subject.ts';
 import { CONTEXT } from '../../../../src/encoding/signed.ts';
 import { decidePayment, type GatePorts } from '../../../../src/gate/decide.ts';
-import { gatePolicySchema } from '../../../../src/gate/policy.ts';
 import type { HeldPinBlock } from '../../../../src/pin/store.ts';
 import { versionOf } from '../../../../src/policy/version.ts';
 import { secondsAfter } from '../../../../src/ports/clock.ts';
@@ -18,6 +17,7 @@ import { decodeIntent, encodeIntent } from '../../../../src/wire/transaction.ts'
 import { START, TestClock } from '../../../support/clock.ts';
 import { addGrant, type EnrolledPhone, enrolPhone, uniqueId } from '../../../support/enrolled.ts';
 import { newSession } from '../../../support/facts.ts';
+import { gateRules } from '../../../support/gate-rules.ts';
 import { encodeIcc, iccElements } from '../../../support/icc.ts';
 import { compactJws } from '../../../support/jws.ts';
 import { SeededRandom } from '../../../support/random.ts';
@@ -53,7 +53,7 @@ const ports: GatePorts = {
   decisions: stores.decisions,
   vault,
   held: new MemoryVolatileStore<HeldPinBlock>(clock, 10),
-  policy: () => versionOf(gatePolicySchema.parse({})),
+  policy: () => versionOf(gateRules()),
   lastCheckpoint: () => null,
   kills: {
     guard: kills.guard,
@@ -82,7 +82,7 @@ async function payOn(shop: string): Promise<void> {
   const token = tokenOf(phone);
   const ids = { pinInitialKeyId: random.bytes(8), accountDataInitialKeyId: random.bytes(8) };
   const set = { id: uniqueId(), deviceId: phone.deviceId, ...ids, expiresAt: secondsAfter(START, 86_400) };
-  await stores.keySets.addOffered(set, START);
+  await stores.keySets.addOffered({ ...set, binding: random.bytes(16) }, START);
   await stores.keySets.activate(set.id, phone.deviceId, START);
   for (let number = 1; ; number += 1) {
     const counter = Buffer.alloc(4);

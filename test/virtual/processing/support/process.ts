@@ -84,7 +84,8 @@ export class GateServer {
 
 function approved(submission: Submitted): AuthorizePaymentResponse {
   const { receipt, accountData, pinBlock, pinLost } = approval(submission);
-  return { outcome: { $case: 'approved', value: { receipt, accountData, pinBlock: pinBlock ?? undefined, pinLost } } };
+  const value = { receipt, accountData, pinBlock: pinBlock ?? undefined, pinLost, accountDataLost: undefined };
+  return { outcome: { $case: 'approved', value } };
 }
 
 /** A folder with certificates, zone files, keys and a configuration. */

@@ -22,8 +22,8 @@ export function seededRandom(seed: string): Random {
 export const random = seededRandom('zone');
 
 /** Two components of an AES-256 zone KEK, and the key that they make. */
-export const COMPONENTS = ['a1'.repeat(32), '5c'.repeat(32)] as const;
-export const zoneKek = (): SecretKey => SecretKey.ofOwned('AES', Buffer.alloc(32, 0xa1 ^ 0x5c));
+export const COMPONENTS = ['a1b2c3d4'.repeat(8), '5c6d7e8f'.repeat(8)] as const;
+export const zoneKek = (): SecretKey => SecretKey.ofOwned('AES', Buffer.from('fddfbd5b'.repeat(8), 'hex'));
 
 /** The zone keys as the service's vault holds them. */
 export const PIN_KEY = Buffer.from('00112233445566778899aabbccddeeff', 'hex');

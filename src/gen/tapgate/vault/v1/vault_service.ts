@@ -6,17 +6,6 @@
 
 /* eslint-disable */
 import { BinaryReader, BinaryWriter } from "@bufbuild/protobuf/wire";
-import {
-  type CallOptions,
-  type ChannelCredentials,
-  Client,
-  type ClientDuplexStream,
-  type ClientOptions,
-  type handleBidiStreamingCall,
-  makeGenericClientConstructor,
-  type Metadata,
-  type UntypedServiceImplementation,
-} from "@grpc/grpc-js";
 import { KeySlot, SlotState } from "../../v1/key_slot.ts";
 import { KeyTransport } from "../../v1/key_transport.ts";
 import { SignedMessage } from "../../v1/signed.ts";
@@ -65,7 +54,6 @@ export interface ExchangeRequest {
     | { $case: "exportKey"; value: ExportKeyCall }
     | { $case: "tr34Credential"; value: Tr34CredentialCall }
     | { $case: "requestTr34Key"; value: RequestTr34KeyCall }
-    | { $case: "batch"; value: BatchCall }
     | undefined;
 }
 
@@ -75,6 +63,7 @@ export interface ExchangeResponse {
     | //
     /** A reason of the catalogue. */
     { $case: "refused"; value: string }
+    | { $case: "offerKeys"; value: OfferKeysAnswer }
     | { $case: "describeKeys"; value: DescribeKeysAnswer }
     | { $case: "signDeviceToken"; value: SignDeviceTokenAnswer }
     | { $case: "signed"; value: SignedMessage }
@@ -90,19 +79,7 @@ export interface ExchangeResponse {
     | { $case: "exportKey"; value: ExportKeyAnswer }
     | { $case: "tr34Credential"; value: Tr34CredentialAnswer }
     | { $case: "requestTr34Key"; value: RequestTr34KeyAnswer }
-    | { $case: "batch"; value: BatchAnswer }
     | undefined;
-}
-
-/** Calls that came up together, in one message: each is answered or refused by itself, under its own id, in this order. */
-export interface BatchCall {
-  /** Serialised ExchangeRequest messages, 16 at the most; none is a batch. */
-  calls: Buffer[];
-}
-
-export interface BatchAnswer {
-  /** Serialised ExchangeResponse messages; a batch may be answered in several. */
-  answers: Buffer[];
 }
 
 /** Answers in full where the keystore has been changed since this generation; 0 always does. */
@@ -135,6 +112,8 @@ export interface PublicSigningKey {
   publicKey: Buffer;
   /** Prepared, active, draining or retired; a retired key verifies what is answered again, and nothing else. */
   state: SlotState;
+  /** The anchor's signature under "tapgate/v1/published-key" over purpose and key; empty for a key of before that. */
+  endorsement: Buffer;
 }
 
 /** Claims as a JSON object; the vault makes the header. */
@@ -149,11 +128,17 @@ export interface SignDeviceTokenAnswer {
 /** A serialised TransactionGrant. */
 export interface SignGrantCall {
   payload: Buffer;
+  /** Of the offer that both initial keys came by, as OfferKeysAnswer has it. */
+  keyBinding: Buffer;
+  /** Of a tap that is paid again: the grant before it, context "tapgate/v1/grant". */
+  parent: SignedMessage | undefined;
 }
 
 /** A serialised PinGrant. */
 export interface SignPinGrantCall {
   payload: Buffer;
+  /** TransactionGrant that the PIN is entered under, context "tapgate/v1/grant". */
+  grant: SignedMessage | undefined;
 }
 
 /** The vault derives the initial keys, wraps them and signs the offer. */
@@ -169,6 +154,17 @@ export interface OfferKeysCall {
   accountDataInitialKeyId: Buffer;
   /** Unix time in milliseconds. */
   expiresAt: bigint;
+  /** The only acquirer that payments under these keys will be translated for. */
+  acquirer: string;
+}
+
+export interface OfferKeysAnswer {
+  /** KeyOffer, context "tapgate/v1/key-offer". */
+  offer:
+    | SignedMessage
+    | undefined;
+  /** 16 bytes that only the vault can make: they bind both initial keys to each other, to the device and to the acquirer. */
+  keyBinding: Buffer;
 }
 
 export interface VerifyKeyProofCall {
@@ -204,8 +200,8 @@ export interface CheckPinBlockCall {
   pinGrant:
     | SignedMessage
     | undefined;
-  /** The grant that the account data is bound to, where it is not the PIN grant's own; another one does not open it. */
-  accountDataGrantId: string;
+  /** TransactionGrant of the PIN grant, context "tapgate/v1/grant": the account data opens under it alone. */
+  grant: SignedMessage | undefined;
 }
 
 export interface CheckPinBlockAnswer {
@@ -251,7 +247,12 @@ export interface SignRefusalCall {
   receiptClaims: string;
 }
 
-/** A checkpoint of the audit log, its one serialisation; signed by the audit key under "tapgate/v1/audit-checkpoint". */
+/**
+ * A checkpoint of the audit log, its one serialisation; signed by the audit key under "tapgate/v1/audit-checkpoint".
+ *
+ * Answered by the checkpoint; by the one that was signed last, where that has the same number and names the same one before
+ * it; or by the checkpoint with what the vault says of a log that people had it take up.
+ */
 export interface SignCheckpointCall {
   payload: Buffer;
 }
@@ -261,10 +262,17 @@ export interface SignRefusalAnswer {
 }
 
 export interface ListKeysCall {
+  /** Slots to pass over, of those before in the vault's order. */
+  from: number;
 }
 
+/** As many slots as a message takes. The whole list is of one generation: where it has changed, ask from the beginning. */
 export interface ListKeysAnswer {
   slots: KeySlot[];
+  /** Slots in all. */
+  total: number;
+  /** Of the keystore. */
+  generation: bigint;
 }
 
 /** Makes a key in a prepared slot. */
@@ -437,9 +445,6 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
       case "requestTr34Key":
         RequestTr34KeyCall.encode(message.call.value, writer.uint32(266).fork()).join();
         break;
-      case "batch":
-        BatchCall.encode(message.call.value, writer.uint32(402).fork()).join();
-        break;
     }
     return writer;
   },
@@ -609,14 +614,6 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
             message.call = { $case: "requestTr34Key", value: RequestTr34KeyCall.decode(reader, reader.uint32()) };
             continue;
           }
-          case 50: {
-            if (tag !== 402) {
-              break;
-            }
-
-            message.call = { $case: "batch", value: BatchCall.decode(reader, reader.uint32()) };
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -744,12 +741,6 @@ export const ExchangeRequest: MessageFns<ExchangeRequest> = {
         }
         break;
       }
-      case "batch": {
-        if (object.call?.value !== undefined && object.call?.value !== null) {
-          message.call = { $case: "batch", value: BatchCall.fromPartial(object.call.value) };
-        }
-        break;
-      }
     }
     return message;
   },
@@ -770,6 +761,9 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
     switch (message.answer?.$case) {
       case "refused":
         writer.uint32(18).string(message.answer.value);
+        break;
+      case "offerKeys":
+        OfferKeysAnswer.encode(message.answer.value, writer.uint32(170).fork()).join();
         break;
       case "describeKeys":
         DescribeKeysAnswer.encode(message.answer.value, writer.uint32(26).fork()).join();
@@ -816,9 +810,6 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
       case "requestTr34Key":
         RequestTr34KeyAnswer.encode(message.answer.value, writer.uint32(266).fork()).join();
         break;
-      case "batch":
-        BatchAnswer.encode(message.answer.value, writer.uint32(402).fork()).join();
-        break;
     }
     return writer;
   },
@@ -850,6 +841,14 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
             }
 
             message.answer = { $case: "refused", value: reader.string() };
+            continue;
+          }
+          case 21: {
+            if (tag !== 170) {
+              break;
+            }
+
+            message.answer = { $case: "offerKeys", value: OfferKeysAnswer.decode(reader, reader.uint32()) };
             continue;
           }
           case 3: {
@@ -975,14 +974,6 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
             message.answer = { $case: "requestTr34Key", value: RequestTr34KeyAnswer.decode(reader, reader.uint32()) };
             continue;
           }
-          case 50: {
-            if (tag !== 402) {
-              break;
-            }
-
-            message.answer = { $case: "batch", value: BatchAnswer.decode(reader, reader.uint32()) };
-            continue;
-          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1005,6 +996,12 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
       case "refused": {
         if (object.answer?.value !== undefined && object.answer?.value !== null) {
           message.answer = { $case: "refused", value: object.answer.value };
+        }
+        break;
+      }
+      case "offerKeys": {
+        if (object.answer?.value !== undefined && object.answer?.value !== null) {
+          message.answer = { $case: "offerKeys", value: OfferKeysAnswer.fromPartial(object.answer.value) };
         }
         break;
       }
@@ -1101,123 +1098,7 @@ export const ExchangeResponse: MessageFns<ExchangeResponse> = {
         }
         break;
       }
-      case "batch": {
-        if (object.answer?.value !== undefined && object.answer?.value !== null) {
-          message.answer = { $case: "batch", value: BatchAnswer.fromPartial(object.answer.value) };
-        }
-        break;
-      }
     }
-    return message;
-  },
-};
-
-function createBaseBatchCall(): BatchCall {
-  return { calls: [] };
-}
-
-export const BatchCall: MessageFns<BatchCall> = {
-  encode(message: BatchCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    for (const v of message.calls) {
-      writer.uint32(10).bytes(v!);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): BatchCall {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseBatchCall();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.calls.push(Buffer.from(reader.bytes()));
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<BatchCall>): BatchCall {
-    return BatchCall.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<BatchCall>): BatchCall {
-    const message = createBaseBatchCall();
-    message.calls = object.calls?.map((e) => e) || [];
-    return message;
-  },
-};
-
-function createBaseBatchAnswer(): BatchAnswer {
-  return { answers: [] };
-}
-
-export const BatchAnswer: MessageFns<BatchAnswer> = {
-  encode(message: BatchAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
-    for (const v of message.answers) {
-      writer.uint32(10).bytes(v!);
-    }
-    return writer;
-  },
-
-  decode(input: BinaryReader | Uint8Array, length?: number): BatchAnswer {
-    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
-    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
-    if (previousRecursionDepth >= 100) {
-      throw new globalThis.Error("protobuf decode recursion limit exceeded");
-    }
-    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
-    try {
-      const end = length === undefined ? reader.len : reader.pos + length;
-      const message = createBaseBatchAnswer();
-      while (reader.pos < end) {
-        const tag = reader.uint32();
-        switch (tag >>> 3) {
-          case 1: {
-            if (tag !== 10) {
-              break;
-            }
-
-            message.answers.push(Buffer.from(reader.bytes()));
-            continue;
-          }
-        }
-        if ((tag & 7) === 4 || tag === 0) {
-          break;
-        }
-        reader.skip(tag & 7);
-      }
-      return message;
-    } finally {
-      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
-    }
-  },
-
-  create(base?: DeepPartial<BatchAnswer>): BatchAnswer {
-    return BatchAnswer.fromPartial(base ?? {});
-  },
-  fromPartial(object: DeepPartial<BatchAnswer>): BatchAnswer {
-    const message = createBaseBatchAnswer();
-    message.answers = object.answers?.map((e) => e) || [];
     return message;
   },
 };
@@ -1449,7 +1330,7 @@ export const DescribeKeysAnswer: MessageFns<DescribeKeysAnswer> = {
 };
 
 function createBasePublicSigningKey(): PublicSigningKey {
-  return { keyId: "", purpose: 0, publicKey: Buffer.alloc(0), state: 0 };
+  return { keyId: "", purpose: 0, publicKey: Buffer.alloc(0), state: 0, endorsement: Buffer.alloc(0) };
 }
 
 export const PublicSigningKey: MessageFns<PublicSigningKey> = {
@@ -1465,6 +1346,9 @@ export const PublicSigningKey: MessageFns<PublicSigningKey> = {
     }
     if (message.state !== 0) {
       writer.uint32(32).int32(message.state);
+    }
+    if (message.endorsement.length !== 0) {
+      writer.uint32(42).bytes(message.endorsement);
     }
     return writer;
   },
@@ -1514,6 +1398,14 @@ export const PublicSigningKey: MessageFns<PublicSigningKey> = {
             message.state = reader.int32() as any;
             continue;
           }
+          case 5: {
+            if (tag !== 42) {
+              break;
+            }
+
+            message.endorsement = Buffer.from(reader.bytes());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1535,6 +1427,7 @@ export const PublicSigningKey: MessageFns<PublicSigningKey> = {
     message.purpose = object.purpose ?? 0;
     message.publicKey = object.publicKey ?? Buffer.alloc(0);
     message.state = object.state ?? 0;
+    message.endorsement = object.endorsement ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -1650,13 +1543,19 @@ export const SignDeviceTokenAnswer: MessageFns<SignDeviceTokenAnswer> = {
 };
 
 function createBaseSignGrantCall(): SignGrantCall {
-  return { payload: Buffer.alloc(0) };
+  return { payload: Buffer.alloc(0), keyBinding: Buffer.alloc(0), parent: undefined };
 }
 
 export const SignGrantCall: MessageFns<SignGrantCall> = {
   encode(message: SignGrantCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.payload.length !== 0) {
       writer.uint32(10).bytes(message.payload);
+    }
+    if (message.keyBinding.length !== 0) {
+      writer.uint32(18).bytes(message.keyBinding);
+    }
+    if (message.parent !== undefined) {
+      SignedMessage.encode(message.parent, writer.uint32(26).fork()).join();
     }
     return writer;
   },
@@ -1682,6 +1581,22 @@ export const SignGrantCall: MessageFns<SignGrantCall> = {
             message.payload = Buffer.from(reader.bytes());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyBinding = Buffer.from(reader.bytes());
+            continue;
+          }
+          case 3: {
+            if (tag !== 26) {
+              break;
+            }
+
+            message.parent = SignedMessage.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1700,18 +1615,25 @@ export const SignGrantCall: MessageFns<SignGrantCall> = {
   fromPartial(object: DeepPartial<SignGrantCall>): SignGrantCall {
     const message = createBaseSignGrantCall();
     message.payload = object.payload ?? Buffer.alloc(0);
+    message.keyBinding = object.keyBinding ?? Buffer.alloc(0);
+    message.parent = (object.parent !== undefined && object.parent !== null)
+      ? SignedMessage.fromPartial(object.parent)
+      : undefined;
     return message;
   },
 };
 
 function createBaseSignPinGrantCall(): SignPinGrantCall {
-  return { payload: Buffer.alloc(0) };
+  return { payload: Buffer.alloc(0), grant: undefined };
 }
 
 export const SignPinGrantCall: MessageFns<SignPinGrantCall> = {
   encode(message: SignPinGrantCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     if (message.payload.length !== 0) {
       writer.uint32(10).bytes(message.payload);
+    }
+    if (message.grant !== undefined) {
+      SignedMessage.encode(message.grant, writer.uint32(18).fork()).join();
     }
     return writer;
   },
@@ -1737,6 +1659,14 @@ export const SignPinGrantCall: MessageFns<SignPinGrantCall> = {
             message.payload = Buffer.from(reader.bytes());
             continue;
           }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.grant = SignedMessage.decode(reader, reader.uint32());
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1755,6 +1685,9 @@ export const SignPinGrantCall: MessageFns<SignPinGrantCall> = {
   fromPartial(object: DeepPartial<SignPinGrantCall>): SignPinGrantCall {
     const message = createBaseSignPinGrantCall();
     message.payload = object.payload ?? Buffer.alloc(0);
+    message.grant = (object.grant !== undefined && object.grant !== null)
+      ? SignedMessage.fromPartial(object.grant)
+      : undefined;
     return message;
   },
 };
@@ -1770,6 +1703,7 @@ function createBaseOfferKeysCall(): OfferKeysCall {
     pinInitialKeyId: Buffer.alloc(0),
     accountDataInitialKeyId: Buffer.alloc(0),
     expiresAt: 0n,
+    acquirer: "",
   };
 }
 
@@ -1804,6 +1738,9 @@ export const OfferKeysCall: MessageFns<OfferKeysCall> = {
         throw new globalThis.Error("value provided for field message.expiresAt of type int64 too large");
       }
       writer.uint32(72).int64(message.expiresAt);
+    }
+    if (message.acquirer !== "") {
+      writer.uint32(82).string(message.acquirer);
     }
     return writer;
   },
@@ -1893,6 +1830,14 @@ export const OfferKeysCall: MessageFns<OfferKeysCall> = {
             message.expiresAt = reader.int64() as bigint;
             continue;
           }
+          case 10: {
+            if (tag !== 82) {
+              break;
+            }
+
+            message.acquirer = reader.string();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -1919,6 +1864,76 @@ export const OfferKeysCall: MessageFns<OfferKeysCall> = {
     message.pinInitialKeyId = object.pinInitialKeyId ?? Buffer.alloc(0);
     message.accountDataInitialKeyId = object.accountDataInitialKeyId ?? Buffer.alloc(0);
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null) ? BigInt(object.expiresAt) : 0n;
+    message.acquirer = object.acquirer ?? "";
+    return message;
+  },
+};
+
+function createBaseOfferKeysAnswer(): OfferKeysAnswer {
+  return { offer: undefined, keyBinding: Buffer.alloc(0) };
+}
+
+export const OfferKeysAnswer: MessageFns<OfferKeysAnswer> = {
+  encode(message: OfferKeysAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.offer !== undefined) {
+      SignedMessage.encode(message.offer, writer.uint32(10).fork()).join();
+    }
+    if (message.keyBinding.length !== 0) {
+      writer.uint32(18).bytes(message.keyBinding);
+    }
+    return writer;
+  },
+
+  decode(input: BinaryReader | Uint8Array, length?: number): OfferKeysAnswer {
+    const reader = input instanceof BinaryReader ? input : new BinaryReader(input);
+    const previousRecursionDepth = (reader as any).__tsProtoDecodeDepth ?? 0;
+    if (previousRecursionDepth >= 100) {
+      throw new globalThis.Error("protobuf decode recursion limit exceeded");
+    }
+    (reader as any).__tsProtoDecodeDepth = previousRecursionDepth + 1;
+    try {
+      const end = length === undefined ? reader.len : reader.pos + length;
+      const message = createBaseOfferKeysAnswer();
+      while (reader.pos < end) {
+        const tag = reader.uint32();
+        switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 10) {
+              break;
+            }
+
+            message.offer = SignedMessage.decode(reader, reader.uint32());
+            continue;
+          }
+          case 2: {
+            if (tag !== 18) {
+              break;
+            }
+
+            message.keyBinding = Buffer.from(reader.bytes());
+            continue;
+          }
+        }
+        if ((tag & 7) === 4 || tag === 0) {
+          break;
+        }
+        reader.skip(tag & 7);
+      }
+      return message;
+    } finally {
+      (reader as any).__tsProtoDecodeDepth = previousRecursionDepth;
+    }
+  },
+
+  create(base?: DeepPartial<OfferKeysAnswer>): OfferKeysAnswer {
+    return OfferKeysAnswer.fromPartial(base ?? {});
+  },
+  fromPartial(object: DeepPartial<OfferKeysAnswer>): OfferKeysAnswer {
+    const message = createBaseOfferKeysAnswer();
+    message.offer = (object.offer !== undefined && object.offer !== null)
+      ? SignedMessage.fromPartial(object.offer)
+      : undefined;
+    message.keyBinding = object.keyBinding ?? Buffer.alloc(0);
     return message;
   },
 };
@@ -2186,7 +2201,7 @@ export const ShuffleLayoutAnswer: MessageFns<ShuffleLayoutAnswer> = {
 };
 
 function createBaseCheckPinBlockCall(): CheckPinBlockCall {
-  return { block: Buffer.alloc(0), accountData: undefined, pinGrant: undefined, accountDataGrantId: "" };
+  return { block: Buffer.alloc(0), accountData: undefined, pinGrant: undefined, grant: undefined };
 }
 
 export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
@@ -2200,8 +2215,8 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
     if (message.pinGrant !== undefined) {
       SignedMessage.encode(message.pinGrant, writer.uint32(58).fork()).join();
     }
-    if (message.accountDataGrantId !== "") {
-      writer.uint32(66).string(message.accountDataGrantId);
+    if (message.grant !== undefined) {
+      SignedMessage.encode(message.grant, writer.uint32(74).fork()).join();
     }
     return writer;
   },
@@ -2243,12 +2258,12 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
             message.pinGrant = SignedMessage.decode(reader, reader.uint32());
             continue;
           }
-          case 8: {
-            if (tag !== 66) {
+          case 9: {
+            if (tag !== 74) {
               break;
             }
 
-            message.accountDataGrantId = reader.string();
+            message.grant = SignedMessage.decode(reader, reader.uint32());
             continue;
           }
         }
@@ -2275,7 +2290,9 @@ export const CheckPinBlockCall: MessageFns<CheckPinBlockCall> = {
     message.pinGrant = (object.pinGrant !== undefined && object.pinGrant !== null)
       ? SignedMessage.fromPartial(object.pinGrant)
       : undefined;
-    message.accountDataGrantId = object.accountDataGrantId ?? "";
+    message.grant = (object.grant !== undefined && object.grant !== null)
+      ? SignedMessage.fromPartial(object.grant)
+      : undefined;
     return message;
   },
 };
@@ -2777,11 +2794,14 @@ export const SignRefusalAnswer: MessageFns<SignRefusalAnswer> = {
 };
 
 function createBaseListKeysCall(): ListKeysCall {
-  return {};
+  return { from: 0 };
 }
 
 export const ListKeysCall: MessageFns<ListKeysCall> = {
-  encode(_: ListKeysCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+  encode(message: ListKeysCall, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
+    if (message.from !== 0) {
+      writer.uint32(8).uint32(message.from);
+    }
     return writer;
   },
 
@@ -2798,6 +2818,14 @@ export const ListKeysCall: MessageFns<ListKeysCall> = {
       while (reader.pos < end) {
         const tag = reader.uint32();
         switch (tag >>> 3) {
+          case 1: {
+            if (tag !== 8) {
+              break;
+            }
+
+            message.from = reader.uint32();
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2813,20 +2841,30 @@ export const ListKeysCall: MessageFns<ListKeysCall> = {
   create(base?: DeepPartial<ListKeysCall>): ListKeysCall {
     return ListKeysCall.fromPartial(base ?? {});
   },
-  fromPartial(_: DeepPartial<ListKeysCall>): ListKeysCall {
+  fromPartial(object: DeepPartial<ListKeysCall>): ListKeysCall {
     const message = createBaseListKeysCall();
+    message.from = object.from ?? 0;
     return message;
   },
 };
 
 function createBaseListKeysAnswer(): ListKeysAnswer {
-  return { slots: [] };
+  return { slots: [], total: 0, generation: 0n };
 }
 
 export const ListKeysAnswer: MessageFns<ListKeysAnswer> = {
   encode(message: ListKeysAnswer, writer: BinaryWriter = new BinaryWriter()): BinaryWriter {
     for (const v of message.slots) {
       KeySlot.encode(v!, writer.uint32(10).fork()).join();
+    }
+    if (message.total !== 0) {
+      writer.uint32(16).uint32(message.total);
+    }
+    if (message.generation !== 0n) {
+      if (BigInt.asUintN(64, message.generation) !== message.generation) {
+        throw new globalThis.Error("value provided for field message.generation of type uint64 too large");
+      }
+      writer.uint32(24).uint64(message.generation);
     }
     return writer;
   },
@@ -2852,6 +2890,22 @@ export const ListKeysAnswer: MessageFns<ListKeysAnswer> = {
             message.slots.push(KeySlot.decode(reader, reader.uint32()));
             continue;
           }
+          case 2: {
+            if (tag !== 16) {
+              break;
+            }
+
+            message.total = reader.uint32();
+            continue;
+          }
+          case 3: {
+            if (tag !== 24) {
+              break;
+            }
+
+            message.generation = reader.uint64() as bigint;
+            continue;
+          }
         }
         if ((tag & 7) === 4 || tag === 0) {
           break;
@@ -2870,6 +2924,10 @@ export const ListKeysAnswer: MessageFns<ListKeysAnswer> = {
   fromPartial(object: DeepPartial<ListKeysAnswer>): ListKeysAnswer {
     const message = createBaseListKeysAnswer();
     message.slots = object.slots?.map((e) => KeySlot.fromPartial(e)) || [];
+    message.total = object.total ?? 0;
+    message.generation = (object.generation !== undefined && object.generation !== null)
+      ? BigInt(object.generation)
+      : 0n;
     return message;
   },
 };
@@ -3970,42 +4028,6 @@ export const RequestTr34KeyAnswer: MessageFns<RequestTr34KeyAnswer> = {
     message.expiresAt = (object.expiresAt !== undefined && object.expiresAt !== null) ? BigInt(object.expiresAt) : 0n;
     return message;
   },
-};
-
-/** The vault's interface, on a Unix socket. No call returns a clear key or a clear PIN. */
-export type VaultServiceService = typeof VaultServiceService;
-export const VaultServiceService = {
-  /** Calls over one stream; answers come as they are ready, each with its call's id. */
-  exchange: {
-    path: "/tapgate.vault.v1.VaultService/Exchange" as const,
-    requestStream: true as const,
-    responseStream: true as const,
-    requestSerialize: (value: ExchangeRequest): Buffer => Buffer.from(ExchangeRequest.encode(value).finish()),
-    requestDeserialize: (value: Buffer): ExchangeRequest => ExchangeRequest.decode(value),
-    responseSerialize: (value: ExchangeResponse): Buffer => Buffer.from(ExchangeResponse.encode(value).finish()),
-    responseDeserialize: (value: Buffer): ExchangeResponse => ExchangeResponse.decode(value),
-  },
-} as const;
-
-export interface VaultServiceServer extends UntypedServiceImplementation {
-  /** Calls over one stream; answers come as they are ready, each with its call's id. */
-  exchange: handleBidiStreamingCall<ExchangeRequest, ExchangeResponse>;
-}
-
-export interface VaultServiceClient extends Client {
-  /** Calls over one stream; answers come as they are ready, each with its call's id. */
-  exchange(): ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
-  exchange(options: Partial<CallOptions>): ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
-  exchange(metadata: Metadata, options?: Partial<CallOptions>): ClientDuplexStream<ExchangeRequest, ExchangeResponse>;
-}
-
-export const VaultServiceClient = makeGenericClientConstructor(
-  VaultServiceService,
-  "tapgate.vault.v1.VaultService",
-) as unknown as {
-  new (address: string, credentials: ChannelCredentials, options?: Partial<ClientOptions>): VaultServiceClient;
-  service: typeof VaultServiceService;
-  serviceName: string;
 };
 
 type Builtin = Date | Function | Uint8Array | string | number | boolean | bigint | undefined;

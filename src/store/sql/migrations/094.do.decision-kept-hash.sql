@@ -1,0 +1,1 @@
+ALTER TABLE decision ADD COLUMN IF NOT EXISTS kept_hash BYTEA;

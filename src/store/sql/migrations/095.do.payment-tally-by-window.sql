@@ -1,0 +1,1 @@
+CREATE INDEX IF NOT EXISTS payment_tally_by_window ON payment_tally (window_start);
