@@ -13,11 +13,10 @@ import {
   type ReportOutcomeResponse,
 } from '../../gen/tapgate/v1/payment_gate_service.ts';
 import { meaningOf, type Reason } from '../../reasons/catalogue.ts';
-import { ok, type Result, refuse } from '../../reasons/result.ts';
-import { malformed } from '../../wire/decode.ts';
+import { type Result, refuse } from '../../reasons/result.ts';
 import { outcomeReportFromWire } from '../../wire/outcome.ts';
+import { paymentAnswerToWire, paymentFromWire, undecided } from '../../wire/payment.ts';
 import { refusalMessage } from '../../wire/refusal.ts';
-import { signedFromWire } from '../../wire/signed.ts';
 import type { CallContext } from '../transport/context.ts';
 import type { Conversation } from '../transport/exchange.ts';
 import { requireAcquirer } from '../transport/peer.ts';
@@ -25,7 +24,6 @@ import { CallRefused } from '../transport/refused.ts';
 import { conversation, service, unary } from '../transport/service.ts';
 
 const UNARY_WITHIN = 10_000;
-const RETRY_AFTER = 1_000;
 const MAX_IN_FLIGHT = 128;
 const STREAM_LIMITS = {
   maximumMessages: Number.MAX_SAFE_INTEGER,
@@ -98,7 +96,7 @@ async function authorize(
   const answer = payment.ok ? await decide(payment.value, context, ports) : refusedBy(payment.reason);
   if (answer.outcome !== 'approved') context.refused('reasons' in answer ? answer.reasons : [answer.reason]);
   decisions.inc({ outcome: answer.outcome, reason: reasonOf(answer) ?? '' });
-  return answerToWire(answer);
+  return paymentAnswerToWire(answer);
 }
 
 /** The first reason that is answered; of an approval, why its account data is lost. */
@@ -126,10 +124,9 @@ async function report(
   const recorded = message.ok ? await recordedOutcome(message.value, context, outcomes) : message;
   if (!recorded.ok) {
     context.refused([recorded.reason]);
-    const refusal = refusalMessage('partner', [recorded.reason]);
     return meaningOf(recorded.reason).category === 'unavailable'
-      ? { answer: { $case: 'unavailable', value: { refusal, retryAfterMilliseconds: RETRY_AFTER } } }
-      : { answer: { $case: 'refused', value: { refusal, receipt: '' } } };
+      ? { answer: { $case: 'unavailable', value: undecided(recorded.reason) } }
+      : { answer: { $case: 'refused', value: { refusal: refusalMessage('partner', [recorded.reason]), receipt: '' } } };
   }
   const { repeat } = recorded.value;
   const value = {
@@ -155,44 +152,9 @@ async function recordedOutcome(
 
 function overLimit(retryAfterMilliseconds: number, context: CallContext): AuthorizePaymentResponse {
   context.refused(['TOO_MANY_REQUESTS']);
-  const refusal = refusalMessage('partner', ['TOO_MANY_REQUESTS']);
-  return { outcome: { $case: 'unavailable', value: { refusal, retryAfterMilliseconds } } };
+  return { outcome: { $case: 'unavailable', value: undecided('TOO_MANY_REQUESTS', retryAfterMilliseconds) } };
 }
 
 function refusedBy(reason: 'MALFORMED_MESSAGE'): GateAnswer {
   return { outcome: 'refused', reasons: [reason], receipt: '' };
-}
-
-function paymentFromWire(
-  request: AuthorizePaymentRequest,
-  caller: string,
-): Result<PaymentRequest, 'MALFORMED_MESSAGE'> {
-  const intent = signedFromWire(request.intent, 'intent');
-  if (!intent.ok) return intent;
-  if (request.deviceToken.length === 0) return malformed('device_token');
-  return ok({ caller, token: request.deviceToken, intent: intent.value, sessionKey: request.sessionPublicKey });
-}
-
-function answerToWire(answer: GateAnswer): AuthorizePaymentResponse {
-  switch (answer.outcome) {
-    case 'approved': {
-      const { receipt, accountData, pinBlock, pinLost, accountDataLost } = answer;
-      const value = {
-        receipt,
-        accountData: accountData ?? undefined,
-        pinBlock: pinBlock ?? undefined,
-        pinLost,
-        accountDataLost: accountDataLost === null ? undefined : refusalMessage('partner', [accountDataLost]),
-      };
-      return { outcome: { $case: 'approved', value } };
-    }
-    case 'refused': {
-      const { reasons, receipt } = answer;
-      return { outcome: { $case: 'refused', value: { refusal: refusalMessage('partner', reasons), receipt } } };
-    }
-    case 'unavailable': {
-      const refusal = refusalMessage('partner', [answer.reason]);
-      return { outcome: { $case: 'unavailable', value: { refusal, retryAfterMilliseconds: RETRY_AFTER } } };
-    }
-  }
 }
