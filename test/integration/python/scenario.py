@@ -301,7 +301,7 @@ def _():
             at_pad(session, "switched-off")
         except Refused as refused:
             kinds.append(refused.code)
-        run_tapgate("kill", "lift", switch, "--reason", "the app was replaced")
+        run_tapgate("kill", "lift", switch, "--reason", "the app was replaced", "--yes")
     return {"told": kinds, "anew": anew}
 
 
