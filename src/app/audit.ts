@@ -56,7 +56,12 @@ export async function openAudit({ log, keyHistory, vault, described, config, log
     clock: systemClock,
     timer: systemTimer,
     random: systemRandom,
-    pace: { pollMilliseconds: POLL_MILLISECONDS, checkpointSeconds, dutySeconds: DUTY_SECONDS },
+    pace: {
+      pollMilliseconds: POLL_MILLISECONDS,
+      checkpointSeconds,
+      dutySeconds: DUTY_SECONDS,
+      helpAfterSeconds: behindSeconds / 2,
+    },
     onCheckpoint: (signed) => {
       if (witness === undefined) return;
       appendFile(witness, `${witnessLine(signed)}\n`, { mode: 0o644 }).catch((error: unknown) =>

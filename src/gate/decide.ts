@@ -293,6 +293,7 @@ const LOST_FOR_EVER: ReadonlySet<Reason> = new Set([
   'BASE_KEY_RETIRED',
   'BASE_KEY_COMPROMISED',
   'GRANT_KEY_COMPROMISED',
+  'GRANT_KEY_DESTROYED',
 ]);
 
 /** Nothing is decided: with the reason where it is of that kind, else as a vault that does not answer. */

@@ -154,6 +154,14 @@ export const KEY_REASONS = {
     retry: 'no',
     audience: 'everyone',
   },
+  GRANT_KEY_DESTROYED: {
+    category: 'precondition',
+    meaning: 'The grant is signed by a key that was destroyed.',
+    action: 'Begin the transaction anew.',
+    fixableBy: 'integrator',
+    retry: 'no',
+    audience: 'everyone',
+  },
   DERIVATION_ID_USED: {
     category: 'unavailable',
     meaning: 'An initial key of this identifier was offered before, or may have been: it is never offered again.',

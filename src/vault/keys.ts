@@ -87,6 +87,8 @@ export interface VaultKeys {
   readonly publicKeys: readonly PublicKey[];
   /** Key ids of signing keys that are known to be compromised. */
   readonly compromised: ReadonlySet<string>;
+  /** Key ids of signing keys whose bytes were destroyed. */
+  readonly destroyed: ReadonlySet<string>;
   readonly cardReference: SecretKey;
   /** AES-256: the MAC of the record of derivation ids that were offered. */
   readonly derivationLedger: SecretKey;

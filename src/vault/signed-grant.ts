@@ -5,7 +5,7 @@ import { ok, type Result } from '../reasons/result.ts';
 import type { TransactionGrant } from '../sessions/transaction.ts';
 import { decodeGrant } from '../wire/transaction.ts';
 import type { KeyUse, VaultKeys } from './keys.ts';
-import { verifyAsService } from './signing.ts';
+import { type ServiceSignatureFault, verifyAsService } from './signing.ts';
 
 /** A transaction grant that this vault has signed. */
 export interface SignedGrant {
@@ -19,15 +19,14 @@ export interface SignedGrant {
 }
 
 /**
- * Reads a transaction grant that this vault has signed with a key that is good for this use, its signature first. Refuses with MALFORMED_MESSAGE, GRANT_UNKNOWN,
- * GRANT_KEY_COMPROMISED.
+ * Reads a transaction grant that this vault has signed with a key that is good for this use, its signature first.
  */
 export function readSignedGrant(
   message: SignedMessage | undefined,
   keys: VaultKeys,
   field: string,
   use: KeyUse,
-): Result<SignedGrant, 'MALFORMED_MESSAGE' | 'GRANT_UNKNOWN' | 'GRANT_KEY_COMPROMISED'> {
+): Result<SignedGrant, ServiceSignatureFault> {
   const signed = verifyAsService(CONTEXT.grant, message, keys, field, use);
   if (!signed.ok) return signed;
   const grant = decodeGrant(signed.value.payload);

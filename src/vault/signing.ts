@@ -28,9 +28,17 @@ export function signAsService(
   return ok(signed);
 }
 
+/** Why a message is none that the service key has signed, or none that counts any more. */
+export type ServiceSignatureFault =
+  | 'MALFORMED_MESSAGE'
+  | 'GRANT_UNKNOWN'
+  | 'GRANT_KEY_COMPROMISED'
+  | 'GRANT_KEY_DESTROYED';
+
 /**
  * Reads what the service key has signed: the one that is active, one that drains, or, for repeats alone, one that is
- * retired. Refuses with GRANT_UNKNOWN any other key, with GRANT_KEY_COMPROMISED one that is known to be.
+ * retired. Refuses with GRANT_UNKNOWN any other key, with GRANT_KEY_COMPROMISED and GRANT_KEY_DESTROYED those of which the
+ * keystore says so.
  */
 export function verifyAsService(
   context: ServiceContext,
@@ -38,11 +46,12 @@ export function verifyAsService(
   keys: VaultKeys,
   field: string,
   use: KeyUse,
-): Result<SignedBytes, 'MALFORMED_MESSAGE' | 'GRANT_UNKNOWN' | 'GRANT_KEY_COMPROMISED'> {
+): Result<SignedBytes, ServiceSignatureFault> {
   const signed = signedFromWire(message, field);
   if (!signed.ok) return signed;
   const { keyId } = signed.value;
   if (keys.compromised.has(keyId)) return refuse('GRANT_KEY_COMPROMISED');
+  if (keys.destroyed.has(keyId)) return refuse('GRANT_KEY_DESTROYED');
   const key = keys.publicKeys.find((candidate) => candidate.kind === 'grant' && candidate.keyId === keyId);
   const counts = key !== undefined && useOf(key.state)[use];
   const ours = counts && (isRemembered(context, signed.value) || verifySigned(context, signed.value, key.publicKey));

@@ -328,7 +328,7 @@ describe('a vault that cannot answer', () => {
 });
 
 describe('a repeat whose keys have come to their end', () => {
-  const GONE = ['BASE_KEY_RETIRED', 'BASE_KEY_COMPROMISED', 'GRANT_KEY_COMPROMISED'] as const;
+  const GONE = ['BASE_KEY_RETIRED', 'BASE_KEY_COMPROMISED', 'GRANT_KEY_COMPROMISED', 'GRANT_KEY_DESTROYED'] as const;
 
   test.each(GONE)('has its approval and no data, for ever, and is told why: %s', async (reason) => {
     const made = await payment({ withPin: true });

@@ -25,6 +25,11 @@ export interface AuditPace {
   readonly checkpointSeconds: number;
   /** A replica that is silent for so long has lost the duty of chaining. */
   readonly dutySeconds: number;
+  /**
+   * A row that has waited for so long is chained by whichever replica sees it. Who has the duty may be a replica of an earlier
+   * version, which knows nothing of rows of this kind.
+   */
+  readonly helpAfterSeconds: number;
 }
 
 /** What the sequencer stands on. */
@@ -114,7 +119,9 @@ export class AuditSequencer {
         chained = await this.#chainAll();
         if (this.#checkpointAt === null || clock.now() >= this.#checkpointAt) await this.#sign();
       }
-      await this.#look(look, chained);
+      const oldest = await this.#look(look, chained);
+      if (oldest !== null && secondsAfter(oldest, this.#ports.pace.helpAfterSeconds) <= look.wall)
+        await this.#chainAll();
     } catch (error) {
       // The head may have moved although nobody heard of it.
       this.#head = null;
@@ -190,7 +197,8 @@ export class AuditSequencer {
     return covered.length === answered.value.heads.length ? covered : null;
   }
 
-  async #look(look: LookTime, chained: boolean): Promise<void> {
+  /** Tells how the log stands; answers since when the oldest row waits that is not chained. */
+  async #look(look: LookTime, chained: boolean): Promise<Date | null> {
     const { log, standing } = this.#ports;
     const [oldestUnchained, unsigned] = await Promise.all([
       // What was written since is younger than this look.
@@ -205,6 +213,7 @@ export class AuditSequencer {
     this.#unsignedSince = unsigned.length === 0 ? null : (since ?? look.wall);
     const lastCheckpoint = last.number === 0n ? null : { number: last.number, hash: last.hash };
     standing.saw({ oldestUnchained, unsignedSince: this.#unsignedSince, lastCheckpoint }, look);
+    return oldestUnchained;
   }
 
   async #lastCheckpoint(): Promise<CheckpointName & { readonly entries: bigint }> {

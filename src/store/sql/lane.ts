@@ -1,3 +1,5 @@
+import { StoreUnavailable } from './engine/errors.ts';
+
 /**
  * Runs work one after the other, in the order in which it came.
  *
@@ -16,12 +18,16 @@ export class Lane {
   }
 }
 
-/** Lanes by name; one that nobody is in is forgotten. */
+/** Work that may be in a lane, what runs included: more would wait longer than whoever asked. */
+const MOST_UNDER = 64;
+
+/** Lanes by name; one that nobody is in is forgotten. What comes to a full one is refused at once (StoreUnavailable). */
 export class Lanes {
   readonly #lanes = new Map<string, { readonly lane: Lane; under: number }>();
 
   async run<T>(name: string, work: () => Promise<T>): Promise<T> {
     const named = this.#lanes.get(name) ?? { lane: new Lane(), under: 0 };
+    if (named.under >= MOST_UNDER) throw new StoreUnavailable('too much waits for the same rows');
     this.#lanes.set(name, named);
     named.under += 1;
     try {

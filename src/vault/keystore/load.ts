@@ -1,6 +1,6 @@
 import { equalBytes } from '../../encoding/digest.ts';
 import type { SlotKind } from '../../keys/kind.ts';
-import { useOf } from '../../keys/state.ts';
+import { type SlotState, useOf } from '../../keys/state.ts';
 import { ok, type Result, refuse } from '../../reasons/result.ts';
 import { type OtherBdk, type PublicKey, secretsOf, type VaultKeys, wipeKeys, type ZoneKeys } from '../keys.ts';
 import { TokenError } from '../pkcs11/token-error.ts';
@@ -98,7 +98,8 @@ function assemble({ slots, generation }: OpenedKeystore, open: OpenSlots): Resul
     audit: auditSlot === undefined ? null : asSigningKey(open.get(auditSlot.id)),
     grant: { ...grant, ...endorsed },
     publicKeys: publicKeys.value,
-    compromised: new Set(slots.flatMap(({ state, keyId }) => (state === 'compromised' && keyId ? [keyId] : []))),
+    compromised: keyIdsIn(slots, 'compromised'),
+    destroyed: keyIdsIn(slots, 'destroyed'),
     cardReference: symmetric(open.get(slotOf('card-reference').id)),
     derivationLedger: symmetric(open.get(slotOf('derivation-ledger').id)),
     zones: zones.value,
@@ -106,6 +107,10 @@ function assemble({ slots, generation }: OpenedKeystore, open: OpenSlots): Resul
   return bdksAreSeparate(slots, open)
     ? ok(keys)
     : refuse('KEYSTORE_CORRUPT', 'the domains share a base derivation key');
+}
+
+function keyIdsIn(slots: readonly Slot[], wanted: SlotState): ReadonlySet<string> {
+  return new Set(slots.flatMap(({ state, keyId }) => (state === wanted && keyId !== undefined ? [keyId] : [])));
 }
 
 /** One id twice, or one key twice, would let a key of one domain be asked for by the name of the other. */

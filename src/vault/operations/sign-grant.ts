@@ -25,6 +25,7 @@ type SignGrantFault =
   | 'REPEAT_NOT_ALLOWED'
   | 'GRANT_UNKNOWN'
   | 'GRANT_KEY_COMPROMISED'
+  | 'GRANT_KEY_DESTROYED'
   | Exclude<BdkFault, 'BDK_UNKNOWN'>;
 
 /** Name of the first field that a grant must not be signed with, or null. */

@@ -31,6 +31,8 @@ export class CheckpointLedger implements SignedCheckpoints {
   readonly #files: FileSystem | undefined;
   /** As this process has seen or written it last; null before that. */
   #known: CheckpointRecord | null = null;
+  /** The last write that this process has made durable. What an earlier one wrote may be in memory only. */
+  #durable = -1;
 
   /** On a keystore, whose record is read when it is asked for. */
   constructor(directory: string, keys: () => VaultKeys, files?: FileSystem) {
@@ -41,11 +43,10 @@ export class CheckpointLedger implements SignedCheckpoints {
 
   take(payload: Buffer): Result<Buffer, CheckpointFault> {
     const { derivationLedger } = this.#keys();
-    // The last one again is told without a write.
     const found = this.#read();
     if (!found.ok) return told(found);
-    const again = againOf(found.value, payload);
-    if (again !== null) return ok(again);
+    const durable = found.value.writes === this.#durable ? againOf(found.value, payload) : null;
+    if (durable !== null) return ok(durable);
     let next: CheckpointRecord | null = null;
     const replaced = replaceFile<CheckpointFault | KeystoreFault>(
       this.#directory,
@@ -53,7 +54,8 @@ export class CheckpointLedger implements SignedCheckpoints {
       () => {
         const record = this.#read();
         if (!record.ok) return record;
-        const taken = taking(record.value, payload);
+        const again = againOf(record.value, payload);
+        const taken = again === null ? taking(record.value, payload) : ok(again);
         if (!taken.ok) return taken;
         next = { writes: record.value.writes + 1, last: taken.value, takingUp: null };
         return ok(formatRecord(next, derivationLedger));
@@ -64,6 +66,7 @@ export class CheckpointLedger implements SignedCheckpoints {
     // The compiler does not see that the work above has run.
     const written = next as unknown as CheckpointRecord & { readonly last: Buffer };
     this.#known = written;
+    this.#durable = written.writes;
     return ok(written.last);
   }
 

@@ -110,7 +110,7 @@ function world({
     clock: time,
     timer: time,
     random: new SeededRandom(seed),
-    pace: { pollMilliseconds: 200, checkpointSeconds: 10, dutySeconds: 9 },
+    pace: { pollMilliseconds: 200, checkpointSeconds: 10, dutySeconds: 9, helpAfterSeconds: 15 },
     onCheckpoint: () => {
       told.checkpoints += 1;
     },
@@ -210,6 +210,19 @@ describe('the sequencer', () => {
     expect(standing.behind()).toBeNull();
     await time.advance(400);
     expect(standing.behind()).toBe('AUDIT_BEHIND');
+  });
+
+  test('chains a row that whoever has the duty passes over, before it is late', async () => {
+    const { log, time, standing, sequencer } = world();
+    log.dutyOf = 'a replica of the version before';
+    log.add(1);
+    log.oldest = time.now();
+    await sequencer.start();
+    await time.advance(14_800);
+    expect(log.chained).toEqual([]);
+    await time.advance(400);
+    expect(log.chained).toHaveLength(1);
+    expect([log.dutyOf, standing.behind()]).toEqual(['a replica of the version before', null]);
   });
 
   test('is behind where nothing is signed for too long, and not under a load that never ends', async () => {

@@ -89,7 +89,7 @@ onEachDatabase('the audit log', (openDatabase) => {
       clock,
       timer: { after: () => () => {} },
       random: { bytes: (length) => random.bytes(length) },
-      pace: { pollMilliseconds: 1, checkpointSeconds, dutySeconds: 10 },
+      pace: { pollMilliseconds: 1, checkpointSeconds, dutySeconds: 10, helpAfterSeconds: 15 },
       onCheckpoint: () => {},
       onFailure: (error) => {
         throw error;

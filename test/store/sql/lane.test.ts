@@ -47,6 +47,22 @@ describe('lanes', () => {
     expect(begun).toEqual(['a0', 'b2', 'a1']);
   });
 
+  test('refuse at once what would wait too long, and take more once there is room', async () => {
+    const lanes = new Lanes();
+    const end = Promise.withResolvers<void>();
+    const waiting = Array.from({ length: 64 }, () => lanes.run('full', () => end.promise));
+    let ran = false;
+    const another = async () => {
+      ran = true;
+    };
+    await expect(lanes.run('full', another)).rejects.toMatchObject({ code: 'STORE_UNAVAILABLE' });
+    expect(ran).toBe(false);
+    await expect(lanes.run('free', another)).resolves.toBeUndefined();
+    end.resolve();
+    await Promise.all(waiting);
+    await expect(lanes.run('full', async () => 'again')).resolves.toBe('again');
+  });
+
   test('go on after a work that failed', async () => {
     const lanes = new Lanes();
     const failed = lanes.run('a', () => Promise.reject(new RangeError('lost')));

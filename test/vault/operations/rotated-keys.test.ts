@@ -131,7 +131,7 @@ describe('after a rotation of the grant key, a grant of the one before', () => {
   test.each<[SlotState[], string | null, string | null]>([
     [[], null, null],
     [['retired'], null, 'GRANT_UNKNOWN'],
-    [['retired', 'destroyed'], 'GRANT_UNKNOWN', 'GRANT_UNKNOWN'],
+    [['retired', 'destroyed'], 'GRANT_KEY_DESTROYED', 'GRANT_KEY_DESTROYED'],
     [['compromised'], 'GRANT_KEY_COMPROMISED', 'GRANT_KEY_COMPROMISED'],
   ])('in states %j: what began goes on: %s; something new: %s', (states, repeated, begun) => {
     const made = testPayment(vault, phone);

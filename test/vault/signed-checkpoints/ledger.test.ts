@@ -76,6 +76,20 @@ describe('a line of checkpoints', () => {
     expect(taken(ledger, one)).toBe('AUDIT_LOG_REPLACED');
   });
 
+  test('the last one again is written again by a process that has not written it, and by the same one only once', () => {
+    const [one] = line(1) as [Buffer];
+    const ledger = ledgerOf();
+    taken(ledger, one);
+    const written = readFileSync(file());
+    expect(taken(ledger, one)).toBe('itself');
+    expect(readFileSync(file())).toEqual(written);
+    const next = ledgerOf();
+    expect(taken(next, one)).toBe('itself');
+    const rewritten = readFileSync(file());
+    expect(rewritten).not.toEqual(written);
+    expect([taken(next, one), readFileSync(file()).equals(rewritten)]).toEqual(['itself', true]);
+  });
+
   test.each([
     ['the number after the next', (last: CheckpointName) => following({ ...last, number: last.number + 1n })],
     ['the next number after another one', (last: CheckpointName) => following({ ...last, hash: Buffer.alloc(32, 9) })],
